@@ -1,0 +1,315 @@
+//! Buses: which device answers an address, and in what pieces.
+//!
+//! A bus is built once, then shared read-only by all vCPUs. [`PioBus`] has 16-bit ports and
+//! [`PioDevice`]s, [`MmioBus`] guest-physical addresses and [`MmioDevice`]s. An access is split
+//! so that a device sees only widths up to its own `max_width`; bytes to which no device belongs
+//! read as ones and swallow writes. Each access returns the [`DeviceId`] that answered its first
+//! byte, by which the caller counts it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Which device answered an access; [`DeviceId::NONE`] for an address without one. It indexes
+/// the accounting tables, in the order of [`PioBus::insert`] and [`MmioBus::insert`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeviceId(pub u8);
+
+impl DeviceId {
+    /// No device.
+    pub const NONE: Self = Self(0);
+}
+
+/// Width of one access in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Width {
+    /// 1 byte.
+    Byte = 1,
+    /// 2 bytes.
+    Word = 2,
+    /// 4 bytes.
+    Dword = 4,
+    /// 8 bytes.
+    Qword = 8,
+}
+
+impl Width {
+    /// In bytes.
+    pub const fn bytes(self) -> usize {
+        self as usize
+    }
+
+    /// The widest access that starts at `address`, is aligned to itself, and is not longer than
+    /// `left` bytes nor `max`.
+    fn piece(address: u64, left: usize, max: Self) -> Self {
+        [Self::Qword, Self::Dword, Self::Word]
+            .into_iter()
+            .find(|w| *w <= max && w.bytes() <= left && address.is_multiple_of(w.bytes() as u64))
+            .unwrap_or(Self::Byte)
+    }
+}
+
+/// A device on the port bus. Offsets count from the start of its range.
+pub trait PioDevice: Send {
+    /// Accesses wider than this are split by the bus.
+    fn max_width(&self) -> Width {
+        Width::Byte
+    }
+    /// Value read, in its low `width` bytes.
+    fn pio_read(&mut self, offset: u16, width: Width) -> u32;
+    /// A write; `value` has only its low `width` bytes set.
+    fn pio_write(&mut self, offset: u16, width: Width, value: u32);
+}
+
+/// A device on the memory bus. Offsets count from the start of its range.
+pub trait MmioDevice: Send {
+    /// Accesses wider than this are split by the bus.
+    fn max_width(&self) -> Width {
+        Width::Dword
+    }
+    /// Value read, in its low `width` bytes.
+    fn mmio_read(&mut self, offset: u64, width: Width) -> u64;
+    /// A write; `value` has only its low `width` bytes set.
+    fn mmio_write(&mut self, offset: u64, width: Width, value: u64);
+}
+
+/// Addresses `base` to `base + len - 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BusRange {
+    /// First address.
+    pub base: u64,
+    /// Number of addresses.
+    pub len: u64,
+}
+
+impl BusRange {
+    fn last(self) -> u64 {
+        self.base + (self.len - 1)
+    }
+}
+
+impl fmt::Display for BusRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:#x}-{:#x}",
+            self.base,
+            self.base.saturating_add(self.len.saturating_sub(1))
+        )
+    }
+}
+
+/// Why a device cannot sit where it was put.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BusError {
+    /// Another device is there.
+    #[error("{new} range {range} overlaps {old}")]
+    Overlap {
+        /// The one to insert.
+        new: String,
+        /// Its range.
+        range: BusRange,
+        /// The one that is there.
+        old: String,
+    },
+    /// The range is empty or reaches past the end of the bus.
+    #[error("{name} range of {len:#x} addresses at {base:#x} is not on the bus")]
+    OffBus {
+        /// The one to insert.
+        name: String,
+        /// First address.
+        base: u64,
+        /// Number of addresses.
+        len: u64,
+    },
+}
+
+struct Slot<D: ?Sized> {
+    range: BusRange,
+    id: DeviceId,
+    name: String,
+    max_width: Width,
+    device: Arc<Mutex<D>>,
+}
+
+/// What both buses are made of: slots sorted by address.
+struct Slots<D: ?Sized> {
+    slots: Vec<Slot<D>>,
+    last_address: u64,
+}
+
+fn lock<D: ?Sized>(device: &Mutex<D>) -> MutexGuard<'_, D> {
+    device.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<D: ?Sized> Slots<D> {
+    fn insert(&mut self, new: Slot<D>) -> Result<(), BusError> {
+        let BusRange { base, len } = new.range;
+        let end = base.checked_add(len.wrapping_sub(1));
+        let Some(last) = end.filter(|last| len > 0 && *last <= self.last_address) else {
+            return Err(BusError::OffBus {
+                name: new.name,
+                base,
+                len,
+            });
+        };
+        let at = self.slots.partition_point(|slot| slot.range.last() < base);
+        if let Some(old) = self.slots.get(at).filter(|old| old.range.base <= last) {
+            return Err(BusError::Overlap {
+                new: new.name,
+                range: new.range,
+                old: old.name.clone(),
+            });
+        }
+        self.slots.insert(at, new);
+        Ok(())
+    }
+
+    fn find(&self, address: u64) -> Option<&Slot<D>> {
+        let at = self
+            .slots
+            .partition_point(|slot| slot.range.last() < address);
+        self.slots.get(at).filter(|slot| slot.range.base <= address)
+    }
+
+    /// Calls `each(slot, address, first byte, width)` for each piece of an access.
+    fn pieces(
+        &self,
+        address: u64,
+        len: usize,
+        mut each: impl FnMut(Option<&Slot<D>>, u64, usize, Width),
+    ) -> DeviceId {
+        let mut done = 0;
+        let mut answered = None;
+        while done < len {
+            // Ports wrap as on a PC's 16-bit bus; memory addresses never get there.
+            let here = address.wrapping_add(done as u64) & self.last_address;
+            let slot = self.find(here);
+            let (left, max) = slot.map_or((len - done, Width::Byte), |slot| {
+                let inside = usize::try_from(slot.range.last() - here).unwrap_or(usize::MAX);
+                ((len - done).min(inside.saturating_add(1)), slot.max_width)
+            });
+            let width = Width::piece(here, left, max);
+            answered.get_or_insert(slot.map_or(DeviceId::NONE, |slot| slot.id));
+            each(slot, here, done, width);
+            done += width.bytes();
+        }
+        answered.unwrap_or(DeviceId::NONE)
+    }
+}
+
+/// The 64 Ki ports of the processor.
+pub struct PioBus(Slots<dyn PioDevice>);
+
+impl Default for PioBus {
+    fn default() -> Self {
+        Self(Slots {
+            slots: Vec::new(),
+            last_address: 0xffff,
+        })
+    }
+}
+
+impl PioBus {
+    /// Puts a device at `range`; overlap is refused.
+    pub fn insert(
+        &mut self,
+        range: BusRange,
+        id: DeviceId,
+        name: &str,
+        device: Arc<Mutex<dyn PioDevice>>,
+    ) -> Result<(), BusError> {
+        let max_width = lock(&device).max_width();
+        self.0.insert(Slot {
+            range,
+            id,
+            name: name.to_owned(),
+            max_width,
+            device,
+        })
+    }
+
+    /// A read of `data.len()` bytes (1, 2 or 4), little-endian.
+    pub fn read(&self, port: u16, data: &mut [u8]) -> DeviceId {
+        self.0
+            .pieces(port.into(), data.len(), |slot, port, at, width| {
+                let piece = &mut data[at..at + width.bytes()];
+                let Some(slot) = slot else {
+                    return piece.fill(0xff);
+                };
+                // A range on this bus ends at 0xffff, so an offset fits.
+                let offset = (port - slot.range.base) as u16;
+                let value = lock(&slot.device).pio_read(offset, width);
+                piece.copy_from_slice(&value.to_le_bytes()[..width.bytes()]);
+            })
+    }
+
+    /// A write of `data.len()` bytes (1, 2 or 4), little-endian.
+    pub fn write(&self, port: u16, data: &[u8]) -> DeviceId {
+        self.0
+            .pieces(port.into(), data.len(), |slot, port, at, width| {
+                let Some(slot) = slot else { return };
+                let mut bytes = [0; 4];
+                bytes[..width.bytes()].copy_from_slice(&data[at..at + width.bytes()]);
+                let offset = (port - slot.range.base) as u16;
+                lock(&slot.device).pio_write(offset, width, u32::from_le_bytes(bytes));
+            })
+    }
+}
+
+/// Guest-physical addresses that are not memory.
+pub struct MmioBus(Slots<dyn MmioDevice>);
+
+impl Default for MmioBus {
+    fn default() -> Self {
+        Self(Slots {
+            slots: Vec::new(),
+            last_address: u64::MAX,
+        })
+    }
+}
+
+impl MmioBus {
+    /// Puts a device at `range`; overlap is refused.
+    pub fn insert(
+        &mut self,
+        range: BusRange,
+        id: DeviceId,
+        name: &str,
+        device: Arc<Mutex<dyn MmioDevice>>,
+    ) -> Result<(), BusError> {
+        let max_width = lock(&device).max_width();
+        self.0.insert(Slot {
+            range,
+            id,
+            name: name.to_owned(),
+            max_width,
+            device,
+        })
+    }
+
+    /// A read of `data.len()` bytes (1 to 8), little-endian.
+    pub fn read(&self, address: u64, data: &mut [u8]) -> DeviceId {
+        self.0
+            .pieces(address, data.len(), |slot, address, at, width| {
+                let piece = &mut data[at..at + width.bytes()];
+                let Some(slot) = slot else {
+                    return piece.fill(0xff);
+                };
+                let value = lock(&slot.device).mmio_read(address - slot.range.base, width);
+                piece.copy_from_slice(&value.to_le_bytes()[..width.bytes()]);
+            })
+    }
+
+    /// A write of `data.len()` bytes (1 to 8), little-endian.
+    pub fn write(&self, address: u64, data: &[u8]) -> DeviceId {
+        self.0
+            .pieces(address, data.len(), |slot, address, at, width| {
+                let Some(slot) = slot else { return };
+                let mut bytes = [0; 8];
+                bytes[..width.bytes()].copy_from_slice(&data[at..at + width.bytes()]);
+                let offset = address - slot.range.base;
+                lock(&slot.device).mmio_write(offset, width, u64::from_le_bytes(bytes));
+            })
+    }
+}

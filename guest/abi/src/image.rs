@@ -1,0 +1,41 @@
+//! Names inside the built-in guest's image: initrd members and kernel parameters.
+//!
+//! The initrd is a cpio archive (newc). Programs are its members `bin/NAME`, the suite to run is
+//! [`SUITE`]. Kernel parameters are words of the command line, `name=value`; an unknown word is
+//! ignored, as QEMU and firmware add words of their own.
+
+/// The initrd member that holds the suite: a line a check,
+/// `ID SUBSYSTEM TIMEOUT_MS PROGRAM [ARGUMENT]...`; `#` starts a comment.
+pub const SUITE: &str = "suite";
+
+/// The first program.
+pub const INIT: &str = "bin/init";
+
+/// Kernel parameters.
+pub mod param {
+    /// Where the console stream goes: `ttyS0` (16550) or `hvc0` (virtio-console).
+    pub const CONSOLE: &str = "console";
+    /// Scheduling policy: `round-robin` (default) or `priority`.
+    pub const SCHED: &str = "sched";
+    /// Length of a time slice in microseconds, default 10000.
+    pub const SLICE_US: &str = "slice_us";
+    /// Page replacement policy: `clock` (default) or `fifo`.
+    pub const REPLACEMENT: &str = "replacement";
+    /// The swap area: `vda:FIRST+COUNT` in sectors of 512 bytes.
+    pub const SWAP: &str = "swap";
+    /// Program to start instead of [`super::INIT`].
+    pub const INIT: &str = "init";
+    /// A virtio-mmio device, as Linux takes it: `SIZE@ADDRESS:GSI`; may stand several times.
+    pub const VIRTIO_MMIO: &str = "virtio_mmio.device";
+}
+
+/// First sector of the scratch disk's part that checks write to; 8 MiB.
+pub const SCRATCH_FIRST_SECTOR: u64 = 0;
+/// Length of that part in sectors.
+pub const SCRATCH_SECTORS: u64 = 16384;
+/// First sector of the scratch disk's swap area; 8 MiB.
+pub const SWAP_FIRST_SECTOR: u64 = SCRATCH_SECTORS;
+/// Length of the swap area in sectors.
+pub const SWAP_SECTORS: u64 = 16384;
+/// Size in bytes of the temporary disk that the built-in suite runs on.
+pub const SCRATCH_DISK_BYTES: u64 = (SCRATCH_SECTORS + SWAP_SECTORS) * 512;

@@ -1,0 +1,16 @@
+//! What the guest kernel, its programs and the host agree on, and nothing else.
+//!
+//! - [`syscall`]: numbers, errors and argument structures between a program and the kernel.
+//! - [`record`]: the results that leave the guest, as JSON text sequences in its console stream.
+//! - [`port`]: the IO ports of Hostel's own, through which the guest marks points in time and ends.
+//! - [`image`]: names and options of the built-in guest: initrd members, kernel parameters.
+//!
+//! Data flows from the guest to the host only: a program writes a [`record::Record`] with
+//! `Display` (no heap needed), the console carries it, the host takes it out of the stream with
+//! `record::Parsed` (feature `host`).
+#![cfg_attr(not(any(test, feature = "host")), no_std)]
+
+pub mod image;
+pub mod port;
+pub mod record;
+pub mod syscall;

@@ -1,0 +1,279 @@
+//! System calls: `syscall` with the number in rax, arguments in rdi, rsi, rdx, r10, r8, r9.
+//!
+//! The result is in rax: a value from 0 up, or an [`Errno`] negated. rcx and r11 are lost, every
+//! other register is kept. Pointers are user addresses; the kernel checks the whole range and
+//! answers [`Errno::Fault`] for one that the program could not touch itself.
+
+macro_rules! numbered {
+    ($(#[$meta:meta])* $name:ident: $repr:ident { $($(#[$vmeta:meta])* $variant:ident = $value:literal,)* }) => {
+        $(#[$meta])*
+        #[repr($repr)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$vmeta])* $variant = $value,)* }
+
+        impl $name {
+            /// The variant with this number.
+            pub const fn from_number(number: $repr) -> Option<Self> {
+                match number { $($value => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+numbered! {
+    /// Number of a system call. Each says its arguments and what it returns.
+    Sysno: u64 {
+        /// `(code: i32) -> !`: ends the process, all its threads with it.
+        Exit = 0,
+        /// `() -> pid`: 0 in the child. The child shares no memory; pages are copied on write.
+        Fork = 1,
+        /// `(path, path_len, args, args_len) -> !`: runs an initrd program in place of this one.
+        /// `args` is the arguments joined by NUL bytes, path not among them.
+        Exec = 2,
+        /// `(pid or 0 for any, status: *mut ExitStatus, timeout_ns) -> pid`: waits for a child;
+        /// `timeout_ns` `u64::MAX` waits for ever, else `Errno::TimedOut`.
+        Wait = 3,
+        /// `(pid) -> 0`: kills a child with all its threads.
+        Kill = 4,
+        /// `() -> pid`.
+        GetPid = 5,
+        /// `(entry, stack_top, argument) -> tid`: a thread of this process starts at `entry`
+        /// with `argument` in rdi and rsp at `stack_top`.
+        ThreadSpawn = 6,
+        /// `() -> !`: ends this thread; the last one ends the process with code 0.
+        ThreadExit = 7,
+        /// `(tid) -> 0`: waits for a thread of this process to end.
+        ThreadJoin = 8,
+        /// `() -> 0`: lets others run.
+        Yield = 9,
+        /// `(ns) -> 0`.
+        Sleep = 10,
+        /// `(level: 0 lowest to 7) -> old level`: priority of this thread; used by `sched=priority`.
+        SetPriority = 11,
+        /// `(mask) -> 0`: virtual processors that this thread may run on.
+        SetAffinity = 12,
+        /// `() -> index of the processor this thread is on`.
+        GetCpu = 13,
+        /// `(address: *const u32, expected: u32, timeout_ns) -> 0`: sleeps while `*address ==
+        /// expected`; `Errno::Again` if it differs, `Errno::TimedOut`.
+        FutexWait = 14,
+        /// `(address: *const u32, count) -> number woken`.
+        FutexWake = 15,
+        /// `(bytes, Protection) -> address`: zero pages, made at first touch.
+        Mmap = 16,
+        /// `(address, bytes) -> 0`.
+        Munmap = 17,
+        /// `(address, bytes, Protection) -> 0`.
+        Mprotect = 18,
+        /// `(pages: 0 for none, Replacement) -> 0`: budget of frames for this process; pages over
+        /// it are evicted to the swap area by that policy.
+        SetFrameBudget = 19,
+        /// `(path, path_len) -> fd`: an initrd member, or `/dev/vda`.., `/dev/console`,
+        /// `/dev/ttyS0`, `/dev/rng`.
+        Open = 20,
+        /// `(fd) -> 0`.
+        Close = 21,
+        /// `(fd, buffer, len) -> bytes read`, 0 at the end.
+        Read = 22,
+        /// `(fd, buffer, len) -> bytes written`.
+        Write = 23,
+        /// `(fd, offset) -> 0`: sets the position of the next read or write of a block device or
+        /// an initrd member. Block devices take multiples of 512.
+        Seek = 24,
+        /// `(fd) -> 0`: returns when all that was written is on stable storage.
+        Flush = 25,
+        /// `(fds: *mut [u32; 2]) -> 0`: a pipe, read end first.
+        Pipe = 26,
+        /// `(from, to) -> to`.
+        Dup = 27,
+        /// `(fd, IoMode) -> 0`: how this device's completions are awaited from now on.
+        SetIoMode = 28,
+        /// `() -> ns since boot`.
+        ClockNs = 29,
+        /// `(stats: *mut Stats) -> 0`.
+        GetStats = 30,
+        /// `(info: *mut SysInfo) -> 0`.
+        GetSysInfo = 31,
+        /// `(code) -> !`: ends the machine; only for the first process. Code 0 is power-off,
+        /// any other [`crate::port::Exit::Failed`].
+        PowerOff = 32,
+        /// `(fd) -> bytes`: size of a block device or an initrd member.
+        Size = 33,
+    }
+}
+
+numbered! {
+    /// Why a system call failed; numbers are Linux's.
+    Errno: i64 {
+        /// Not permitted to this process.
+        Perm = 1,
+        /// No such file, device or program.
+        NoEnt = 2,
+        /// No such process or thread.
+        Srch = 3,
+        /// The device failed.
+        Io = 5,
+        /// Not an executable.
+        NoExec = 8,
+        /// No such file descriptor, or not open for this.
+        BadF = 9,
+        /// No child to wait for.
+        Child = 10,
+        /// The value has changed; try again.
+        Again = 11,
+        /// Memory or swap space has run out.
+        NoMem = 12,
+        /// An address that the program may not touch.
+        Fault = 14,
+        /// An argument that means nothing here.
+        Inval = 22,
+        /// Too many open files.
+        MFile = 24,
+        /// Nothing more fits on the device.
+        NoSpc = 28,
+        /// The pipe has no reader.
+        Pipe = 32,
+        /// No such system call.
+        NoSys = 38,
+        /// The time is over.
+        TimedOut = 110,
+    }
+}
+
+numbered! {
+    /// What a program may do with its pages.
+    Protection: u64 {
+        /// Nothing.
+        None = 0,
+        /// Read.
+        Read = 1,
+        /// Read and write.
+        ReadWrite = 2,
+        /// Read and execute.
+        ReadExecute = 3,
+    }
+}
+
+numbered! {
+    /// Page replacement policy.
+    Replacement: u64 {
+        /// The kernel parameter's choice.
+        Default = 0,
+        /// First in, first out.
+        Fifo = 1,
+        /// Second chance by the accessed bit.
+        Clock = 2,
+    }
+}
+
+numbered! {
+    /// How completions of a device are awaited.
+    IoMode: u64 {
+        /// The thread sleeps until the interrupt.
+        Interrupt = 0,
+        /// The thread looks at the used ring (or line status) until it is done.
+        Poll = 1,
+    }
+}
+
+numbered! {
+    /// Why a process ended; see [`ExitStatus`].
+    EndCause: u32 {
+        /// It called [`Sysno::Exit`].
+        Exited = 0,
+        /// Another killed it.
+        Killed = 1,
+        /// Page fault that nothing could satisfy; `detail` is the address.
+        PageFault = 2,
+        /// Another processor exception; `detail` is its vector.
+        Exception = 3,
+        /// Memory or swap space had run out.
+        OutOfMemory = 4,
+    }
+}
+
+/// How a child ended.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExitStatus {
+    /// An [`EndCause`].
+    pub cause: u32,
+    /// The code it exited with, when `cause` is [`EndCause::Exited`].
+    pub code: i32,
+    /// See [`EndCause`].
+    pub detail: u64,
+}
+
+/// Counts since boot; those marked "process" are the caller's own.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Page faults of ring 3 (process).
+    pub page_faults: u64,
+    /// Pages made zero on demand (process).
+    pub zero_fills: u64,
+    /// Pages copied after fork (process).
+    pub cow_copies: u64,
+    /// Shared pages taken over without a copy, being the last owner (process).
+    pub cow_reuses: u64,
+    /// Pages written to the swap area (process).
+    pub evictions_written: u64,
+    /// Pages dropped, their swap copy being current (process).
+    pub evictions_clean: u64,
+    /// Pages read back from the swap area (process).
+    pub swap_ins: u64,
+    /// Frames in use by the process.
+    pub resident_pages: u64,
+    /// Switches from one thread to another (all processors).
+    pub context_switches: u64,
+    /// Those of them forced by the timer (all processors).
+    pub preemptions: u64,
+    /// Time spent inside the switch: sum over all switches in ns (all processors).
+    pub switch_ns: u64,
+    /// Time that runnable threads waited for a processor: sum in ns (all processors).
+    pub wait_ns: u64,
+    /// Most that one waited in ns (all processors).
+    pub max_wait_ns: u64,
+    /// Timer interrupts (all processors).
+    pub timer_interrupts: u64,
+    /// Device interrupts (all processors).
+    pub device_interrupts: u64,
+    /// Times the FPU registers were loaded on first use (all processors).
+    pub fpu_loads: u64,
+    /// Requests completed by virtio-blk.
+    pub block_requests: u64,
+    /// Notifications (doorbells) sent to virtio devices.
+    pub notifications: u64,
+    /// Free frames of the machine.
+    pub free_frames: u64,
+}
+
+/// What the machine is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SysInfo {
+    /// Processors running.
+    pub cpus: u64,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Time-stamp counter frequency.
+    pub tsc_khz: u64,
+    /// Nonzero if time comes from kvmclock.
+    pub kvmclock: u64,
+    /// Time slice in ns.
+    pub slice_ns: u64,
+    /// Nonzero if the scheduling policy is strict priority.
+    pub sched_priority: u64,
+}
+
+const _: () = assert!(size_of::<ExitStatus>() == 16);
+const _: () = assert!(size_of::<Stats>() == 19 * 8);
+const _: () = assert!(size_of::<SysInfo>() == 6 * 8);
+
+/// A result register as the program sees it.
+pub fn decode(result: i64) -> Result<u64, Errno> {
+    if result >= 0 {
+        return Ok(result.cast_unsigned());
+    }
+    Err(Errno::from_number(-result).unwrap_or(Errno::Io))
+}

@@ -1,0 +1,2 @@
+//! Hostel guest kernel.
+#![cfg_attr(not(test), no_std)]

@@ -1,0 +1,2 @@
+//! Hostel guest programs runtime.
+#![no_std]

@@ -1,0 +1,2 @@
+//! hostel
+fn main() {}
