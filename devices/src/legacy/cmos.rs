@@ -165,7 +165,7 @@ fn store_memory_sizes(ram: &mut [u8; RAM_BYTES], low_bytes: u64, high_bytes: u64
 
 /// Two decimal digits; `value` is below 100.
 fn to_bcd(value: u64) -> u8 {
-    let digits = (value / 10 % 10) << 4 | value % 10;
+    let digits = ((value / 10 % 10) << 4) | (value % 10);
     digits.to_le_bytes()[0]
 }
 
