@@ -21,8 +21,12 @@ use vm_memory::GuestMemoryMmap;
 use vm_superio::Trigger;
 use vmm_sys_util::eventfd::EventFd;
 
+pub mod console;
 pub mod handshake;
 pub mod mmio;
+pub mod ring;
+pub mod rng;
+pub mod worker;
 
 /// Feature bit that every driver must accept (virtio 1.3 6).
 pub const F_VERSION_1: u64 = 1 << VIRTIO_F_VERSION_1;
@@ -167,4 +171,15 @@ pub enum ActivateError {
     /// The worker thread or something it needs could not be had.
     #[error("starting the worker")]
     Worker(#[from] io::Error),
+}
+
+/// Reads a device's configuration `config` from `offset`; bytes past its end read as zero.
+fn read_config_bytes(config: &[u8], offset: u64, data: &mut [u8]) {
+    data.fill(0);
+    let rest = usize::try_from(offset)
+        .ok()
+        .and_then(|offset| config.get(offset..));
+    for (to, from) in data.iter_mut().zip(rest.unwrap_or_default()) {
+        *to = *from;
+    }
 }

@@ -1,0 +1,281 @@
+//! [`Ring`]: a queue as a worker sees it: takes [`Chain`]s of buffers, gives them back, and
+//! interrupts once a batch. All that comes from the guest is checked here, once.
+//!
+//! Chains come in three grades. A well-formed one has buffers that are in memory, readable ones
+//! before writable ones. One with a defect still has an end, so that a device with a status byte
+//! can answer it. One without an end (it loops, leaves its table, is nested or too long) has no
+//! buffers at all. A ring whose index jumps, or that names descriptors that it does not have, is
+//! broken: the device needs reset, and nothing is taken from it any more.
+
+use super::{ActiveQueue, Interrupt};
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use virtio_bindings::virtio_ring::VRING_AVAIL_F_NO_INTERRUPT;
+use virtio_queue::desc::split::Descriptor;
+use virtio_queue::{DescriptorChain, Queue, QueueOwnedT, QueueT};
+use vm_memory::{Bytes, GuestAddress, GuestMemory, GuestMemoryMmap, Permissions};
+use vmm_sys_util::eventfd::EventFd;
+
+/// Longest chain taken, in buffers.
+pub const MAX_BUFFERS: usize = 512;
+
+/// A piece of guest memory that a descriptor names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    /// Where it starts.
+    pub gpa: GuestAddress,
+    /// In bytes; not 0.
+    pub len: u32,
+}
+
+/// What is wrong with a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// It has no end within its table or the longest length.
+    Endless,
+    /// A readable buffer follows a writable one.
+    Order,
+    /// A buffer is not in memory.
+    OutsideMemory,
+}
+
+/// Buffers that the driver has made available together.
+#[derive(Debug, Default)]
+pub struct Chain {
+    /// Index of the first descriptor, by which the chain is given back.
+    pub head: u16,
+    /// For the device to read.
+    pub readable: Vec<Buffer>,
+    /// For the device to write.
+    pub writable: Vec<Buffer>,
+    /// What is wrong with it. Buffers outside memory are among those above.
+    pub defect: Option<Defect>,
+}
+
+impl Chain {
+    fn collect(descriptors: DescriptorChain<&GuestMemoryMmap>, memory: &GuestMemoryMmap) -> Self {
+        let mut chain = Self {
+            head: descriptors.head_index(),
+            ..Self::default()
+        };
+        // An iterator that meets something invalid just ends: after a descriptor that has a next.
+        let mut ended = false;
+        for descriptor in descriptors.take(MAX_BUFFERS) {
+            ended = !descriptor.has_next();
+            chain.add(&descriptor, memory);
+        }
+        if !ended {
+            chain.readable.clear();
+            chain.writable.clear();
+            chain.defect = Some(Defect::Endless);
+        }
+        chain
+    }
+
+    fn add(&mut self, descriptor: &Descriptor, memory: &GuestMemoryMmap) {
+        let (gpa, len) = (descriptor.addr(), descriptor.len());
+        if len == 0 {
+            return;
+        }
+        let (buffers, access) = if descriptor.is_write_only() {
+            (&mut self.writable, Permissions::Write)
+        } else {
+            if !self.writable.is_empty() {
+                self.defect.get_or_insert(Defect::Order);
+            }
+            (&mut self.readable, Permissions::Read)
+        };
+        buffers.push(Buffer { gpa, len });
+        if !in_memory(memory, gpa, len, access) {
+            self.defect.get_or_insert(Defect::OutsideMemory);
+        }
+    }
+}
+
+fn in_memory(memory: &GuestMemoryMmap, gpa: GuestAddress, len: u32, access: Permissions) -> bool {
+    usize::try_from(len).is_ok_and(|len| GuestMemory::check_range(memory, gpa, len, access))
+}
+
+/// Sum of the lengths in bytes.
+pub fn total_bytes(buffers: &[Buffer]) -> u64 {
+    buffers.iter().map(|buffer| u64::from(buffer.len)).sum()
+}
+
+/// Takes the first `bytes` off `buffers`, or none when there are not as many.
+pub fn split_front(buffers: &mut Vec<Buffer>, bytes: u64) -> Option<Vec<Buffer>> {
+    if total_bytes(buffers) < bytes {
+        return None;
+    }
+    let mut front = Vec::new();
+    let mut wanted = bytes;
+    while wanted > 0 {
+        let first = buffers.first_mut()?;
+        match u32::try_from(wanted) {
+            Ok(part) if part < first.len => {
+                front.push(Buffer {
+                    gpa: first.gpa,
+                    len: part,
+                });
+                first.gpa.0 += wanted;
+                first.len -= part;
+                wanted = 0;
+            }
+            _ => {
+                wanted -= u64::from(first.len);
+                front.push(buffers.remove(0));
+            }
+        }
+    }
+    Some(front)
+}
+
+/// Copies the start of `buffers` to `data`; false when they are shorter or not in memory.
+pub fn read_front(memory: &GuestMemoryMmap, buffers: &[Buffer], data: &mut [u8]) -> bool {
+    let mut done = 0;
+    for buffer in buffers {
+        let part = (data.len() - done).min(buffer.len as usize);
+        if memory
+            .read_slice(&mut data[done..done + part], buffer.gpa)
+            .is_err()
+        {
+            return false;
+        }
+        done += part;
+    }
+    done == data.len()
+}
+
+/// A queue at work.
+pub struct Ring {
+    queue: Queue,
+    doorbell: EventFd,
+    memory: Arc<GuestMemoryMmap>,
+    interrupt: Interrupt,
+    /// Chains given back since the driver was last told.
+    unsignalled: u32,
+    broken: bool,
+    defects: u64,
+}
+
+impl Ring {
+    /// A queue in `memory`, which interrupts by `interrupt`.
+    pub fn new(queue: ActiveQueue, memory: Arc<GuestMemoryMmap>, interrupt: Interrupt) -> Self {
+        Self {
+            queue: queue.queue,
+            doorbell: queue.doorbell,
+            memory,
+            interrupt,
+            unsignalled: 0,
+            broken: false,
+            defects: 0,
+        }
+    }
+
+    /// Readable when the driver has notified, for [`super::worker::Work::sources`].
+    pub fn doorbell_fd(&self) -> RawFd {
+        self.doorbell.as_raw_fd()
+    }
+
+    /// The memory that buffers are in.
+    pub fn memory(&self) -> &Arc<GuestMemoryMmap> {
+        &self.memory
+    }
+
+    /// Number of descriptors.
+    pub fn size(&self) -> u16 {
+        self.queue.size()
+    }
+
+    /// Chains with a defect so far.
+    pub fn defects(&self) -> u64 {
+        self.defects
+    }
+
+    /// Begins to serve the queue: empties the doorbell and asks the driver not to ring while the
+    /// worker is awake anyway.
+    pub fn begin(&mut self) {
+        // Empty if the worker has rung it itself and lost the race; nothing is missed by that.
+        let _ = self.doorbell.read();
+        if self.queue.disable_notification(&*self.memory).is_err() {
+            self.set_broken();
+        }
+    }
+
+    /// The next chain.
+    pub fn pop(&mut self) -> Option<Chain> {
+        if self.broken {
+            return None;
+        }
+        let size = self.queue.size();
+        let Ok(mut available) = self.queue.iter(&*self.memory) else {
+            self.set_broken();
+            return None;
+        };
+        let descriptors = available.next()?;
+        if descriptors.head_index() >= size {
+            self.set_broken();
+            return None;
+        }
+        let chain = Chain::collect(descriptors, &self.memory);
+        if chain.defect.is_some() {
+            self.defects = self.defects.saturating_add(1);
+        }
+        Some(chain)
+    }
+
+    /// Gives a chain back, into which `written` bytes were written from its start.
+    pub fn push(&mut self, head: u16, written: u32) {
+        match self.queue.add_used(&*self.memory, head, written) {
+            Ok(()) => self.unsignalled += 1,
+            Err(_) => self.set_broken(),
+        }
+    }
+
+    /// Interrupts the driver for all chains given back since the last time, if it wants that.
+    pub fn signal(&mut self) {
+        if std::mem::take(&mut self.unsignalled) > 0 && self.driver_wants_interrupt() {
+            self.interrupt.signal_used();
+        }
+    }
+
+    /// Ends serving for now: the driver is to ring again. True when there is already more, which
+    /// it may not have rung for.
+    pub fn end(&mut self) -> bool {
+        if self.broken {
+            return false;
+        }
+        self.queue
+            .enable_notification(&*self.memory)
+            .unwrap_or_else(|_| {
+                self.set_broken();
+                false
+            })
+    }
+
+    /// Leaves the rest for later: the worker looks at its other sources first.
+    pub fn postpone(&self) {
+        if let Err(error) = self.doorbell.write(1) {
+            log::debug!("virtio doorbell: {error}");
+        }
+    }
+
+    fn driver_wants_interrupt(&mut self) -> bool {
+        if self.queue.event_idx_enabled() {
+            // On an error, which takes rings that have left memory, one interrupt too many.
+            return self.queue.needs_notification(&*self.memory).unwrap_or(true);
+        }
+        // The used index must be visible before the flag is read (2.7.7).
+        fence(Ordering::SeqCst);
+        let flags = GuestAddress(self.queue.avail_ring());
+        let flags: u16 = self.memory.load(flags, Ordering::Relaxed).unwrap_or(0);
+        u32::from(u16::from_le(flags)) & VRING_AVAIL_F_NO_INTERRUPT == 0
+    }
+
+    fn set_broken(&mut self) {
+        if !self.broken {
+            self.broken = true;
+            self.interrupt.signal_needs_reset();
+        }
+    }
+}
