@@ -6,7 +6,7 @@
 
 use crate::kvm::ExitKind;
 use devices::bus::DeviceId;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Most devices that one VM has, with [`DeviceId::NONE`].
@@ -108,7 +108,7 @@ pub struct ExitRow {
 
 /// Sums the vCPUs up: rows with at least one exit, most time first. `names` are the devices by
 /// [`DeviceId`], `tsc_khz` is the frequency of the ticks.
-pub fn rows(vcpus: &[&ExitStats], names: &[String], tsc_khz: u32) -> Vec<ExitRow> {
+pub fn rows(vcpus: &[Arc<ExitStats>], names: &[String], tsc_khz: u32) -> Vec<ExitRow> {
     let mut rows: Vec<ExitRow> = ExitKind::ALL
         .into_iter()
         .flat_map(|kind| (0..MAX_DEVICES).map(move |device| (kind, device)))
@@ -175,14 +175,14 @@ mod tests {
 
     #[test]
     fn rows_sum_over_vcpus_and_name_devices() {
-        let (one, two) = (ExitStats::default(), ExitStats::default());
+        let (one, two) = (Arc::new(ExitStats::default()), Arc::new(ExitStats::default()));
         for _ in 0..99 {
             one.record(ExitKind::PioWrite, DeviceId(1), 1000);
         }
         two.record(ExitKind::PioWrite, DeviceId(1), 1_000_000);
         two.record(ExitKind::MmioRead, DeviceId::NONE, 5);
         let names = ["none".to_owned(), "serial".to_owned()];
-        let rows = rows(&[&one, &two], &names, 1_000_000);
+        let rows = rows(&[one, two.clone()], &names, 1_000_000);
         assert_eq!(rows[0].device, "serial");
         assert_eq!((rows[0].kind, rows[0].count), ("pio_write", 100));
         assert_eq!(rows[0].total_ns, 99 * 1000 + 1_000_000);

@@ -128,8 +128,8 @@ impl VcpuHandle {
     }
 
     /// What it has done so far.
-    pub fn stats(&self) -> &ExitStats {
-        &self.stats
+    pub fn stats(&self) -> Arc<ExitStats> {
+        self.stats.clone()
     }
 
     /// Ends the thread. The guest's state is gone with it.

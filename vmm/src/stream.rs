@@ -86,11 +86,6 @@ impl<L: Listener> Splitter<L> {
         self.outside(&held);
     }
 
-    /// Whoever listens.
-    pub fn listener(&mut self) -> &mut L {
-        &mut self.listener
-    }
-
     fn outside(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
