@@ -19,6 +19,8 @@ use vmm_sys_util::eventfd::EventFd;
 
 /// Longest chain taken, in buffers.
 pub const MAX_BUFFERS: usize = 512;
+/// Longest chain taken, in bytes: what a worker does in one go, before it looks whether to stop.
+pub const MAX_CHAIN_BYTES: u64 = 64 << 20;
 
 /// A piece of guest memory that a descriptor names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub enum Defect {
     Order,
     /// A buffer is not in memory.
     OutsideMemory,
+    /// It has more than [`MAX_CHAIN_BYTES`].
+    Huge,
 }
 
 /// Buffers that the driver has made available together.
@@ -69,6 +73,9 @@ impl Chain {
             chain.readable.clear();
             chain.writable.clear();
             chain.defect = Some(Defect::Endless);
+        }
+        if total_bytes(&chain.readable) + total_bytes(&chain.writable) > MAX_CHAIN_BYTES {
+            chain.defect.get_or_insert(Defect::Huge);
         }
         chain
     }

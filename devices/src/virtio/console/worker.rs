@@ -2,7 +2,7 @@
 //! receive queue.
 
 use super::{ConsoleInput, SharedSink};
-use crate::virtio::ring::{Buffer, Chain, Ring};
+use crate::virtio::ring::{Buffer, Chain, Ring, total_bytes};
 use crate::virtio::worker::Work;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::RawFd;
@@ -17,6 +17,8 @@ const TRANSMIT_READY: u32 = 2;
 
 /// Output is gathered up to this much before it goes to the sink.
 const BATCH_BYTES: usize = 16 << 10;
+/// Output taken before the worker looks at its other events.
+const TURN_BYTES: u64 = 1 << 20;
 /// Pause before a sink that is full is tried again.
 const RETRY: Duration = Duration::from_millis(1);
 
@@ -50,10 +52,13 @@ impl ConsoleWork {
     /// From the guest: all that is there goes to the sink in batches, then one interrupt.
     fn transmit(&mut self) {
         self.transmit.begin();
-        for _ in 0..self.transmit.size() {
+        let mut taken_bytes = 0;
+        while taken_bytes < TURN_BYTES {
             let Some(chain) = self.transmit.pop() else {
                 break;
             };
+            // Counted with its descriptors, so that empty chains use up the turn as well.
+            taken_bytes += total_bytes(&chain.readable) + 16;
             if chain.defect.is_none() {
                 for buffer in &chain.readable {
                     self.gather(*buffer);

@@ -1,0 +1,205 @@
+//! The disk's thread: takes requests while there are free tags, starts them, and gives back all
+//! that are finished, with one interrupt.
+
+use super::disk::DiskFile;
+use super::engine::{DEPTH, Durability, Engine};
+use super::request::{Limits, Range, RangeOp, Reply, Request, Status, parse, take_reply};
+use crate::virtio::ring::{Buffer, Chain, Ring};
+use crate::virtio::worker::Work;
+use std::fs::File;
+use std::io;
+use std::os::fd::RawFd;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use vm_memory::Bytes;
+use vmm_sys_util::fallocate::{FallocateMode, fallocate};
+
+const REQUESTS: u32 = 0;
+const COMPLETIONS: u32 = 1;
+
+pub(super) struct BlkWork {
+    ring: Ring,
+    disk: Arc<DiskFile>,
+    engine: Box<dyn Engine>,
+    limits: Limits,
+    /// By tag: requests that the engine is at.
+    in_flight: Vec<Option<Reply>>,
+    free_tags: Vec<u16>,
+}
+
+impl BlkWork {
+    pub(super) fn new(
+        ring: Ring,
+        disk: Arc<DiskFile>,
+        engine: Box<dyn Engine>,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            ring,
+            disk,
+            engine,
+            limits,
+            in_flight: (0..DEPTH).map(|_| None).collect(),
+            free_tags: (0..DEPTH).collect(),
+        }
+    }
+
+    fn serve(&mut self) {
+        self.ring.begin();
+        for _ in 0..self.ring.size() {
+            if self.free_tags.is_empty() {
+                break;
+            }
+            let Some(chain) = self.ring.pop() else { break };
+            self.handle(chain);
+        }
+        self.engine.submit();
+        self.give_back();
+        // Without a free tag, the next completion brings the worker back here.
+        if !self.free_tags.is_empty() && self.ring.end() {
+            self.ring.postpone();
+        }
+    }
+
+    fn handle(&mut self, mut chain: Chain) {
+        let Some(reply) = take_reply(&mut chain, self.ring.memory()) else {
+            return self.ring.push(chain.head, 0);
+        };
+        let status = match parse(chain, self.ring.memory(), &self.limits) {
+            Ok(Request::Transfer(transfer)) => {
+                // Checked by the caller.
+                if let Some(tag) = self.free_tags.pop() {
+                    self.in_flight[usize::from(tag)] = Some(reply);
+                    self.engine.start(tag, transfer);
+                }
+                return;
+            }
+            Ok(Request::GetId(buffers)) => self.get_id(&buffers),
+            Ok(Request::Ranges(ranges)) => self.change_ranges(&ranges),
+            Err(status) => status,
+        };
+        self.reply(reply, status);
+    }
+
+    fn give_back(&mut self) {
+        while let Some(completion) = self.engine.completed() {
+            let Some(reply) = self.in_flight[usize::from(completion.tag)].take() else {
+                continue;
+            };
+            self.free_tags.push(completion.tag);
+            let status = match completion.result {
+                Ok(()) => Status::Ok,
+                Err(error) => {
+                    log::debug!("disk transfer: {error}");
+                    Status::IoError
+                }
+            };
+            self.reply(reply, status);
+        }
+        self.ring.signal();
+    }
+
+    fn reply(&mut self, reply: Reply, status: Status) {
+        // It was in memory when the request was taken.
+        let written = self.ring.memory().write_obj(status as u8, reply.status);
+        self.ring
+            .push(reply.head, written.map_or(0, |()| reply.writable_bytes));
+    }
+
+    fn get_id(&self, buffers: &[Buffer]) -> Status {
+        let id = self.disk.id();
+        let mut left = &id[..];
+        for buffer in buffers {
+            let (part, rest) = left.split_at(left.len().min(buffer.len as usize));
+            if self.ring.memory().write_slice(part, buffer.gpa).is_err() {
+                return Status::IoError;
+            }
+            left = rest;
+        }
+        Status::Ok
+    }
+
+    fn change_ranges(&self, ranges: &[(RangeOp, Range)]) -> Status {
+        let file = self.disk.file();
+        let changed = ranges
+            .iter()
+            .try_for_each(|(op, range)| change(file, *op, *range));
+        let lasting = changed.and_then(|()| match self.limits.durability {
+            Durability::Through => file.sync_data(),
+            Durability::Cached => Ok(()),
+        });
+        match lasting {
+            Ok(()) => Status::Ok,
+            Err(error) => {
+                log::debug!("disk ranges: {error}");
+                Status::IoError
+            }
+        }
+    }
+}
+
+impl Work for BlkWork {
+    fn sources(&self) -> Vec<(RawFd, u32)> {
+        let completions = self.engine.completion_fd().map(|fd| (fd, COMPLETIONS));
+        [(self.ring.doorbell_fd(), REQUESTS)]
+            .into_iter()
+            .chain(completions)
+            .collect()
+    }
+
+    fn on_ready(&mut self, token: u32) {
+        if token == COMPLETIONS {
+            self.engine.acknowledge();
+            self.give_back();
+        }
+        self.serve();
+    }
+
+    fn on_stop(&mut self) {
+        while self.free_tags.len() < self.in_flight.len() {
+            self.engine.wait();
+            self.give_back();
+        }
+    }
+}
+
+/// Discards or zeroes a range. A file system that cannot discard need not; one that cannot zero
+/// is written to.
+fn change(file: &File, op: RangeOp, range: Range) -> io::Result<()> {
+    if range.len == 0 {
+        return Ok(());
+    }
+    let by = |mode| {
+        fallocate(file, mode, true, range.offset, range.len)
+            .map_err(|error| io::Error::from_raw_os_error(error.errno()))
+    };
+    match op {
+        RangeOp::Discard => match by(FallocateMode::PunchHole) {
+            Err(error) if is_unsupported(&error) => Ok(()),
+            done => done,
+        },
+        RangeOp::ZeroAndUnmap => {
+            by(FallocateMode::PunchHole).or_else(|_| write_zeroes(file, range))
+        }
+        RangeOp::Zero => by(FallocateMode::ZeroRange).or_else(|_| write_zeroes(file, range)),
+    }
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::ENODEV)
+    )
+}
+
+fn write_zeroes(file: &File, range: Range) -> io::Result<()> {
+    static ZEROES: [u8; 64 << 10] = [0; 64 << 10];
+    let mut done = 0;
+    while done < range.len {
+        let part =
+            usize::try_from(range.len - done).map_or(ZEROES.len(), |left| left.min(ZEROES.len()));
+        file.write_all_at(&ZEROES[..part], range.offset + done)?;
+        done += part as u64;
+    }
+    Ok(())
+}
