@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use devices::virtio::blk::DiskAccess;
+use devices::virtio::blk::disk::DiskAccess;
 use std::path::PathBuf;
 use std::str::FromStr;
 use vmm::memory::MemorySize;

@@ -21,7 +21,9 @@ use devices::legacy::reset_port::{self, ResetPort};
 use devices::legacy::serial::{self, SerialPort};
 use devices::power::PowerSwitch;
 use devices::virtio::VirtioDevice;
-use devices::virtio::blk::{Blk, DiskFile, EngineChoice};
+use devices::virtio::blk::Blk;
+use devices::virtio::blk::disk::DiskFile;
+use devices::virtio::blk::engine::EngineChoice;
 use devices::virtio::console::{Console, ConsoleInput};
 use devices::virtio::mmio::{MmioTransport, NOTIFY_OFFSET};
 use devices::virtio::rng::Rng;
@@ -48,6 +50,7 @@ pub enum WiringError {
     Descriptors {
         /// The device.
         name: String,
+        /// What the host said.
         #[source]
         source: io::Error,
     },
@@ -133,8 +136,8 @@ impl DeviceManager {
         on_mark: Box<dyn FnMut(u8) + Send>,
     ) -> Result<(), WiringError> {
         let range = |base, len| BusRange { base, len };
-        let sizes = vm.memory().iter().map(|region| region.len());
-        let (low, high) = (sizes.clone().take(1).sum(), sizes.skip(1).sum());
+        let mut sizes = vm.memory().iter().map(|region| region.len());
+        let (low, high) = (sizes.next().unwrap_or(0), sizes.sum());
         let i8042 = [I8042_PORT, I8042_PORT + u64::from(i8042::COMMAND_OFFSET)];
         let serial: Arc<Mutex<dyn PioDevice>> = self.serial.clone();
         let table: [(&str, &[BusRange], Arc<Mutex<dyn PioDevice>>); 6] = [

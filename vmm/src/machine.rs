@@ -282,7 +282,8 @@ fn load_initrd(
             initrd::load(memory, &mut file, size, kernel_end)
         }
         Image::Embedded(mut bytes) => {
-            initrd::load(memory, &mut bytes, bytes.len() as u64, kernel_end)
+            let size = bytes.len() as u64;
+            initrd::load(memory, &mut bytes, size, kernel_end)
         }
         Image::Made(bytes) => {
             initrd::load(memory, &mut bytes.as_slice(), bytes.len() as u64, kernel_end)

@@ -20,7 +20,7 @@ use crate::terminal::RawMode;
 use crate::{symbols, table};
 use abi::port::{Exit, Mark};
 use abi::record::Outcome;
-use devices::virtio::blk::{DiskAccess, DiskError, DiskFile};
+use devices::virtio::blk::disk::{DiskAccess, DiskError, DiskFile};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -110,6 +110,7 @@ pub enum RunError {
         what: &'static str,
         /// Where.
         path: String,
+        /// What the host said.
         #[source]
         source: io::Error,
     },

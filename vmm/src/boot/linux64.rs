@@ -33,7 +33,7 @@ pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<Cpu
     }
     let map = memory_map(memory);
     for (entry, (addr, size, kind)) in params.e820_table.iter_mut().zip(&map) {
-        *entry = boot_e820_entry { addr: *addr, size: *size, type_: *kind as u32 };
+        *entry = boot_e820_entry { addr: *addr, size: *size, r#type: *kind as u32 };
     }
     params.e820_entries = u8::try_from(map.len()).expect("a handful");
     let params = BootParams::new(&params, GuestAddress(layout::ZERO_PAGE));

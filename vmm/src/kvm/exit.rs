@@ -4,6 +4,7 @@ use devices::bus::Width;
 
 /// One exit, with what the handler has to read or fill in.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the fields are KVM's own; `width` is that of one element")]
 pub enum VmExit<'a> {
     /// `in`, or `rep ins`: `data` holds one or several elements of `width`.
     PioRead { port: u16, width: Width, data: &'a mut [u8] },
