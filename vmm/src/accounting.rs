@@ -6,8 +6,8 @@
 
 use crate::kvm::ExitKind;
 use devices::bus::DeviceId;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Most devices that one VM has, with [`DeviceId::NONE`].
 pub const MAX_DEVICES: usize = 32;
@@ -23,7 +23,11 @@ pub struct ExitStats {
 
 impl Default for ExitStats {
     fn default() -> Self {
-        Self { cells: (0..ExitKind::ALL.len() * MAX_DEVICES).map(|_| OnceLock::new()).collect() }
+        Self {
+            cells: (0..ExitKind::ALL.len() * MAX_DEVICES)
+                .map(|_| OnceLock::new())
+                .collect(),
+        }
     }
 }
 
@@ -35,7 +39,9 @@ impl ExitStats {
     }
 
     fn cell(&self, kind: ExitKind, device: usize) -> Option<&Histogram> {
-        self.cells[kind as usize * MAX_DEVICES + device].get().map(|cell| &**cell)
+        self.cells[kind as usize * MAX_DEVICES + device]
+            .get()
+            .map(|cell| &**cell)
     }
 
     /// Exits so far, of all kinds.
@@ -55,13 +61,20 @@ struct Histogram {
 impl Default for Histogram {
     fn default() -> Self {
         let zero = || AtomicU64::new(0);
-        Self { count: zero(), sum: zero(), buckets: std::array::from_fn(|_| zero()) }
+        Self {
+            count: zero(),
+            sum: zero(),
+            buckets: std::array::from_fn(|_| zero()),
+        }
     }
 }
 
 /// Adds without a locked instruction: there is one writer.
 fn add(cell: &AtomicU64, value: u64) {
-    cell.store(cell.load(Ordering::Relaxed).wrapping_add(value), Ordering::Relaxed);
+    cell.store(
+        cell.load(Ordering::Relaxed).wrapping_add(value),
+        Ordering::Relaxed,
+    );
 }
 
 impl Histogram {
@@ -114,7 +127,10 @@ pub fn rows(vcpus: &[Arc<ExitStats>], names: &[String], tsc_khz: u32) -> Vec<Exi
         .flat_map(|kind| (0..MAX_DEVICES).map(move |device| (kind, device)))
         .filter_map(|(kind, device)| {
             let cells: Vec<_> = vcpus.iter().filter_map(|v| v.cell(kind, device)).collect();
-            let name = names.get(device).cloned().unwrap_or_else(|| "none".to_owned());
+            let name = names
+                .get(device)
+                .cloned()
+                .unwrap_or_else(|| "none".to_owned());
             (!cells.is_empty()).then(|| row(kind, name, &cells, tsc_khz))
         })
         .collect();
@@ -124,7 +140,10 @@ pub fn rows(vcpus: &[Arc<ExitStats>], names: &[String], tsc_khz: u32) -> Vec<Exi
 
 fn row(kind: ExitKind, device: String, cells: &[&Histogram], tsc_khz: u32) -> ExitRow {
     let sum = |field: fn(&Histogram) -> &AtomicU64| -> u64 {
-        cells.iter().map(|cell| field(cell).load(Ordering::Relaxed)).sum()
+        cells
+            .iter()
+            .map(|cell| field(cell).load(Ordering::Relaxed))
+            .sum()
     };
     let mut buckets = vec![0; BUCKETS];
     for cell in cells {
@@ -168,14 +187,20 @@ mod tests {
     fn a_bucket_holds_values_within_a_sixteenth_of_its_middle() {
         for value in (0..200).chain((3..64).map(|bit| (1_u64 << bit) + (1 << (bit - 2)))) {
             let middle = bucket_value(bucket(value));
-            assert!(middle.abs_diff(value) <= value / 16, "{value} is counted as {middle}");
+            assert!(
+                middle.abs_diff(value) <= value / 16,
+                "{value} is counted as {middle}"
+            );
         }
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);
     }
 
     #[test]
     fn rows_sum_over_vcpus_and_name_devices() {
-        let (one, two) = (Arc::new(ExitStats::default()), Arc::new(ExitStats::default()));
+        let (one, two) = (
+            Arc::new(ExitStats::default()),
+            Arc::new(ExitStats::default()),
+        );
         for _ in 0..99 {
             one.record(ExitKind::PioWrite, DeviceId(1), 1000);
         }

@@ -98,7 +98,10 @@ impl FromStr for DiskArg {
         };
         match path {
             "" => Err("a disk needs a path"),
-            path => Ok(Self { path: path.into(), access }),
+            path => Ok(Self {
+                path: path.into(),
+                access,
+            }),
         }
     }
 }

@@ -121,7 +121,9 @@ impl DeviceManager {
         virtio.push(("virtio-console".to_owned(), Box::new(console)));
         virtio.push(("virtio-rng".to_owned(), Box::new(rng)));
         if virtio.len() > layout::VIRTIO_GSIS.len() {
-            return Err(WiringError::TooMany { asked: virtio.len() });
+            return Err(WiringError::TooMany {
+                asked: virtio.len(),
+            });
         }
         for (slot, (name, device)) in virtio.into_iter().enumerate() {
             this.add_virtio(vm, slot, &name, device)?;
@@ -142,8 +144,16 @@ impl DeviceManager {
         let serial: Arc<Mutex<dyn PioDevice>> = self.serial.clone();
         let table: [(&str, &[BusRange], Arc<Mutex<dyn PioDevice>>); 6] = [
             ("serial", &[range(SERIAL_PORT, serial::PORTS)], serial),
-            ("i8042", &i8042.map(|port| range(port, 1)), shared(I8042::new(power.clone()))),
-            ("cmos", &[range(CMOS_PORT, cmos::PORTS)], shared(Cmos::new(low, high))),
+            (
+                "i8042",
+                &i8042.map(|port| range(port, 1)),
+                shared(I8042::new(power.clone())),
+            ),
+            (
+                "cmos",
+                &[range(CMOS_PORT, cmos::PORTS)],
+                shared(Cmos::new(low, high)),
+            ),
             (
                 "reset",
                 &[range(reset_port::BASE.into(), reset_port::PORTS)],
@@ -154,7 +164,11 @@ impl DeviceManager {
                 &[range(abi::port::DEBUG_EXIT.into(), 1)],
                 shared(DebugExit::new(power.clone())),
             ),
-            ("mark", &[range(abi::port::MARK.into(), 1)], shared(MarkPort::new(on_mark))),
+            (
+                "mark",
+                &[range(abi::port::MARK.into(), 1)],
+                shared(MarkPort::new(on_mark)),
+            ),
         ];
         for (name, ranges, device) in table {
             let id = self.name(name.to_owned());
@@ -180,8 +194,12 @@ impl DeviceManager {
             vm.connect_doorbell(doorbell, base + NOTIFY_OFFSET, queue)?;
         }
         let id = self.name(name.to_owned());
-        let range = BusRange { base, len: layout::VIRTIO_MMIO_SIZE };
-        self.mmio.insert(range, id, name, Arc::new(Mutex::new(transport)))?;
+        let range = BusRange {
+            base,
+            len: layout::VIRTIO_MMIO_SIZE,
+        };
+        self.mmio
+            .insert(range, id, name, Arc::new(Mutex::new(transport)))?;
         self.parameters.push(format!(
             "{}={:#x}@{base:#x}:{gsi}",
             abi::image::param::VIRTIO_MMIO,
@@ -193,7 +211,10 @@ impl DeviceManager {
     /// The next id, for a device of that name.
     fn name(&mut self, name: String) -> DeviceId {
         let id = u8::try_from(self.names.len()).expect("limited by the interrupts");
-        assert!(usize::from(id) < MAX_DEVICES, "accounting has a column for each device");
+        assert!(
+            usize::from(id) < MAX_DEVICES,
+            "accounting has a column for each device"
+        );
         self.names.push(name);
         DeviceId(id)
     }

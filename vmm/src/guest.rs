@@ -26,7 +26,10 @@ pub fn suite_names() -> impl Iterator<Item = &'static str> {
 
 /// Text of the suite of that name.
 pub fn suite_text(name: &str) -> Option<&'static [u8]> {
-    SUITES.iter().find(|(suite, _)| *suite == name).map(|(_, text)| *text)
+    SUITES
+        .iter()
+        .find(|(suite, _)| *suite == name)
+        .map(|(_, text)| *text)
 }
 
 /// A check that a suite announces.
@@ -41,7 +44,9 @@ pub struct PlannedCheck {
 /// The checks of a suite, in order. Lines that say nothing are left out, as the guest does.
 pub fn planned_checks(suite: &[u8]) -> Vec<PlannedCheck> {
     let text = String::from_utf8_lossy(suite);
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or(""));
+    let lines = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or(""));
     lines
         .filter_map(|line| {
             let mut words = line.split_whitespace();
@@ -130,7 +135,10 @@ mod tests {
         let checks = planned_checks(suite_text(DEFAULT_SUITE).unwrap());
         assert!(checks.len() >= 15, "{} checks", checks.len());
         for subsystem in [Subsystem::Scheduling, Subsystem::Memory, Subsystem::Io] {
-            assert!(checks.iter().any(|check| check.subsystem == subsystem), "{subsystem:?}");
+            assert!(
+                checks.iter().any(|check| check.subsystem == subsystem),
+                "{subsystem:?}"
+            );
         }
     }
 
@@ -140,6 +148,10 @@ mod tests {
         assert!(initrd.starts_with(b"070701"));
         assert_eq!(initrd.len() % 4, 0);
         let trailer = b"TRAILER!!!\0";
-        assert!(initrd.windows(trailer.len()).any(|window| window == trailer));
+        assert!(
+            initrd
+                .windows(trailer.len())
+                .any(|window| window == trailer)
+        );
     }
 }

@@ -107,7 +107,10 @@ impl fmt::Display for HaltReason {
             Self::DebugExit(code) => write!(f, "the guest ended with code {code}"),
             Self::GuestPanic => write!(f, "the guest's kernel panicked: its message is above"),
             Self::TripleFault(state) => {
-                write!(f, "triple fault: an exception that the guest could not handle\n{state}")
+                write!(
+                    f,
+                    "triple fault: an exception that the guest could not handle\n{state}"
+                )
             }
             Self::EmulationFailure(failure) => write!(f, "{failure}"),
             Self::Timeout => write!(f, "time is over: give the guest more with --timeout"),
@@ -120,7 +123,11 @@ impl fmt::Display for HaltReason {
 
 impl fmt::Display for EmulationFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KVM cannot emulate an instruction of the guest (suberror {})", self.suberror)?;
+        write!(
+            f,
+            "KVM cannot emulate an instruction of the guest (suberror {})",
+            self.suberror
+        )?;
         write!(f, "\n  bytes at rip:")?;
         for byte in &self.bytes {
             write!(f, " {byte:02x}")?;

@@ -124,7 +124,10 @@ pub enum Point {
 impl Timeline {
     /// A timeline that began at `start`.
     pub fn new(start: Instant) -> Self {
-        Self { start, points: Default::default() }
+        Self {
+            start,
+            points: Default::default(),
+        }
     }
 
     /// Notes that `point` is now, unless it has been before.
@@ -224,7 +227,8 @@ impl Machine {
     pub fn start(&mut self) -> Result<(), MachineError> {
         self.timeline.note(Point::FirstRun);
         for (index, vcpu) in (0..).zip(self.waiting.drain(..)) {
-            self.handles.push(VcpuHandle::spawn(index, vcpu, self.shared.clone())?);
+            self.handles
+                .push(VcpuHandle::spawn(index, vcpu, self.shared.clone())?);
         }
         Ok(())
     }
@@ -285,9 +289,12 @@ fn load_initrd(
             let size = bytes.len() as u64;
             initrd::load(memory, &mut bytes, size, kernel_end)
         }
-        Image::Made(bytes) => {
-            initrd::load(memory, &mut bytes.as_slice(), bytes.len() as u64, kernel_end)
-        }
+        Image::Made(bytes) => initrd::load(
+            memory,
+            &mut bytes.as_slice(),
+            bytes.len() as u64,
+            kernel_end,
+        ),
     };
     Ok(range?)
 }

@@ -15,11 +15,15 @@ use vmm::{doctor, guest, run};
 
 fn main() -> ExitCode {
     let start = Instant::now();
+    vmm::memory::share_heap();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            let asked = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
             return ExitCode::from(if asked { status::OK } else { status::USAGE });
         }
     };
@@ -32,7 +36,9 @@ fn main() -> ExitCode {
         }
         Command::Guest(GuestCommand::Export { dir }) => match guest::export(&dir) {
             Ok(files) => {
-                files.iter().for_each(|file| print(&format!("{}\n", file.display())));
+                files
+                    .iter()
+                    .for_each(|file| print(&format!("{}\n", file.display())));
                 status::OK
             }
             Err(error) => {
@@ -57,7 +63,10 @@ fn run_guest(args: RunArgs, start: Instant) -> u8 {
         1 => log::LevelFilter::Info,
         _ => log::LevelFilter::Debug,
     };
-    env_logger::Builder::new().filter_level(level).format_timestamp(None).init();
+    env_logger::Builder::new()
+        .filter_level(level)
+        .format_timestamp(None)
+        .init();
     match run::run(&wishes(args), start) {
         Ok(status) => status,
         Err(error) => {
@@ -78,12 +87,19 @@ fn wishes(args: RunArgs) -> Wishes {
     Wishes {
         cpus: args.cpus.unwrap_or_else(|| default_cpus(built_in)),
         kernel: match args.kernel {
-            Some(kernel) => Kernel::File { kernel, initrd: args.initrd },
+            Some(kernel) => Kernel::File {
+                kernel,
+                initrd: args.initrd,
+            },
             None => Kernel::BuiltIn { suite },
         },
         append: args.append.unwrap_or_default(),
         memory: args.memory,
-        disks: args.disks.into_iter().map(|disk| (disk.path, disk.access)).collect(),
+        disks: args
+            .disks
+            .into_iter()
+            .map(|disk| (disk.path, disk.access))
+            .collect(),
         console: match args.console {
             Some(ConsoleArg::Serial) => ConsoleDevice::Serial,
             Some(ConsoleArg::Virtio) => ConsoleDevice::Virtio,
@@ -98,8 +114,6 @@ fn wishes(args: RunArgs) -> Wishes {
 
 /// The built-in suite shows more on two processors, if the host has them.
 fn default_cpus(built_in: bool) -> u8 {
-    match thread::available_parallelism() {
-        Ok(host) if built_in && host.get() > 1 => 2,
-        _ => 1,
-    }
+    let several = || thread::available_parallelism().is_ok_and(|host| host.get() > 1);
+    if built_in && several() { 2 } else { 1 }
 }

@@ -1,14 +1,13 @@
-//! Guest memory: one memfd, mapped once, with a hole below 4 GiB for devices.
-#![expect(unsafe_code, reason = "memfd_create and sysconf")]
+//! Guest memory: one memfd, mapped once, with a hole below 4 GiB for devices; and what of the
+//! host's memory Hostel itself keeps.
+#![expect(unsafe_code, reason = "memfd_create, sysconf, madvise, mallopt")]
 
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::FromRawFd;
 use std::str::FromStr;
-use vm_memory::{
-    FileOffset, GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion,
-};
+use vm_memory::{FileOffset, GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion};
 
 /// Memory of a guest.
 pub type GuestMemory = GuestMemoryMmap;
@@ -94,7 +93,9 @@ pub enum MemoryError {
 /// Address ranges of `size` bytes of memory: (start, length) below and above the hole.
 pub fn ranges(size: MemorySize) -> impl Iterator<Item = (u64, u64)> {
     let low = size.0.min(HOLE_START);
-    [(0, low), (HOLE_END, size.0 - low)].into_iter().filter(|(_, len)| *len > 0)
+    [(0, low), (HOLE_END, size.0 - low)]
+        .into_iter()
+        .filter(|(_, len)| *len > 0)
 }
 
 /// Maps `size` bytes of zeroes.
@@ -137,8 +138,12 @@ fn memfd(len: u64) -> io::Result<File> {
 /// Memory of the host.
 pub fn host_memory() -> MemorySize {
     // SAFETY: sysconf has no precondition.
-    let (pages, page) =
-        unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+    let (pages, page) = unsafe {
+        (
+            libc::sysconf(libc::_SC_PHYS_PAGES),
+            libc::sysconf(libc::_SC_PAGESIZE),
+        )
+    };
     MemorySize(u64::try_from(pages).unwrap_or(0) * u64::try_from(page).unwrap_or(0))
 }
 
@@ -151,12 +156,57 @@ pub fn resident_bytes() -> io::Result<(u64, u64)> {
             let kib = kib.trim().trim_end_matches(" kB").parse::<u64>();
             let bytes = kib.map_err(io::Error::other)? << 10;
             *(if in_guest { &mut guest } else { &mut other }) += bytes;
-        } else if line.as_bytes().first().is_some_and(|c| !c.is_ascii_uppercase()) {
+        } else if line
+            .as_bytes()
+            .first()
+            .is_some_and(|c| !c.is_ascii_uppercase())
+        {
             // A mapping's own line starts with its address.
             in_guest = line.contains(MEMFD_NAME);
         }
     }
     Ok((guest, other))
+}
+
+/// Gives the pages of this program back that only its start needed; those that are needed again
+/// come back from the page cache.
+pub fn release_startup_pages() {
+    // SAFETY: the callback keeps to the C interface and takes no data.
+    unsafe { libc::dl_iterate_phdr(Some(release_program), std::ptr::null_mut()) };
+}
+
+/// Called for this program first; anything but 0 ends the iteration.
+unsafe extern "C" fn release_program(
+    info: *mut libc::dl_phdr_info,
+    _size: usize,
+    _data: *mut libc::c_void,
+) -> libc::c_int {
+    // SAFETY: dl_iterate_phdr passes a good pointer, with that many program headers behind it.
+    let (base, headers) = unsafe {
+        let info = &*info;
+        (
+            info.dlpi_addr,
+            std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()),
+        )
+    };
+    let unchanged = headers
+        .iter()
+        .filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0);
+    for header in unchanged {
+        // Whole pages inside: what shares a page with other segments stays.
+        let start = (base + header.p_vaddr).next_multiple_of(4096);
+        let end = (base + header.p_vaddr + header.p_memsz) & !0xfff;
+        let len = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
+        // SAFETY: a read-only mapping of a file holds nothing that the file does not.
+        unsafe { libc::madvise(start as *mut libc::c_void, len, libc::MADV_DONTNEED) };
+    }
+    1
+}
+
+/// One arena for all threads: nothing here allocates often, and each arena costs start-up time.
+pub fn share_heap() {
+    // SAFETY: mallopt has no precondition; when it refuses, there are more arenas.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
 }
 
 #[cfg(test)]
@@ -175,25 +225,40 @@ mod tests {
     #[test]
     fn sizes_that_no_guest_can_have_are_refused() {
         for text in ["", "M", "-1", "1.5G", "99999999999G", "12Q"] {
-            assert!(matches!(text.parse::<MemorySize>(), Err(SizeError::Syntax(_))), "{text}");
+            assert!(
+                matches!(text.parse::<MemorySize>(), Err(SizeError::Syntax(_))),
+                "{text}"
+            );
         }
         for text in ["0", "1", "15M"] {
-            assert!(matches!(text.parse::<MemorySize>(), Err(SizeError::TooSmall(_))), "{text}");
+            assert!(
+                matches!(text.parse::<MemorySize>(), Err(SizeError::TooSmall(_))),
+                "{text}"
+            );
         }
-        assert!(matches!("16777217".parse::<MemorySize>(), Err(SizeError::Unaligned(_))));
+        assert!(matches!(
+            "16777217".parse::<MemorySize>(),
+            Err(SizeError::Unaligned(_))
+        ));
     }
 
     #[test]
     fn memory_beyond_3g_goes_on_at_4g() {
         let split: Vec<_> = ranges(MemorySize(5 << 30)).collect();
         assert_eq!(split, [(0, HOLE_START), (HOLE_END, 2 << 30)]);
-        assert_eq!(ranges(MemorySize(128 << 20)).collect::<Vec<_>>(), [(0, 128 << 20)]);
+        assert_eq!(
+            ranges(MemorySize(128 << 20)).collect::<Vec<_>>(),
+            [(0, 128 << 20)]
+        );
     }
 
     #[test]
     fn too_much_memory_is_refused() {
         let too_much = MemorySize(host_memory().0 * 2);
-        assert!(matches!(create(too_much), Err(MemoryError::MoreThanHost { .. })));
+        assert!(matches!(
+            create(too_much),
+            Err(MemoryError::MoreThanHost { .. })
+        ));
     }
 
     #[test]
@@ -201,7 +266,9 @@ mod tests {
         use vm_memory::Bytes;
         let memory = create(MemorySize(64 << 20)).unwrap();
         let (before, _) = resident_bytes().unwrap();
-        memory.write_slice(&[1; 32 << 20], GuestAddress(5 << 20)).unwrap();
+        memory
+            .write_slice(&[1; 32 << 20], GuestAddress(5 << 20))
+            .unwrap();
         let (after, other) = resident_bytes().unwrap();
         assert!(after >= before + (31 << 20), "{before} {after}");
         assert!(other > 0);

@@ -114,7 +114,11 @@ pub struct HaltReport {
 impl HaltReport {
     /// The report of `reason`, with the status that the process will end with.
     pub fn new(reason: &HaltReason, status: u8) -> Self {
-        Self { reason: reason.name(), detail: reason.to_string(), status }
+        Self {
+            reason: reason.name(),
+            detail: reason.to_string(),
+            status,
+        }
     }
 }
 

@@ -183,7 +183,10 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
     let signals = Signals::take().map_err(RunError::Host)?;
     let mut machine = Machine::build(config, backends, timeline)?;
     let halt = boot_and_watch(wishes, &mut machine, signals, &counters)?;
-    let (_, overhead) = memory::resident_bytes().map_err(RunError::Host)?;
+    let overhead = match prepared.report {
+        Some(_) => memory::resident_bytes().map_err(RunError::Host)?.1,
+        None => 0,
+    };
     machine.stop();
     let (checks, panic) = log.lock().unwrap_or_else(PoisonError::into_inner).finish();
     let status = final_status(&halt, &checks);
@@ -198,7 +201,9 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
 
 fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
     let report = match &wishes.report {
-        Some(path) => Some(File::create(path).map_err(open_error("the report cannot be written to", path))?),
+        Some(path) => {
+            Some(File::create(path).map_err(open_error("the report cannot be written to", path))?)
+        }
         None => None,
     };
     let mut disks = Vec::new();
@@ -208,7 +213,12 @@ fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
                 Some(path) => Some(Image::File(open("initrd", path)?)),
                 None => None,
             };
-            (Image::File(open("kernel", kernel)?), initrd, String::new(), Vec::new())
+            (
+                Image::File(open("kernel", kernel)?),
+                initrd,
+                String::new(),
+                Vec::new(),
+            )
         }
         Kernel::BuiltIn { suite } => {
             let text = match suite {
@@ -222,19 +232,35 @@ fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
             let initrd = Image::Made(guest::initrd(text));
             let cmdline = guest::parameters(wishes.console.guest_name());
             let plan = text.map_or(Vec::new(), guest::planned_checks);
-            (Image::Embedded(guest::kernel()), Some(initrd), cmdline, plan)
+            (
+                Image::Embedded(guest::kernel()),
+                Some(initrd),
+                cmdline,
+                plan,
+            )
         }
     };
     for (path, access) in &wishes.disks {
         disks.push(DiskFile::open(path, *access)?);
     }
     if !wishes.append.is_empty() {
-        cmdline = [cmdline.as_str(), wishes.append.as_str()].join(" ").trim().to_owned();
+        cmdline = [cmdline.as_str(), wishes.append.as_str()]
+            .join(" ")
+            .trim()
+            .to_owned();
     }
     let counters = ExitCounters::default();
     let screen = Box::new(Screen::new(plan.len() as u64));
     let log = Arc::new(Mutex::new(SuiteLog::new(plan, counters.clone(), screen)));
-    Ok(Prepared { kernel, initrd, cmdline, disks, report, log, counters })
+    Ok(Prepared {
+        kernel,
+        initrd,
+        cmdline,
+        disks,
+        report,
+        log,
+        counters,
+    })
 }
 
 fn open_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
@@ -246,7 +272,11 @@ fn open(what: &'static str, path: &Path) -> Result<File, RunError> {
     let file = File::open(path).map_err(open_error(what, path))?;
     let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
     let path = path.display().to_string();
-    if is_file { Ok(file) } else { Err(RunError::NotAFile { what, path }) }
+    if is_file {
+        Ok(file)
+    } else {
+        Err(RunError::NotAFile { what, path })
+    }
 }
 
 /// A disk for the suite, which is gone when its last descriptor is.
@@ -254,7 +284,8 @@ fn scratch_disk() -> Result<DiskFile, RunError> {
     let name = format!("hostel-{}.disk", std::process::id());
     let path = std::env::temp_dir().join(name);
     let file = OpenOptions::new().write(true).create_new(true).open(&path);
-    file.and_then(|file| file.set_len(abi::image::SCRATCH_DISK_BYTES)).map_err(RunError::Scratch)?;
+    file.and_then(|file| file.set_len(abi::image::SCRATCH_DISK_BYTES))
+        .map_err(RunError::Scratch)?;
     let disk = DiskFile::open(&path, DiskAccess::ReadWrite);
     fs::remove_file(&path).map_err(RunError::Scratch)?;
     Ok(disk?)
@@ -313,13 +344,20 @@ fn boot_and_watch(
     signals: Signals,
     counters: &ExitCounters,
 ) -> Result<HaltReason, RunError> {
-    let stdin = io::stdin().as_fd().try_clone_to_owned().map_err(RunError::Host)?;
+    let stdin = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(RunError::Host)?;
     let port = match wishes.console {
         ConsoleDevice::Serial => InputPort::Serial(machine.serial.clone()),
         ConsoleDevice::Virtio => InputPort::Virtio(machine.console_input.clone()),
     };
     let interactive = !matches!(wishes.kernel, Kernel::BuiltIn { suite: Some(_) });
-    let raw = if interactive { RawMode::enter().map_err(RunError::Host)? } else { None };
+    let raw = if interactive {
+        RawMode::enter().map_err(RunError::Host)?
+    } else {
+        None
+    };
     let watch = Watch {
         input: interactive.then(|| (File::from(stdin), port)),
         escape: raw.is_some(),
@@ -329,6 +367,7 @@ fn boot_and_watch(
     machine.start()?;
     // Nobody else sets it.
     let _ = counters.set(machine.counters());
+    memory::release_startup_pages();
     supervise(machine, watch).map_err(RunError::Host)
 }
 
@@ -367,7 +406,10 @@ fn say_why(halt: &HaltReason, checks: &[CheckResult], status: u8) {
     let ended = matches!(halt, HaltReason::PowerOff | HaltReason::Reset)
         || *halt == HaltReason::DebugExit(Exit::Failed as u8);
     if ended && !failed.is_empty() {
-        eprintln!("hostel: checks failed: {}; the table above says what was found", failed.join(", "));
+        eprintln!(
+            "hostel: checks failed: {}; the table above says what was found",
+            failed.join(", ")
+        );
     } else {
         eprintln!("hostel: {halt}");
     }
@@ -394,7 +436,11 @@ fn report(
             kernel,
             suite,
             console: wishes.console.name(),
-            disks: wishes.disks.iter().map(|(path, _)| path.display().to_string()).collect(),
+            disks: wishes
+                .disks
+                .iter()
+                .map(|(path, _)| path.display().to_string())
+                .collect(),
         },
         timeline_us: (&*machine.timeline).into(),
         checks,

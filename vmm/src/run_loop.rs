@@ -71,7 +71,10 @@ impl Control {
         *resting = true;
         self.changed.notify_all();
         while self.is(Command::Pause) {
-            resting = self.changed.wait(resting).unwrap_or_else(PoisonError::into_inner);
+            resting = self
+                .changed
+                .wait(resting)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         *resting = false;
     }
@@ -95,7 +98,9 @@ impl VcpuHandle {
         });
         let (kicker, stats) = (Kicker::new(), Arc::new(ExitStats::default()));
         let parts = (control.clone(), kicker.clone(), stats.clone());
-        let thread = thread::Builder::new().name(format!("vcpu{index}")).stack_size(STACK_BYTES);
+        let thread = thread::Builder::new()
+            .name(format!("vcpu{index}"))
+            .stack_size(STACK_BYTES);
         let thread = thread.spawn(move || {
             let (control, kicker, stats) = parts;
             let mut vcpu = vcpu;
@@ -108,14 +113,23 @@ impl VcpuHandle {
                 log::error!("halt event: {error}");
             }
         })?;
-        Ok(Self { control, kicker, stats, thread: Some(thread) })
+        Ok(Self {
+            control,
+            kicker,
+            stats,
+            thread: Some(thread),
+        })
     }
 
     /// Stops the guest's time for this vCPU; returns when it rests.
     pub fn pause(&self) {
         self.control.give(Command::Pause);
         self.kicker.kick();
-        let mut resting = self.control.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut resting = self
+            .control
+            .resting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         while !*resting && !self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
             let waited = self.control.changed.wait_timeout(resting, REST_POLL);
             resting = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -207,9 +221,10 @@ enum Ending {
 fn handle(exit: VmExit<'_>, shared: &Shared) -> Handled {
     use Handled::{Done, End};
     match exit {
-        VmExit::PioWrite { port, width, data } => {
-            Done(ExitKind::PioWrite, pio_write(&shared.pio, port, width, data))
-        }
+        VmExit::PioWrite { port, width, data } => Done(
+            ExitKind::PioWrite,
+            pio_write(&shared.pio, port, width, data),
+        ),
         VmExit::PioRead { port, width, data } => {
             Done(ExitKind::PioRead, pio_read(&shared.pio, port, width, data))
         }
@@ -219,34 +234,41 @@ fn handle(exit: VmExit<'_>, shared: &Shared) -> Handled {
         VmExit::Debug { .. } => Done(ExitKind::Debug, DeviceId::NONE),
         VmExit::Halted => Done(ExitKind::Halted, DeviceId::NONE),
         VmExit::Shutdown => End(ExitKind::Shutdown, Ending::TripleFault),
-        VmExit::SystemEvent { event } => {
-            End(ExitKind::Shutdown, Ending::Host(format!("system event {event}")))
-        }
-        VmExit::InternalError { suberror } => {
-            End(ExitKind::Error, Ending::Emulation { suberror })
-        }
+        VmExit::SystemEvent { event } => End(
+            ExitKind::Shutdown,
+            Ending::Host(format!("system event {event}")),
+        ),
+        VmExit::InternalError { suberror } => End(ExitKind::Error, Ending::Emulation { suberror }),
         VmExit::FailEntry { reason } => {
             let what = format!("the processor refused the guest's state (reason {reason:#x})");
             End(ExitKind::Error, Ending::Host(what))
         }
-        VmExit::MemoryFault { gpa } => {
-            End(ExitKind::Error, Ending::Host(format!("no memory behind {gpa:#x}")))
-        }
-        VmExit::Unexpected { reason } => {
-            End(ExitKind::Error, Ending::Host(format!("unexpected KVM exit {reason}")))
-        }
+        VmExit::MemoryFault { gpa } => End(
+            ExitKind::Error,
+            Ending::Host(format!("no memory behind {gpa:#x}")),
+        ),
+        VmExit::Unexpected { reason } => End(
+            ExitKind::Error,
+            Ending::Host(format!("unexpected KVM exit {reason}")),
+        ),
     }
 }
 
 /// One access, or a string instruction's several to the same port.
 fn pio_write(bus: &PioBus, port: u16, width: Width, data: &[u8]) -> DeviceId {
     let elements = data.chunks(width.bytes());
-    elements.map(|element| bus.write(port, element)).last().unwrap_or(DeviceId::NONE)
+    elements
+        .map(|element| bus.write(port, element))
+        .last()
+        .unwrap_or(DeviceId::NONE)
 }
 
 fn pio_read(bus: &PioBus, port: u16, width: Width, data: &mut [u8]) -> DeviceId {
     let elements = data.chunks_mut(width.bytes());
-    elements.map(|element| bus.read(port, element)).last().unwrap_or(DeviceId::NONE)
+    elements
+        .map(|element| bus.read(port, element))
+        .last()
+        .unwrap_or(DeviceId::NONE)
 }
 
 impl Ending {
@@ -255,8 +277,14 @@ impl Ending {
             Self::Host(what) => return HaltReason::HostError(what),
             Self::TripleFault => vcpu.state().map(|s| HaltReason::TripleFault(Box::new(s))),
             Self::Emulation { suberror } => vcpu.state().map(|state| {
-                let bytes = state.rip_gpa.map_or(Vec::new(), |gpa| bytes_at(memory, gpa));
-                let failure = EmulationFailure { suberror, state, bytes };
+                let bytes = state
+                    .rip_gpa
+                    .map_or(Vec::new(), |gpa| bytes_at(memory, gpa));
+                let failure = EmulationFailure {
+                    suberror,
+                    state,
+                    bytes,
+                };
                 HaltReason::EmulationFailure(Box::new(failure))
             }),
         };

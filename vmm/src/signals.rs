@@ -21,12 +21,15 @@ impl Signals {
             let _ = block_signal(number);
         }
         // SAFETY: the set is initialised; the result is checked below.
-        let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+        let fd =
+            unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the descriptor is fresh and nobody else's.
-        Ok(Self { file: unsafe { File::from_raw_fd(fd) } })
+        Ok(Self {
+            file: unsafe { File::from_raw_fd(fd) },
+        })
     }
 
     /// Number of the next signal that has come.
@@ -46,7 +49,11 @@ impl AsRawFd for Signals {
 
 /// Whether a read from `fd` would not block.
 pub fn readable(fd: RawFd) -> bool {
-    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
     // SAFETY: one pollfd, and no wait.
     unsafe { libc::poll(&raw mut poll, 1, 0) > 0 }
 }

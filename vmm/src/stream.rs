@@ -53,7 +53,11 @@ pub struct Splitter<L> {
 impl<L: Listener> Splitter<L> {
     /// A splitter at the start of a stream.
     pub fn new(listener: L) -> Self {
-        Self { listener, held: Vec::new(), raw: None }
+        Self {
+            listener,
+            held: Vec::new(),
+            raw: None,
+        }
     }
 
     /// The next bytes of the stream.
@@ -104,7 +108,12 @@ impl<L: Listener> Splitter<L> {
         let json = held.strip_prefix(&[RS]).unwrap_or(&held);
         match Parsed::from_json(json) {
             Ok(Parsed::StreamBegin { id, bytes }) => {
-                self.raw = Some(Raw { id, expected_bytes: bytes, bytes: 0, crc32: 0 });
+                self.raw = Some(Raw {
+                    id,
+                    expected_bytes: bytes,
+                    bytes: 0,
+                    crc32: 0,
+                });
             }
             Ok(Parsed::StreamEnd { id, crc32 }) => {
                 if let Some(raw) = self.raw.take_if(|raw| raw.id == id) {
@@ -169,7 +178,11 @@ mod tests {
     fn raw_bytes_are_checked_and_not_shown() {
         let raw = [b'x'; 1000];
         let stream = |sent: &[u8], crc32| {
-            let begin = Record::StreamBegin { id: "c", bytes: 1000 }.to_string();
+            let begin = Record::StreamBegin {
+                id: "c",
+                bytes: 1000,
+            }
+            .to_string();
             let end = Record::StreamEnd { id: "c", crc32 }.to_string();
             [begin.as_bytes(), sent, end.as_bytes(), b"after"].concat()
         };
@@ -184,7 +197,12 @@ mod tests {
     #[test]
     fn what_only_looks_like_a_record_is_text() {
         let long = [&[RS][..], &[b'a'; MAX_RECORD_BYTES + 10]].concat();
-        for stream in [&b"\x1enot json\n"[..], b"\x1e{\"type\":\"unknown\"}\n", b"\x1e{", &long] {
+        for stream in [
+            &b"\x1enot json\n"[..],
+            b"\x1e{\"type\":\"unknown\"}\n",
+            b"\x1e{",
+            &long,
+        ] {
             let heard = hear(stream, 7);
             assert_eq!(heard.text, stream);
             assert!(heard.records.is_empty());

@@ -84,7 +84,9 @@ impl SuiteLog {
     }
 
     fn exits(&self) -> u64 {
-        self.counters.get().map_or(0, |vcpus| vcpus.iter().map(|vcpu| vcpu.total()).sum())
+        self.counters
+            .get()
+            .map_or(0, |vcpus| vcpus.iter().map(|vcpu| vcpu.total()).sum())
     }
 
     /// The results in the order of the plan, those that never came as failures.
@@ -108,18 +110,27 @@ impl SuiteLog {
 
     /// Holds what the guest says against what the host received.
     fn judge(&mut self, mut result: CheckResult) {
-        result.metrics.insert("exits".to_owned(), self.exits() - self.exits_at_start);
+        result
+            .metrics
+            .insert("exits".to_owned(), self.exits() - self.exits_at_start);
         if let Some(received) = self.streams.get(&result.id).filter(|r| !r.intact()) {
             result.outcome = Outcome::Fail;
             result.detail = format!(
                 "the host received {} of {} bytes, checksum {}",
                 received.bytes,
                 received.expected_bytes,
-                if received.crc_matches { "right" } else { "wrong" },
+                if received.crc_matches {
+                    "right"
+                } else {
+                    "wrong"
+                },
             );
         }
         if self.results.iter().any(|earlier| earlier.id == result.id) {
-            self.progress.note(&format!("{}: reported twice; the first result counts", result.id));
+            self.progress.note(&format!(
+                "{}: reported twice; the first result counts",
+                result.id
+            ));
             return;
         }
         self.progress.ended(&result);
@@ -134,27 +145,62 @@ impl Listener for SuiteLog {
 
     fn record(&mut self, record: Parsed) {
         match record {
-            Parsed::Boot { cpus, clock, sched, replacement, .. } => {
+            Parsed::Boot {
+                cpus,
+                clock,
+                sched,
+                replacement,
+                ..
+            } => {
                 log::info!("guest: {cpus} processors, clock {clock}, {sched}, {replacement}");
             }
             Parsed::Plan { checks } => {
                 if checks != self.plan.len() as u64 {
                     let planned = self.plan.len();
-                    self.progress.note(&format!("the guest has {checks} checks, not {planned}"));
+                    self.progress
+                        .note(&format!("the guest has {checks} checks, not {planned}"));
                 }
             }
             Parsed::Start { id } => {
                 self.exits_at_start = self.exits();
                 self.progress.started(&id);
             }
-            Parsed::Check { id, subsystem, outcome, detail, metrics } => {
-                self.judge(CheckResult { id, subsystem, outcome, detail, metrics });
+            Parsed::Check {
+                id,
+                subsystem,
+                outcome,
+                detail,
+                metrics,
+            } => {
+                self.judge(CheckResult {
+                    id,
+                    subsystem,
+                    outcome,
+                    detail,
+                    metrics,
+                });
             }
-            Parsed::Killed { pid, program, cause, detail, rip } => {
+            Parsed::Killed {
+                pid,
+                program,
+                cause,
+                detail,
+                rip,
+            } => {
                 log::info!("guest: killed {program} ({pid}): {cause} {detail:#x} at {rip:#x}");
             }
-            Parsed::Panic { message, cpu, registers, backtrace } => {
-                self.panic = Some(GuestPanic { message, cpu, registers, backtrace });
+            Parsed::Panic {
+                message,
+                cpu,
+                registers,
+                backtrace,
+            } => {
+                self.panic = Some(GuestPanic {
+                    message,
+                    cpu,
+                    registers,
+                    backtrace,
+                });
             }
             // The splitter keeps streams to itself; End adds nothing to the results.
             Parsed::StreamBegin { .. } | Parsed::StreamEnd { .. } | Parsed::End { .. } => {}
@@ -205,7 +251,13 @@ mod tests {
     fn passed(id: &str) -> Parsed {
         let (id, metrics) = (id.to_owned(), BTreeMap::new());
         let (subsystem, outcome, detail) = (Subsystem::Io, Outcome::Pass, String::new());
-        Parsed::Check { id, subsystem, outcome, detail, metrics }
+        Parsed::Check {
+            id,
+            subsystem,
+            outcome,
+            detail,
+            metrics,
+        }
     }
 
     #[test]
@@ -220,7 +272,14 @@ mod tests {
     #[test]
     fn a_stream_that_came_damaged_fails_its_check_whatever_the_guest_says() {
         let mut log = log();
-        log.stream("one", Received { expected_bytes: 2, bytes: 2, crc_matches: false });
+        log.stream(
+            "one",
+            Received {
+                expected_bytes: 2,
+                bytes: 2,
+                crc_matches: false,
+            },
+        );
         log.record(passed("one"));
         assert_eq!(log.finish().0[0].outcome, Outcome::Fail);
     }

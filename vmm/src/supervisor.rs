@@ -113,7 +113,11 @@ pub fn supervise(machine: &Machine, watch: Watch) -> io::Result<HaltReason> {
             Err(event_manager::Error::Epoll(error)) if error.errno() == libc::EINTR => {}
             Err(error) => return Err(failed(error)),
         }
-        let ended = desk.lock().unwrap_or_else(PoisonError::into_inner).halt.take();
+        let ended = desk
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .halt
+            .take();
         match ended {
             None => {}
             Some(Ended::Watched(reason)) => return Ok(reason),
@@ -150,7 +154,10 @@ impl MutEventSubscriber for Desk {
     fn init(&mut self, ops: &mut EventOps<'_>) {
         let halt = Events::with_data(&self.halt_evt, HALT, EventSet::IN);
         let timer = Events::with_data(&self.timer, TIMER, EventSet::IN);
-        let signals = self.signals.as_ref().map(|s| Events::with_data(s, SIGNAL, EventSet::IN));
+        let signals = self
+            .signals
+            .as_ref()
+            .map(|s| Events::with_data(s, SIGNAL, EventSet::IN));
         for event in [Some(halt), Some(timer), signals].into_iter().flatten() {
             ops.add(event).expect("a fresh event can be watched");
         }
@@ -169,10 +176,17 @@ impl MutEventSubscriber for Desk {
             HALT => Some(Ended::ByGuest),
             TIMER => Some(Ended::Watched(HaltReason::Timeout)),
             SIGNAL => {
-                let number = self.signals.as_mut().and_then(crate::signals::Signals::next);
+                let number = self
+                    .signals
+                    .as_mut()
+                    .and_then(crate::signals::Signals::next);
                 number.map(|number| Ended::Watched(HaltReason::Signal(number)))
             }
-            _ => self.typing.as_mut().and_then(|t| t.event(events.data(), ops)).map(Ended::Watched),
+            _ => self
+                .typing
+                .as_mut()
+                .and_then(|t| t.event(events.data(), ops))
+                .map(Ended::Watched),
         };
         // The guest's own end comes before any other.
         if halt.is_some() && !matches!(self.halt, Some(Ended::ByGuest)) {

@@ -16,7 +16,9 @@ pub(crate) struct Symbols {
 impl Symbols {
     /// The functions of `elf`; none if it has no symbol table.
     pub(crate) fn of(elf: &[u8]) -> Self {
-        Self { functions: functions(elf).unwrap_or_default() }
+        Self {
+            functions: functions(elf).unwrap_or_default(),
+        }
     }
 
     /// `function+offset` of an address.
@@ -30,10 +32,13 @@ impl Symbols {
 fn functions(elf: &[u8]) -> Option<BTreeMap<u64, (u64, String)>> {
     let (shoff, count) = (field(elf, 0x28, 8)?, field(elf, 0x3c, 2)?);
     let header = |index: u64| usize::try_from(shoff + index * SHDR_BYTES as u64).ok();
-    let symtab = (0..count).filter_map(header).find(|at| field(elf, at + 4, 4) == Some(SHT_SYMTAB))?;
+    let symtab = (0..count)
+        .filter_map(header)
+        .find(|at| field(elf, at + 4, 4) == Some(SHT_SYMTAB))?;
     let strtab = section(elf, header(field(elf, symtab + 0x28, 4)?)?)?;
     let symbols = section(elf, symtab)?.chunks_exact(SYM_BYTES);
-    let functions = symbols.filter(|symbol| field(symbol, 4, 1).is_some_and(|i| i & 15 == STT_FUNC));
+    let functions =
+        symbols.filter(|symbol| field(symbol, 4, 1).is_some_and(|i| i & 15 == STT_FUNC));
     let named = functions.filter_map(|symbol| {
         let name = strtab.get(usize::try_from(field(symbol, 0, 4)?).ok()?..)?;
         let name = name.split(|byte| *byte == 0).next()?;
@@ -53,7 +58,12 @@ fn section(elf: &[u8], header: usize) -> Option<&[u8]> {
 /// A little-endian number of `size` bytes.
 fn field(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
     let bytes = bytes.get(at..at.checked_add(size)?)?;
-    Some(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    Some(
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte)),
+    )
 }
 
 #[cfg(test)]
@@ -63,7 +73,11 @@ mod tests {
     #[test]
     fn the_kernel_names_its_own_functions() {
         let symbols = Symbols::of(crate::guest::kernel());
-        let (start, _) = symbols.functions.iter().find(|(_, (size, _))| *size > 4).unwrap();
+        let (start, _) = symbols
+            .functions
+            .iter()
+            .find(|(_, (size, _))| *size > 4)
+            .unwrap();
         assert!(symbols.name(start + 4).unwrap().ends_with("+0x4"));
         assert_eq!(symbols.name(0), None);
     }

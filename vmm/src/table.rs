@@ -22,12 +22,20 @@ pub fn metric(name: &str, value: u64) -> String {
 
 /// Nanoseconds in the unit that leaves three digits.
 pub fn duration(ns: u64) -> String {
-    scaled(ns, &[(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")], "ns")
+    scaled(
+        ns,
+        &[(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")],
+        "ns",
+    )
 }
 
 /// Bytes in the unit that leaves three digits.
 pub fn bytes(count: u64) -> String {
-    scaled(count, &[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")], "B")
+    scaled(
+        count,
+        &[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")],
+        "B",
+    )
 }
 
 fn scaled(value: u64, units: &[(u64, &str)], smallest: &str) -> String {
@@ -44,10 +52,19 @@ fn scaled(value: u64, units: &[(u64, &str)], smallest: &str) -> String {
 
 /// Check, outcome, what was measured; then the sum.
 pub fn checks(results: &[CheckResult]) -> String {
-    let width = results.iter().map(|r| r.id.len()).max().unwrap_or(0).max("check".len());
+    let width = results
+        .iter()
+        .map(|r| r.id.len())
+        .max()
+        .unwrap_or(0)
+        .max("check".len());
     let mut out = format!("{:width$}  outcome  measured\n", "check");
     for result in results {
-        let outcome = if result.outcome == Outcome::Pass { "pass" } else { "FAIL" };
+        let outcome = if result.outcome == Outcome::Pass {
+            "pass"
+        } else {
+            "FAIL"
+        };
         let mut words: Vec<String> = Vec::new();
         if !result.detail.is_empty() {
             words.extend(result.detail.split_whitespace().map(str::to_owned));
@@ -56,7 +73,10 @@ pub fn checks(results: &[CheckResult]) -> String {
         let head = format!("{:width$}  {outcome:7}  ", result.id);
         wrap(&mut out, &head, &words, &metrics);
     }
-    let failed = results.iter().filter(|r| r.outcome == Outcome::Fail).count();
+    let failed = results
+        .iter()
+        .filter(|r| r.outcome == Outcome::Fail)
+        .count();
     let passed = results.len() - failed;
     let _ = writeln!(out, "{passed} checks passed, {failed} failed");
     out
@@ -65,10 +85,15 @@ pub fn checks(results: &[CheckResult]) -> String {
 /// Metrics as phrases, exits last, with commas between.
 fn listed(metrics: &BTreeMap<String, u64>) -> Vec<String> {
     let (exits, others): (Vec<_>, Vec<_>) = metrics.iter().partition(|(name, _)| *name == "exits");
-    let mut phrases: Vec<String> =
-        others.into_iter().chain(exits).map(|(name, value)| metric(name, *value)).collect();
+    let mut phrases: Vec<String> = others
+        .into_iter()
+        .chain(exits)
+        .map(|(name, value)| metric(name, *value))
+        .collect();
     let last = phrases.len().saturating_sub(1);
-    phrases[..last].iter_mut().for_each(|phrase| phrase.push(','));
+    phrases[..last]
+        .iter_mut()
+        .for_each(|phrase| phrase.push(','));
     phrases
 }
 
@@ -109,13 +134,22 @@ pub fn exits(rows: &[ExitRow]) -> String {
     }
     let count: u64 = rows.iter().map(|row| row.count).sum();
     let total: u64 = rows.iter().map(|row| row.total_ns).sum();
-    let _ = writeln!(out, "{:12} {:16} {count:>10} {:>10}", "all", "", duration(total));
+    let _ = writeln!(
+        out,
+        "{:12} {:16} {count:>10} {:>10}",
+        "all",
+        "",
+        duration(total)
+    );
     out
 }
 
 /// A panic of the guest's kernel, addresses with their function where `symbol` knows it.
 pub fn panic(panic: &GuestPanic, symbol: impl Fn(u64) -> Option<String>) -> String {
-    let mut out = format!("the guest's kernel panicked on cpu {}: {}\n", panic.cpu, panic.message);
+    let mut out = format!(
+        "the guest's kernel panicked on cpu {}: {}\n",
+        panic.cpu, panic.message
+    );
     let registers: Vec<_> = panic.registers.iter().collect();
     for row in registers.chunks(3) {
         for (name, value) in row {
@@ -147,7 +181,9 @@ mod tests {
 
     #[test]
     fn no_line_of_the_table_is_wider_than_the_terminal() {
-        let metrics = (0..12).map(|i| (format!("figure_number_{i}_ns"), 1 << (i * 3))).collect();
+        let metrics = (0..12)
+            .map(|i| (format!("figure_number_{i}_ns"), 1 << (i * 3)))
+            .collect();
         let result = CheckResult {
             id: "memory.evict-clock".to_owned(),
             subsystem: Subsystem::Memory,

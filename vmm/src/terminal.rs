@@ -124,13 +124,18 @@ mod tests {
 
     fn feed(pieces: &[&[u8]]) -> (Vec<u8>, Option<EscapeCommand>) {
         let (mut escape, mut guest) = (Escape::default(), Vec::new());
-        let command = pieces.iter().find_map(|piece| escape.feed(piece, &mut guest));
+        let command = pieces
+            .iter()
+            .find_map(|piece| escape.feed(piece, &mut guest));
         (guest, command)
     }
 
     #[test]
     fn commands_are_found_across_reads_and_the_rest_is_the_guests() {
-        assert_eq!(feed(&[b"ls\r", b"\x01", b"x"]), (b"ls\r".to_vec(), Some(EscapeCommand::Quit)));
+        assert_eq!(
+            feed(&[b"ls\r", b"\x01", b"x"]),
+            (b"ls\r".to_vec(), Some(EscapeCommand::Quit))
+        );
         assert_eq!(feed(&[b"\x01h"]).1, Some(EscapeCommand::Help));
         assert_eq!(feed(&[b"a\x01\x01b\x01z"]), (b"a\x01b\x01z".to_vec(), None));
     }

@@ -102,18 +102,26 @@ where
     let segments = checked_segments(memory, image)?;
     let loaded = Elf::load(memory, None, image, None)?;
     let entry = match loaded.pvh_boot_cap {
-        PvhBootCapability::PvhEntryPresent(GuestAddress(address)) => {
-            Entry { address, protocol: Protocol::Pvh }
-        }
-        PvhBootCapability::PvhEntryNotPresent | PvhBootCapability::PvhEntryIgnored => {
-            Entry { address: loaded.kernel_load.0, protocol: Protocol::Linux64 }
-        }
+        PvhBootCapability::PvhEntryPresent(GuestAddress(address)) => Entry {
+            address,
+            protocol: Protocol::Pvh,
+        },
+        PvhBootCapability::PvhEntryNotPresent | PvhBootCapability::PvhEntryIgnored => Entry {
+            address: loaded.kernel_load.0,
+            protocol: Protocol::Linux64,
+        },
     };
-    if !segments.iter().any(|segment| segment.contains(&entry.address)) {
+    if !segments
+        .iter()
+        .any(|segment| segment.contains(&entry.address))
+    {
         return Err(KernelError::Entry(entry.address));
     }
     let end = segments.iter().map(|segment| segment.end).max();
-    Ok(Loaded { entry, end: end.expect("the entry is in one") })
+    Ok(Loaded {
+        entry,
+        end: end.expect("the entry is in one"),
+    })
 }
 
 /// Physical ranges of the loadable segments, each found whole in the file and in memory.
@@ -134,7 +142,9 @@ fn checked_segments(
         return Err(KernelError::Header("program headers of an unknown size"));
     }
     if phnum > MAX_PHDRS {
-        return Err(KernelError::Header("more program headers than any kernel has"));
+        return Err(KernelError::Header(
+            "more program headers than any kernel has",
+        ));
     }
     let mut segments = Vec::new();
     for index in 0..phnum {
@@ -157,7 +167,9 @@ fn checked_segment(
     let (offset, start) = (u64_at(phdr, 8), u64_at(phdr, 24));
     let (file_size, memory_size) = (u64_at(phdr, 32), u64_at(phdr, 40));
     if file_size > memory_size {
-        return Err(KernelError::Header("a segment larger in the file than in memory"));
+        return Err(KernelError::Header(
+            "a segment larger in the file than in memory",
+        ));
     }
     let end = offset.saturating_add(file_size);
     if end > file {
@@ -167,7 +179,11 @@ fn checked_segment(
     let fits = usize::try_from(memory_size)
         .is_ok_and(|len| len == 0 || memory.check_range(GuestAddress(start), len));
     if !fits || start < HIGH_MEMORY {
-        return Err(KernelError::DoesNotFit { segment, start, end });
+        return Err(KernelError::DoesNotFit {
+            segment,
+            start,
+            end,
+        });
     }
     Ok(start..end)
 }
@@ -238,11 +254,22 @@ mod tests {
         note[9] = 2;
         note[32] = 20;
         elf[120..176].copy_from_slice(&note);
-        let fields: [&[u8]; 5] =
-            [&[4, 0, 0, 0], &[4, 0, 0, 0], &[18, 0, 0, 0], b"Xen\0", &[0, 2, 0x10, 0]];
+        let fields: [&[u8]; 5] = [
+            &[4, 0, 0, 0],
+            &[4, 0, 0, 0],
+            &[18, 0, 0, 0],
+            b"Xen\0",
+            &[0, 2, 0x10, 0],
+        ];
         elf[0x200..0x214].copy_from_slice(&fields.concat());
         let loaded = load(&create(MIN).unwrap(), &mut Cursor::new(elf)).unwrap();
-        assert_eq!(loaded.entry, Entry { address: 0x10_0200, protocol: Protocol::Pvh });
+        assert_eq!(
+            loaded.entry,
+            Entry {
+                address: 0x10_0200,
+                protocol: Protocol::Pvh
+            }
+        );
     }
 
     #[test]
@@ -259,16 +286,46 @@ mod tests {
     #[test]
     fn headers_that_lie_are_named() {
         let max = u64::MAX.to_le_bytes();
-        assert!(matches!(with(32, &max), Err(KernelError::Header(_))), "phoff");
-        assert!(matches!(with(54, &[1, 0]), Err(KernelError::Header(_))), "phentsize");
-        assert!(matches!(with(56, &[0xff, 0xff]), Err(KernelError::Header(_))), "phnum");
-        assert!(matches!(with(64 + 8, &max), Err(KernelError::Truncated { .. })), "offset");
-        assert!(matches!(with(64 + 24, &max), Err(KernelError::DoesNotFit { .. })), "address");
-        assert!(matches!(with(64 + 24, &[0; 8]), Err(KernelError::DoesNotFit { .. })), "low");
-        assert!(matches!(with(64 + 32, &max), Err(KernelError::Header(_))), "file size");
-        assert!(matches!(with(64 + 40, &max), Err(KernelError::DoesNotFit { .. })), "size");
-        assert!(matches!(with(24, &[0; 8]), Err(KernelError::Entry(0))), "entry");
-        assert!(matches!(with(56, &[0]), Err(KernelError::Entry(_))), "no segments");
+        assert!(
+            matches!(with(32, &max), Err(KernelError::Header(_))),
+            "phoff"
+        );
+        assert!(
+            matches!(with(54, &[1, 0]), Err(KernelError::Header(_))),
+            "phentsize"
+        );
+        assert!(
+            matches!(with(56, &[0xff, 0xff]), Err(KernelError::Header(_))),
+            "phnum"
+        );
+        assert!(
+            matches!(with(64 + 8, &max), Err(KernelError::Truncated { .. })),
+            "offset"
+        );
+        assert!(
+            matches!(with(64 + 24, &max), Err(KernelError::DoesNotFit { .. })),
+            "address"
+        );
+        assert!(
+            matches!(with(64 + 24, &[0; 8]), Err(KernelError::DoesNotFit { .. })),
+            "low"
+        );
+        assert!(
+            matches!(with(64 + 32, &max), Err(KernelError::Header(_))),
+            "file size"
+        );
+        assert!(
+            matches!(with(64 + 40, &max), Err(KernelError::DoesNotFit { .. })),
+            "size"
+        );
+        assert!(
+            matches!(with(24, &[0; 8]), Err(KernelError::Entry(0))),
+            "entry"
+        );
+        assert!(
+            matches!(with(56, &[0]), Err(KernelError::Entry(_))),
+            "no segments"
+        );
     }
 
     #[test]
@@ -276,7 +333,10 @@ mod tests {
         let memory = create(MIN).unwrap();
         let elf = kernel();
         for len in (0..elf.len()).step_by(7) {
-            assert!(load(&memory, &mut Cursor::new(&elf[..len])).is_err(), "cut at {len}");
+            assert!(
+                load(&memory, &mut Cursor::new(&elf[..len])).is_err(),
+                "cut at {len}"
+            );
         }
     }
 }

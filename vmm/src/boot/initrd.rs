@@ -51,7 +51,10 @@ mod tests {
         let memory = create(MIN).unwrap();
         let range = load(&memory, &mut &[7_u8; 5000][..], 5000, 1 << 20).unwrap();
         assert_eq!(range, (MIN.0 - 8192)..(MIN.0 - 8192 + 5000));
-        assert_eq!(memory.read_obj::<u8>(GuestAddress(range.end - 1)).unwrap(), 7);
+        assert_eq!(
+            memory.read_obj::<u8>(GuestAddress(range.end - 1)).unwrap(),
+            7
+        );
     }
 
     #[test]

@@ -13,8 +13,13 @@
 pub const GDT: u64 = 0x500;
 /// Null, unused, code at 0x10, data at 0x18, TSS at 0x20. The code entry is 64-bit; in a PVH
 /// guest the hidden part of cs says 32-bit until the guest loads a table of its own.
-pub const GDT_ENTRIES: [u64; 5] =
-    [0, 0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0x0000_8b00_0000_0067];
+pub const GDT_ENTRIES: [u64; 5] = [
+    0,
+    0,
+    0x00af_9b00_0000_ffff,
+    0x00cf_9300_0000_ffff,
+    0x0000_8b00_0000_0067,
+];
 /// `hvm_start_info`, module list and memory map follow in the same page.
 pub const PVH_START_INFO: u64 = 0x6000;
 /// `boot_params`.

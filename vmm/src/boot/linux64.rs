@@ -33,14 +33,20 @@ pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<Cpu
     }
     let map = memory_map(memory);
     for (entry, (addr, size, kind)) in params.e820_table.iter_mut().zip(&map) {
-        *entry = boot_e820_entry { addr: *addr, size: *size, r#type: *kind as u32 };
+        *entry = boot_e820_entry {
+            addr: *addr,
+            size: *size,
+            r#type: *kind as u32,
+        };
     }
     params.e820_entries = u8::try_from(map.len()).expect("a handful");
     let params = BootParams::new(&params, GuestAddress(layout::ZERO_PAGE));
     LinuxBootConfigurator::write_bootparams(&params, memory)
         .expect("boot structures lie in the first MiB, which every guest has");
     write_page_tables(memory)?;
-    Ok(CpuMode::Linux64 { zero_page: layout::ZERO_PAGE })
+    Ok(CpuMode::Linux64 {
+        zero_page: layout::ZERO_PAGE,
+    })
 }
 
 fn write_page_tables(memory: &GuestMemory) -> Result<(), BootError> {
@@ -48,7 +54,10 @@ fn write_page_tables(memory: &GuestMemory) -> Result<(), BootError> {
     write(layout::BOOT_PDPT | PRESENT_WRITABLE, layout::BOOT_PML4)?;
     write(layout::BOOT_PD | PRESENT_WRITABLE, layout::BOOT_PDPT)?;
     for page in 0..512 {
-        write((page << 21) | PRESENT_WRITABLE | LARGE, layout::BOOT_PD + page * 8)?;
+        write(
+            (page << 21) | PRESENT_WRITABLE | LARGE,
+            layout::BOOT_PD + page * 8,
+        )?;
     }
     Ok(())
 }

@@ -86,7 +86,11 @@ enum RangeType {
 fn memory_map(memory: &GuestMemory) -> Vec<(u64, u64, RangeType)> {
     let mut map = vec![
         (0, layout::EBDA, RangeType::Ram),
-        (layout::EBDA, layout::HIGH_MEMORY - layout::EBDA, RangeType::Reserved),
+        (
+            layout::EBDA,
+            layout::HIGH_MEMORY - layout::EBDA,
+            RangeType::Reserved,
+        ),
     ];
     for region in memory.iter() {
         let start = region.start_addr().0.max(layout::HIGH_MEMORY);

@@ -38,8 +38,19 @@ fn table(cpus: u8) -> Vec<u8> {
     let ioapic_id = cpus;
     let mut entries = Vec::new();
     for cpu in 0..cpus {
-        let flags = if cpu == 0 { CPU_ENABLED | CPU_BOOT } else { CPU_ENABLED };
-        entries.push([&[0, cpu, APIC_VERSION, flags, 0, 0, 0, 0][..], &CPU_FEATURES.to_le_bytes(), &[0; 8]].concat());
+        let flags = if cpu == 0 {
+            CPU_ENABLED | CPU_BOOT
+        } else {
+            CPU_ENABLED
+        };
+        entries.push(
+            [
+                &[0, cpu, APIC_VERSION, flags, 0, 0, 0, 0][..],
+                &CPU_FEATURES.to_le_bytes(),
+                &[0; 8],
+            ]
+            .concat(),
+        );
     }
     entries.push([&[1, ISA_BUS][..], b"ISA   "].concat());
     entries.push([&[2, ioapic_id, 0x11, 1][..], &layout::IOAPIC.to_le_bytes()].concat());
@@ -72,7 +83,10 @@ fn table(cpus: u8) -> Vec<u8> {
 
 /// The byte that makes the sum of all of them zero.
 fn checksum(bytes: &[u8]) -> u8 {
-    bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).wrapping_neg()
+    bytes
+        .iter()
+        .fold(0_u8, |sum, byte| sum.wrapping_add(*byte))
+        .wrapping_neg()
 }
 
 #[cfg(test)]
@@ -83,10 +97,18 @@ mod tests {
     fn the_table_sums_to_zero_fits_the_ebda_and_lists_each_processor() {
         for cpus in 1..=16 {
             let table = table(cpus);
-            assert_eq!(table.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)), 0);
-            assert_eq!(usize::from(u16::from_le_bytes([table[4], table[5]])), table.len());
+            assert_eq!(
+                table.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)),
+                0
+            );
+            assert_eq!(
+                usize::from(u16::from_le_bytes([table[4], table[5]])),
+                table.len()
+            );
             assert!(table.len() + 16 <= 0x400, "{} bytes", table.len());
-            let ids: Vec<u8> = (0..cpus).map(|i| table[44 + usize::from(i) * 20 + 1]).collect();
+            let ids: Vec<u8> = (0..cpus)
+                .map(|i| table[44 + usize::from(i) * 20 + 1])
+                .collect();
             assert_eq!(ids, (0..cpus).collect::<Vec<_>>());
         }
     }

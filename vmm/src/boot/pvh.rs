@@ -50,5 +50,7 @@ pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<Cpu
     }
     PvhBootConfigurator::write_bootparams(&params, memory)
         .expect("boot structures lie in the first MiB, which every guest has");
-    Ok(CpuMode::Pvh { start_info: layout::PVH_START_INFO })
+    Ok(CpuMode::Pvh {
+        start_info: layout::PVH_START_INFO,
+    })
 }

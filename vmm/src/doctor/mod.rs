@@ -45,7 +45,12 @@ pub fn findings() -> Vec<Finding> {
 /// The findings as text, and the exit status that they mean.
 pub fn render(findings: &[Finding]) -> (String, u8) {
     let mut out = String::new();
-    for Finding { topic, verdict, text } in findings {
+    for Finding {
+        topic,
+        verdict,
+        text,
+    } in findings
+    {
         let mark = match verdict {
             Verdict::Good => "ok",
             Verdict::Note => "note",
@@ -57,12 +62,18 @@ pub fn render(findings: &[Finding]) -> (String, u8) {
             let _ = writeln!(out, "{:18} {line}", "");
         }
     }
-    let bad = findings.iter().any(|finding| finding.verdict == Verdict::Bad);
+    let bad = findings
+        .iter()
+        .any(|finding| finding.verdict == Verdict::Bad);
     (out, if bad { status::HOST } else { status::OK })
 }
 
 fn kvm() -> Vec<Finding> {
-    let finding = |topic, verdict, text| Finding { topic, verdict, text };
+    let finding = |topic, verdict, text| Finding {
+        topic,
+        verdict,
+        text,
+    };
     let kvm = match Kvm::open() {
         Ok(kvm) => kvm,
         Err(error) => return vec![finding("/dev/kvm", Verdict::Bad, crate::chain(&error))],
@@ -84,20 +95,35 @@ fn measured(probe: &Probe) -> [Finding; 2] {
              (the built-in guest is made for that; a Linux guest is too slow here)"
         }
     };
-    let kind = format!("{kind}\na ring-0 instruction takes {:.1} ns", probe.ring0_instruction_ns);
+    let kind = format!(
+        "{kind}\na ring-0 instruction takes {:.1} ns",
+        probe.ring0_instruction_ns
+    );
     let mut costs = String::new();
     for (name, ns) in &probe.exit_costs_ns {
         let _ = writeln!(costs, "{name:24} {:>8}", table::duration(*ns));
     }
     [
-        Finding { topic: "KVM kind", verdict: Verdict::Good, text: kind },
-        Finding { topic: "exit costs", verdict: Verdict::Good, text: costs },
+        Finding {
+            topic: "KVM kind",
+            verdict: Verdict::Good,
+            text: kind,
+        },
+        Finding {
+            topic: "exit costs",
+            verdict: Verdict::Good,
+            text: costs,
+        },
     ]
 }
 
 fn processors() -> Finding {
     let count = thread::available_parallelism().map_or(1, usize::from);
-    Finding { topic: "processors", verdict: Verdict::Good, text: count.to_string() }
+    Finding {
+        topic: "processors",
+        verdict: Verdict::Good,
+        text: count.to_string(),
+    }
 }
 
 fn memory_size() -> Finding {
@@ -107,8 +133,16 @@ fn memory_size() -> Finding {
         table::bytes(memory::host_memory().0),
         table::bytes(available)
     );
-    let verdict = if available < 2 * memory::MIN.0 { Verdict::Bad } else { Verdict::Good };
-    Finding { topic: "memory", verdict, text }
+    let verdict = if available < 2 * memory::MIN.0 {
+        Verdict::Bad
+    } else {
+        Verdict::Good
+    };
+    Finding {
+        topic: "memory",
+        verdict,
+        text,
+    }
 }
 
 /// A value of /proc/meminfo.
@@ -126,25 +160,46 @@ fn io_uring() -> Finding {
             (Verdict::Note, text)
         }
     };
-    Finding { topic: "io_uring", verdict, text }
+    Finding {
+        topic: "io_uring",
+        verdict,
+        text,
+    }
 }
 
 fn tun() -> Finding {
-    let (verdict, text) = match OpenOptions::new().read(true).write(true).open("/dev/net/tun") {
+    let (verdict, text) = match OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/net/tun")
+    {
         Ok(_) => (Verdict::Good, "/dev/net/tun opens".to_owned()),
-        Err(error) => (Verdict::Note, format!("/dev/net/tun does not open: {error}")),
+        Err(error) => (
+            Verdict::Note,
+            format!("/dev/net/tun does not open: {error}"),
+        ),
     };
-    Finding { topic: "TUN", verdict, text }
+    Finding {
+        topic: "TUN",
+        verdict,
+        text,
+    }
 }
 
 fn huge_pages() -> Finding {
     let reserved = meminfo("HugePages_Total").unwrap_or(0);
     let path = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
     let transparent = fs::read_to_string(path).ok().and_then(|modes| {
-        let chosen = modes.split_whitespace().find(|mode| mode.starts_with('['))?;
+        let chosen = modes
+            .split_whitespace()
+            .find(|mode| mode.starts_with('['))?;
         Some(chosen.trim_matches(['[', ']']).to_owned())
     });
     let transparent = transparent.unwrap_or_else(|| "not there".to_owned());
     let text = format!("{reserved} reserved; transparent for guest memory: {transparent}");
-    Finding { topic: "huge pages", verdict: Verdict::Good, text }
+    Finding {
+        topic: "huge pages",
+        verdict: Verdict::Good,
+        text,
+    }
 }

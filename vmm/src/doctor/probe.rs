@@ -69,7 +69,10 @@ impl Probe {
             let again = Bench::new(kvm)?.ring0_instruction_ns()?;
             ring0_instruction_ns = ring0_instruction_ns.min(again);
         }
-        Ok(Self { ring0_instruction_ns, exit_costs_ns: Vec::new() })
+        Ok(Self {
+            ring0_instruction_ns,
+            exit_costs_ns: Vec::new(),
+        })
     }
 
     /// Measures everything.
@@ -79,7 +82,8 @@ impl Probe {
             let mut bench = Bench::new(kvm)?;
             this.exit_costs_ns.push((name, bench.exit_ns(code)?));
         }
-        this.exit_costs_ns.push(("ioeventfd, in the kernel", Bench::new(kvm)?.ioeventfd_ns()?));
+        this.exit_costs_ns
+            .push(("ioeventfd, in the kernel", Bench::new(kvm)?.ioeventfd_ns()?));
         Ok(this)
     }
 
@@ -116,7 +120,10 @@ struct Bench {
 impl Bench {
     fn new(kvm: &Kvm) -> Result<Self, ProbeError> {
         let vm = Vm::new(kvm, memory::create(MIN)?, Chips::None)?;
-        Ok(Self { vcpu: vm.create_vcpu(0, 1)?, vm })
+        Ok(Self {
+            vcpu: vm.create_vcpu(0, 1)?,
+            vm,
+        })
     }
 
     fn load(&self, code: &[u8]) -> Result<(), ProbeError> {
@@ -143,8 +150,9 @@ impl Bench {
     fn ring0_instruction_ns(&mut self) -> Result<f64, ProbeError> {
         let [a, b, c, d] = LOOPS.to_le_bytes();
         // out; mov ecx, LOOPS; dec ecx; jnz; out; jmp back
-        let code =
-            [0xe6, PORT, 0xb9, a, b, c, d, 0x49, 0x75, 0xfd, 0xe6, PORT, 0xeb, 0xf2];
+        let code = [
+            0xe6, PORT, 0xb9, a, b, c, d, 0x49, 0x75, 0xfd, 0xe6, PORT, 0xeb, 0xf2,
+        ];
         self.load(&code)?;
         self.next_exit()?;
         let start = Instant::now();

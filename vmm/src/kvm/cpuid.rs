@@ -33,7 +33,9 @@ pub(super) fn for_vcpu(supported: &CpuId, index: u8, count: u8, tsc_deadline: bo
     }
     if has_xtopology {
         for entry in extended_topology(index, count) {
-            cpuid.push(entry).expect("KVM's list is shorter than its largest by far");
+            cpuid
+                .push(entry)
+                .expect("KVM's list is shorter than its largest by far");
         }
     }
     cpuid
@@ -50,7 +52,11 @@ fn topology(entry: &mut kvm_cpuid_entry2, index: u8, count: u8) {
         1 => {
             entry.ebx = (entry.ebx & 0xffff) | (count << 16) | (index << 24);
             entry.ecx |= HYPERVISOR | X2APIC;
-            entry.edx = if count > 1 { entry.edx | HTT } else { entry.edx & !HTT };
+            entry.edx = if count > 1 {
+                entry.edx | HTT
+            } else {
+                entry.edx & !HTT
+            };
         }
         // Deterministic caches: level 3 is shared by all cores, the others belong to one.
         4 if entry.eax & 0x1f != 0 => {
@@ -83,7 +89,10 @@ fn extended_topology(index: u8, count: u8) -> [kvm_cpuid_entry2; 2] {
         edx: index.into(),
         ..Default::default()
     };
-    [leaf(0, 0, 1, LEVEL_THREAD), leaf(1, core_bits(count), count.into(), LEVEL_CORE)]
+    [
+        leaf(0, 0, 1, LEVEL_THREAD),
+        leaf(1, core_bits(count), count.into(), LEVEL_CORE),
+    ]
 }
 
 #[cfg(test)]
@@ -91,13 +100,26 @@ mod tests {
     use super::*;
 
     fn host_like() -> CpuId {
-        let leaf = |function, eax| kvm_cpuid_entry2 { function, eax, ..Default::default() };
-        let leaves = [leaf(0, 0xd), leaf(1, 0), leaf(4, 0x3 << 5 | 3), leaf(0xb, 0), leaf(0x1f, 0)];
+        let leaf = |function, eax| kvm_cpuid_entry2 {
+            function,
+            eax,
+            ..Default::default()
+        };
+        let leaves = [
+            leaf(0, 0xd),
+            leaf(1, 0),
+            leaf(4, 0x3 << 5 | 3),
+            leaf(0xb, 0),
+            leaf(0x1f, 0),
+        ];
         CpuId::from_entries(&leaves).unwrap()
     }
 
     fn leaf(cpuid: &CpuId, function: u32, index: u32) -> kvm_cpuid_entry2 {
-        let found = cpuid.as_slice().iter().find(|e| e.function == function && e.index == index);
+        let found = cpuid
+            .as_slice()
+            .iter()
+            .find(|e| e.function == function && e.index == index);
         *found.expect("the leaf is there")
     }
 
@@ -110,7 +132,10 @@ mod tests {
                 assert_eq!((leaf(&cpuid, 1, 0).ebx >> 16) & 0xff, u32::from(count));
                 let cores = leaf(&cpuid, 0xb, 1);
                 assert_eq!((cores.ebx, cores.edx), (count.into(), index.into()));
-                assert!(1 << cores.eax >= u32::from(count), "{count} cores need more bits");
+                assert!(
+                    1 << cores.eax >= u32::from(count),
+                    "{count} cores need more bits"
+                );
                 assert_eq!(leaf(&cpuid, 4, 0).eax >> 14 & 0xfff, u32::from(count) - 1);
                 assert!(cpuid.as_slice().iter().all(|e| e.function != 0x1f));
             }

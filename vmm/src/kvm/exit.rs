@@ -4,12 +4,23 @@ use devices::bus::Width;
 
 /// One exit, with what the handler has to read or fill in.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the fields are KVM's own; `width` is that of one element")]
+#[expect(
+    missing_docs,
+    reason = "the fields are KVM's own; `width` is that of one element"
+)]
 pub enum VmExit<'a> {
     /// `in`, or `rep ins`: `data` holds one or several elements of `width`.
-    PioRead { port: u16, width: Width, data: &'a mut [u8] },
+    PioRead {
+        port: u16,
+        width: Width,
+        data: &'a mut [u8],
+    },
     /// `out`, or `rep outs`.
-    PioWrite { port: u16, width: Width, data: &'a [u8] },
+    PioWrite {
+        port: u16,
+        width: Width,
+        data: &'a [u8],
+    },
     /// A load from an address that is not memory.
     MmioRead { gpa: u64, data: &'a mut [u8] },
     /// A store to an address that is not memory.

@@ -29,7 +29,9 @@ impl Kicker {
         HANDLER.call_once(|| {
             register_signal_handler(SIGRTMIN(), ignore).expect("SIGRTMIN can be handled");
         });
-        Self { target: Arc::new(Mutex::new(None)) }
+        Self {
+            target: Arc::new(Mutex::new(None)),
+        }
     }
 
     /// The calling thread runs the vCPU of `run` from now on.

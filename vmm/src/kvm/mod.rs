@@ -5,7 +5,10 @@
 //! - [`Vcpu`] runs one virtual processor and turns what stopped it into a [`VmExit`].
 //! - [`Kicker`] makes a running vCPU come back, from any thread.
 //! - `cpuid` and `regs` set the processor up.
-#![expect(unsafe_code, reason = "the kvm_run page is shared with the kernel; slots hand it memory")]
+#![expect(
+    unsafe_code,
+    reason = "the kvm_run page is shared with the kernel; slots hand it memory"
+)]
 
 mod cpuid;
 mod exit;

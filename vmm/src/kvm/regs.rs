@@ -31,7 +31,11 @@ pub enum CpuMode {
 /// Sets general and system registers of a vCPU in reset state.
 pub(super) fn set(fd: &VcpuFd, mode: CpuMode, entry: u64) -> Result<(), kvm_ioctls::Error> {
     let mut sregs = fd.get_sregs()?;
-    let mut regs = kvm_regs { rip: entry, rflags: RFLAGS_RESERVED, ..Default::default() };
+    let mut regs = kvm_regs {
+        rip: entry,
+        rflags: RFLAGS_RESERVED,
+        ..Default::default()
+    };
     match mode {
         CpuMode::Pvh { start_info } => {
             regs.rbx = start_info;
@@ -62,12 +66,35 @@ enum Bits {
 /// Code at selector 0x10, data at 0x18, a TSS at 0x20: what both protocols ask for, and what
 /// `boot::layout` puts into the GDT.
 fn flat_segments(sregs: &mut kvm_sregs, bits: Bits) {
-    let flat = kvm_segment { limit: u32::MAX, s: 1, present: 1, g: 1, ..Default::default() };
+    let flat = kvm_segment {
+        limit: u32::MAX,
+        s: 1,
+        present: 1,
+        g: 1,
+        ..Default::default()
+    };
     let long = u8::from(bits == Bits::B64);
-    sregs.cs = kvm_segment { selector: 0x10, type_: 0xb, l: long, db: 1 - long, ..flat };
-    let data = kvm_segment { selector: 0x18, type_: 0x3, db: 1, ..flat };
+    sregs.cs = kvm_segment {
+        selector: 0x10,
+        type_: 0xb,
+        l: long,
+        db: 1 - long,
+        ..flat
+    };
+    let data = kvm_segment {
+        selector: 0x18,
+        type_: 0x3,
+        db: 1,
+        ..flat
+    };
     (sregs.ds, sregs.es, sregs.ss, sregs.fs, sregs.gs) = (data, data, data, data, data);
-    sregs.tr = kvm_segment { selector: 0x20, type_: 0xb, limit: 0x67, present: 1, ..flat };
+    sregs.tr = kvm_segment {
+        selector: 0x20,
+        type_: 0xb,
+        limit: 0x67,
+        present: 1,
+        ..flat
+    };
     (sregs.tr.s, sregs.tr.g) = (0, 0);
     sregs.gdt.base = layout::GDT;
     sregs.gdt.limit = (layout::GDT_ENTRIES.len() * 8 - 1) as u16;

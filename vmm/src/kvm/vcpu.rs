@@ -19,7 +19,10 @@ pub struct VcpuError {
 
 impl VcpuError {
     pub(super) fn at(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> Self {
-        move |error| Self { what, source: error.into() }
+        move |error| Self {
+            what,
+            source: error.into(),
+        }
     }
 }
 
@@ -38,7 +41,11 @@ impl Vcpu {
     pub(super) fn new(mut fd: VcpuFd, cpuid: &CpuId) -> Result<Self, VcpuError> {
         fd.set_cpuid2(cpuid).map_err(VcpuError::at("set CPUID"))?;
         let run: *mut kvm_run = fd.get_kvm_run();
-        Ok(Self { fd, run, kicker: None })
+        Ok(Self {
+            fd,
+            run,
+            kicker: None,
+        })
     }
 
     /// Sets registers so that the guest starts at `entry` in that mode.
@@ -48,7 +55,9 @@ impl Vcpu {
 
     /// Frequency of the guest's time-stamp counter, which is the host's.
     pub fn tsc_khz(&self) -> Result<u32, VcpuError> {
-        self.fd.get_tsc_khz().map_err(VcpuError::at("tell the TSC frequency"))
+        self.fd
+            .get_tsc_khz()
+            .map_err(VcpuError::at("tell the TSC frequency"))
     }
 
     /// The calling thread is the one that runs this vCPU, and `kicker` brings it back.
@@ -74,8 +83,16 @@ impl Vcpu {
             Err(error) => return Err(VcpuError::at("run the guest")(error)),
         };
         Ok(match exit {
-            VcpuExit::IoIn(port, data) => VmExit::PioRead { port, width: pio_width(run), data },
-            VcpuExit::IoOut(port, data) => VmExit::PioWrite { port, width: pio_width(run), data },
+            VcpuExit::IoIn(port, data) => VmExit::PioRead {
+                port,
+                width: pio_width(run),
+                data,
+            },
+            VcpuExit::IoOut(port, data) => VmExit::PioWrite {
+                port,
+                width: pio_width(run),
+                data,
+            },
             VcpuExit::MmioRead(gpa, data) => VmExit::MmioRead { gpa, data },
             VcpuExit::MmioWrite(gpa, data) => VmExit::MmioWrite { gpa, data },
             VcpuExit::Intr => VmExit::Interrupted,
@@ -83,7 +100,9 @@ impl Vcpu {
             VcpuExit::Shutdown => VmExit::Shutdown,
             VcpuExit::SystemEvent(event, _) => VmExit::SystemEvent { event },
             VcpuExit::FailEntry(reason, _) => VmExit::FailEntry { reason },
-            VcpuExit::InternalError => VmExit::InternalError { suberror: suberror(run) },
+            VcpuExit::InternalError => VmExit::InternalError {
+                suberror: suberror(run),
+            },
             VcpuExit::Debug(debug) => VmExit::Debug { pc: debug.pc },
             VcpuExit::MemoryFault { gpa, .. } => VmExit::MemoryFault { gpa },
             VcpuExit::Unknown
@@ -107,16 +126,28 @@ impl Vcpu {
             | VcpuExit::Hyperv
             | VcpuExit::X86Rdmsr(_)
             | VcpuExit::X86Wrmsr(_)
-            | VcpuExit::Unsupported(_) => VmExit::Unexpected { reason: exit_reason(run) },
+            | VcpuExit::Unsupported(_) => VmExit::Unexpected {
+                reason: exit_reason(run),
+            },
         })
     }
 
     /// Registers, and where rip is in guest-physical memory.
     pub fn state(&self) -> Result<CpuState, VcpuError> {
-        let regs = self.fd.get_regs().map_err(VcpuError::at("tell its registers"))?;
-        let sregs = self.fd.get_sregs().map_err(VcpuError::at("tell its registers"))?;
+        let regs = self
+            .fd
+            .get_regs()
+            .map_err(VcpuError::at("tell its registers"))?;
+        let sregs = self
+            .fd
+            .get_sregs()
+            .map_err(VcpuError::at("tell its registers"))?;
         let linear = regs.rip.wrapping_add(sregs.cs.base);
-        let at = self.fd.translate_gva(linear).ok().filter(|at| at.valid != 0);
+        let at = self
+            .fd
+            .translate_gva(linear)
+            .ok()
+            .filter(|at| at.valid != 0);
         Ok(CpuState {
             registers: [
                 ("rip", regs.rip),

@@ -12,6 +12,7 @@ use kvm_bindings::{
 };
 use kvm_ioctls::{Cap, IoEventAddress, NoDatamatch, VmFd};
 use std::io;
+use std::thread;
 use vm_memory::{Address, GuestMemoryBackend, GuestMemoryRegion};
 use vmm_sys_util::eventfd::EventFd;
 
@@ -31,7 +32,10 @@ pub struct VmError {
 
 impl VmError {
     fn at(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> Self {
-        move |error| Self { what, source: error.into() }
+        move |error| Self {
+            what,
+            source: error.into(),
+        }
     }
 }
 
@@ -56,24 +60,48 @@ pub struct Vm {
 impl Vm {
     /// A VM with this memory. vCPUs come from [`Self::create_vcpu`].
     pub fn new(kvm: &Kvm, memory: GuestMemory, chips: Chips) -> Result<Self, VmError> {
+        // The list of CPUID leaves takes KVM as long as half of the rest.
+        thread::scope(|scope| {
+            let cpuid = scope.spawn(|| kvm.fd.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES));
+            let mut vm = Self::without_cpuid(kvm, memory, chips)?;
+            let cpuid = cpuid.join().expect("an ioctl does not panic");
+            vm.cpuid = cpuid.map_err(VmError::at("list its CPUID leaves"))?;
+            Ok(vm)
+        })
+    }
+
+    fn without_cpuid(kvm: &Kvm, memory: GuestMemory, chips: Chips) -> Result<Self, VmError> {
         let fd = kvm.fd.create_vm().map_err(VmError::at("create a VM"))?;
-        let cpuid = kvm.fd.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES);
         let tsc_deadline = kvm.fd.check_extension(Cap::TscDeadlineTimer);
-        let cpuid = cpuid.map_err(VmError::at("list its CPUID leaves"))?;
-        let vm = Self { fd, cpuid, tsc_deadline, memory };
+        let cpuid = CpuId::new(0).expect("an empty list is a list");
+        let vm = Self {
+            fd,
+            cpuid,
+            tsc_deadline,
+            memory,
+        };
         vm.set_slots()?;
         // Only Intel's kvm uses these pages; without it, both calls fail or do nothing.
         if kvm.fd.check_extension(Cap::SetTssAddr) {
-            vm.fd.set_tss_address(TSS_ADDRESS).map_err(VmError::at("set the TSS address"))?;
+            vm.fd
+                .set_tss_address(TSS_ADDRESS)
+                .map_err(VmError::at("set the TSS address"))?;
         }
         if kvm.fd.check_extension(Cap::SetIdentityMapAddr) {
             let set = vm.fd.set_identity_map_address(IDENTITY_MAP_ADDRESS);
             set.map_err(VmError::at("set the identity map address"))?;
         }
         if chips == Chips::InKernel {
-            vm.fd.create_irq_chip().map_err(VmError::at("create interrupt controllers"))?;
-            let pit = kvm_pit_config { flags: KVM_PIT_SPEAKER_DUMMY, ..Default::default() };
-            vm.fd.create_pit2(pit).map_err(VmError::at("create the PIT"))?;
+            vm.fd
+                .create_irq_chip()
+                .map_err(VmError::at("create interrupt controllers"))?;
+            let pit = kvm_pit_config {
+                flags: KVM_PIT_SPEAKER_DUMMY,
+                ..Default::default()
+            };
+            vm.fd
+                .create_pit2(pit)
+                .map_err(VmError::at("create the PIT"))?;
         }
         Ok(vm)
     }
@@ -101,20 +129,27 @@ impl Vm {
 
     /// vCPU `index` of `count`, in reset state, with CPUID and MSRs set.
     pub fn create_vcpu(&self, index: u8, count: u8) -> Result<Vcpu, VcpuError> {
-        let fd = self.fd.create_vcpu(index.into()).map_err(VcpuError::at("create a vCPU"))?;
+        let fd = self
+            .fd
+            .create_vcpu(index.into())
+            .map_err(VcpuError::at("create a vCPU"))?;
         let cpuid = cpuid::for_vcpu(&self.cpuid, index, count, self.tsc_deadline);
         Vcpu::new(fd, &cpuid)
     }
 
     /// Edges on `line` interrupt the guest as global system interrupt `gsi`.
     pub fn connect_irq(&self, line: &IrqLine, gsi: u32) -> Result<(), VmError> {
-        self.fd.register_irqfd(line.evt(), gsi).map_err(VmError::at("connect an irqfd"))
+        self.fd
+            .register_irqfd(line.evt(), gsi)
+            .map_err(VmError::at("connect an irqfd"))
     }
 
     /// A 4-byte write of `value` to `gpa` signals `evt` instead of exiting.
     pub fn connect_doorbell(&self, evt: &EventFd, gpa: u64, value: u32) -> Result<(), VmError> {
         let address = IoEventAddress::Mmio(gpa);
-        self.fd.register_ioevent(evt, &address, value).map_err(VmError::at("connect an ioeventfd"))
+        self.fd
+            .register_ioevent(evt, &address, value)
+            .map_err(VmError::at("connect an ioeventfd"))
     }
 
     /// A write of any width to `port` signals `evt` instead of exiting.
