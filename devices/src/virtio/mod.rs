@@ -27,6 +27,8 @@ pub mod handshake;
 pub mod mmio;
 pub mod ring;
 pub mod rng;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod testing;
 pub mod worker;
 
 /// Feature bit that every driver must accept (virtio 1.3 6).
