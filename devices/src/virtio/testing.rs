@@ -150,10 +150,12 @@ impl Guest {
         self.write(Register::QueueReady, 1);
     }
 
-    /// The whole handshake with `features`; returns the status at its end.
+    /// The whole handshake with `features` and empty rings; returns the status at its end.
     pub fn start(&mut self, features: u64) -> u32 {
         self.negotiate(features);
         for index in 0..self.positions.len() {
+            self.positions[index] = (0, 0);
+            self.poke(Self::areas(index)[0], &[0; RING_STRIDE as usize]);
             self.set_up_queue(index);
         }
         self.write(Register::Status, 15);
