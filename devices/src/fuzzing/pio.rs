@@ -15,6 +15,8 @@ use std::sync::{Arc, Mutex};
 /// Where the devices are, so that most accesses hit one.
 const BASES: [u16; 8] = [0x3f8, 0x60, 0x70, 0xcf8, 0x501, 0x502, 0, 0xfffc];
 
+type Shared = Arc<Mutex<dyn PioDevice>>;
+
 struct Machine {
     bus: PioBus,
     serial: Arc<Mutex<SerialPort>>,
@@ -29,7 +31,7 @@ impl Machine {
         let serial = Arc::new(Mutex::new(serial));
         let i8042 = Arc::new(Mutex::new(I8042::new(power.clone())));
         let cmos = Arc::new(Mutex::new(Cmos::new(128 << 20, 0)));
-        let devices: [(u16, u64, Arc<Mutex<dyn PioDevice>>); 5] = [
+        let devices: [(u16, u64, Shared); 5] = [
             (0x3f8, serial::PORTS, serial.clone()),
             (0x70, cmos::PORTS, cmos.clone()),
             (

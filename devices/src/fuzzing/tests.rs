@@ -35,7 +35,7 @@ impl Random {
                 input[at] = self.next() as u8;
             }
         }
-        if self.next() % 2 == 0 {
+        if self.next().is_multiple_of(2) {
             input.extend(self.noise());
         }
         input

@@ -104,7 +104,7 @@ fn the_configuration_tells_size_and_limits() {
 fn what_is_written_is_read_back_and_flushed() {
     for engine in BOTH {
         let mut guest = guest(engine);
-        let data: Vec<u8> = (0..4096_u32).map(|at| (at * 7 >> 2) as u8).collect();
+        let data: Vec<u8> = (0..4096_u32).map(|at| ((at * 7) >> 2) as u8).collect();
         assert_eq!(write(&mut guest, 3, &data), OK);
         assert_eq!(request(&mut guest, FLUSH, 0, &[]), OK);
         assert!(read(&mut guest, 3, 4096) == data);

@@ -93,7 +93,7 @@ fn a_mebibyte_passes_a_slow_sink_intact() {
     while expected.len() < 1 << 20 {
         let seed = expected.len();
         let chunk: Vec<u8> = (0..CHUNK as usize)
-            .map(|at| ((seed + at) * 31 >> 3) as u8)
+            .map(|at| (((seed + at) * 31) >> 3) as u8)
             .collect();
         guest.poke(BUFFERS, &chunk);
         guest.exchange(TX, &[Piece::readable(BUFFERS, CHUNK)]);

@@ -54,7 +54,7 @@ fn what_is_written_is_read_back_by_many_transfers_at_once() {
     let disk = DiskFile::temporary(DISK_BYTES).unwrap();
     for mut engine in engines(disk.file()) {
         let memory = memory();
-        let pattern: Vec<u8> = (0..0x8000_u32).map(|at| (at * 13 >> 4) as u8).collect();
+        let pattern: Vec<u8> = (0..0x8000_u32).map(|at| ((at * 13) >> 4) as u8).collect();
         memory.write_slice(&pattern, GuestAddress(0xc000)).unwrap();
         let through = Durability::Through;
         for (tag, durability) in (0..DEPTH).zip([Durability::Cached, through].into_iter().cycle()) {
