@@ -1,1 +1,59 @@
-//! vmm
+//! Hostel's virtual machine monitor.
+//!
+//! # Shape
+//! ```text
+//!  main.rs, cli.rs ---> run.rs ----------------> machine.rs -------> run_loop.rs (a thread a vCPU)
+//!  (binary)             what the user asked for  one VM, put            |   ^
+//!       |                 |                      together               v   |
+//!       |                 +-> suite.rs             |  |  |            kvm/ (exits, registers)
+//!       |                 |   stream.rs            |  |  +-> boot/     devices (other crate)
+//!       +-> doctor/       |   table.rs             |  +-> device_manager.rs
+//!                         +-> report.rs            +-> memory.rs, accounting.rs
+//! ```
+//! - [`kvm`] alone names KVM; [`memory`] maps the guest's memory; [`boot`] fills it.
+//! - [`device_manager`] alone wires devices; what they do is in crate `devices`.
+//! - [`machine`] is a VM from configuration to [`halt::HaltReason`]; [`run_loop`] runs its vCPUs
+//!   and [`accounting`] counts their exits; [`supervisor`] is the event loop of the main thread:
+//!   input, deadline, signals, the guest's end.
+//! - [`run`] is `hostel run`; [`suite`] listens to the built-in guest's results, which
+//!   [`stream`] takes out of its console, [`table`] shows them and [`report`] writes them.
+//! - [`guest`] holds the built-in guest, [`doctor`] is `hostel doctor`.
+//!
+//! # The way of a port write
+//! `kvm::Vcpu::run` returns `VmExit::PioWrite`; `run_loop::handle` gives it to the `PioBus`, which
+//! finds the device without a lock, locks that device and calls its `pio_write`; the time from
+//! exit to the next entry is counted under (kind, device).
+
+pub mod accounting;
+pub mod boot;
+pub mod device_manager;
+pub mod doctor;
+pub mod guest;
+pub mod halt;
+pub mod kvm;
+pub mod machine;
+pub mod memory;
+mod progress;
+pub mod report;
+pub mod run;
+pub mod run_loop;
+pub mod signals;
+pub mod stream;
+pub mod suite;
+pub mod supervisor;
+mod symbols;
+pub mod table;
+pub mod terminal;
+
+use std::error::Error;
+
+/// An error and its sources in one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        line = format!("{line}: {source}");
+        next = source.source();
+    }
+    line
+}

@@ -1,2 +1,105 @@
-//! hostel
-fn main() {}
+//! `hostel`: the command line, and its exit status.
+
+mod cli;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use cli::{Cli, Command, ConsoleArg, GuestCommand, RunArgs};
+use std::io::Write;
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+use vmm::halt::status;
+use vmm::run::{ConsoleDevice, Kernel, Wishes};
+use vmm::{doctor, guest, run};
+
+fn main() -> ExitCode {
+    let start = Instant::now();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return ExitCode::from(if asked { status::OK } else { status::USAGE });
+        }
+    };
+    ExitCode::from(match cli.command {
+        Command::Run(args) => run_guest(args, start),
+        Command::Doctor => {
+            let (text, status) = doctor::render(&doctor::findings());
+            print(&text);
+            status
+        }
+        Command::Guest(GuestCommand::Export { dir }) => match guest::export(&dir) {
+            Ok(files) => {
+                files.iter().for_each(|file| print(&format!("{}\n", file.display())));
+                status::OK
+            }
+            Err(error) => {
+                eprintln!("hostel: {} cannot be written to: {error}", dir.display());
+                status::USAGE
+            }
+        },
+    })
+}
+
+/// Writes to standard output; a closed pipe is the reader's wish.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Longest time of a suite, unless the user says another.
+const SUITE_TIMEOUT: Duration = Duration::from_secs(120);
+
+fn run_guest(args: RunArgs, start: Instant) -> u8 {
+    let level = match args.verbose {
+        0 => log::LevelFilter::Warn,
+        1 => log::LevelFilter::Info,
+        _ => log::LevelFilter::Debug,
+    };
+    env_logger::Builder::new().filter_level(level).format_timestamp(None).init();
+    match run::run(&wishes(args), start) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("hostel: {}", vmm::chain(&error));
+            error.status()
+        }
+    }
+}
+
+fn wishes(args: RunArgs) -> Wishes {
+    let built_in = args.kernel.is_none();
+    let suite = match args.suite.as_deref() {
+        None => Some(guest::DEFAULT_SUITE.to_owned()),
+        Some("none") => None,
+        Some(name) => Some(name.to_owned()),
+    };
+    let default_timeout = (built_in && suite.is_some()).then_some(SUITE_TIMEOUT);
+    Wishes {
+        cpus: args.cpus.unwrap_or_else(|| default_cpus(built_in)),
+        kernel: match args.kernel {
+            Some(kernel) => Kernel::File { kernel, initrd: args.initrd },
+            None => Kernel::BuiltIn { suite },
+        },
+        append: args.append.unwrap_or_default(),
+        memory: args.memory,
+        disks: args.disks.into_iter().map(|disk| (disk.path, disk.access)).collect(),
+        console: match args.console {
+            Some(ConsoleArg::Serial) => ConsoleDevice::Serial,
+            Some(ConsoleArg::Virtio) => ConsoleDevice::Virtio,
+            None if built_in => ConsoleDevice::Virtio,
+            None => ConsoleDevice::Serial,
+        },
+        report: args.report,
+        stats: args.stats,
+        timeout: args.timeout.map(Duration::from_secs).or(default_timeout),
+    }
+}
+
+/// The built-in suite shows more on two processors, if the host has them.
+fn default_cpus(built_in: bool) -> u8 {
+    match thread::available_parallelism() {
+        Ok(host) if built_in && host.get() > 1 => 2,
+        _ => 1,
+    }
+}

@@ -1,0 +1,104 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use devices::virtio::blk::disk::DiskAccess;
+use std::path::PathBuf;
+use std::str::FromStr;
+use vmm::memory::MemorySize;
+
+/// A hypervisor that can be seen through.
+#[derive(Parser)]
+#[command(name = "hostel", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Boot a kernel, or the built-in guest and its suite
+    Run(RunArgs),
+    /// Say whether this host can run guests, and what it costs there
+    Doctor,
+    /// The built-in guest
+    #[command(subcommand)]
+    Guest(GuestCommand),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum GuestCommand {
+    /// Write kernel, initrd and command line to a folder, for another VMM
+    Export {
+        /// Folder, made if it is not there
+        dir: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// ELF kernel that starts by PVH or Linux's 64-bit protocol [default: the built-in guest]
+    pub(crate) kernel: Option<PathBuf>,
+    /// Initial RAM disk for KERNEL
+    #[arg(long, value_name = "FILE", requires = "kernel")]
+    pub(crate) initrd: Option<PathBuf>,
+    /// Words for the kernel command line
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) append: Option<String>,
+    /// Virtual processors, 1 to 16 [default: 1; 2 for the built-in guest]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) cpus: Option<u8>,
+    /// Memory, such as 128M or 2G; at least 16M
+    #[arg(long, value_name = "SIZE", default_value = "128M")]
+    pub(crate) memory: MemorySize,
+    /// Raw disk image, read-only with `,ro`; may be given several times
+    #[arg(long = "disk", value_name = "PATH[,ro]")]
+    pub(crate) disks: Vec<DiskArg>,
+    /// Device of the guest's console [default: serial; virtio for the built-in guest]
+    #[arg(long, value_enum)]
+    pub(crate) console: Option<ConsoleArg>,
+    /// Suite that the built-in guest runs, or none [default: default]
+    #[arg(long, value_name = "NAME", conflicts_with = "kernel")]
+    pub(crate) suite: Option<String>,
+    /// Write results, exits and times as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Print exits by kind and device
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// End the guest after so many seconds [default: 120 for a suite, else none]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: Option<u64>,
+    /// Say more; twice, more still
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ConsoleArg {
+    /// 16550 UART
+    Serial,
+    /// virtio-console
+    Virtio,
+}
+
+/// `PATH` or `PATH,ro`.
+#[derive(Clone)]
+pub(crate) struct DiskArg {
+    pub(crate) path: PathBuf,
+    pub(crate) access: DiskAccess,
+}
+
+impl FromStr for DiskArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (path, access) = match text.strip_suffix(",ro") {
+            Some(path) => (path, DiskAccess::ReadOnly),
+            None => (text, DiskAccess::ReadWrite),
+        };
+        match path {
+            "" => Err("a disk needs a path"),
+            path => Ok(Self { path: path.into(), access }),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The built-in guest: kernel, programs and suites, embedded by the build script.
+//!
+//! The initrd is put together at run time, as it holds the chosen suite: a cpio archive in the
+//! newc format (Linux initramfs buffer-format.rst).
+
+use abi::image;
+use abi::record::Subsystem;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+include!(concat!(env!("OUT_DIR"), "/guest.rs"));
+
+/// The suite that runs when none is named.
+pub const DEFAULT_SUITE: &str = "default";
+
+/// ELF image of the kernel, with its symbols.
+pub fn kernel() -> &'static [u8] {
+    KERNEL
+}
+
+/// Names of the suites.
+pub fn suite_names() -> impl Iterator<Item = &'static str> {
+    SUITES.iter().map(|(name, _)| *name)
+}
+
+/// Text of the suite of that name.
+pub fn suite_text(name: &str) -> Option<&'static [u8]> {
+    SUITES.iter().find(|(suite, _)| *suite == name).map(|(_, text)| *text)
+}
+
+/// A check that a suite announces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedCheck {
+    /// Its name.
+    pub id: String,
+    /// What it is about.
+    pub subsystem: Subsystem,
+}
+
+/// The checks of a suite, in order. Lines that say nothing are left out, as the guest does.
+pub fn planned_checks(suite: &[u8]) -> Vec<PlannedCheck> {
+    let text = String::from_utf8_lossy(suite);
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or(""));
+    lines
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let id = words.next()?.to_owned();
+            let subsystem = Subsystem::from_name(words.next()?)?;
+            Some(PlannedCheck { id, subsystem })
+        })
+        .collect()
+}
+
+/// The initrd: all programs, and `suite` if there is one.
+pub fn initrd(suite: Option<&[u8]>) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (name, elf) in PROGRAMS {
+        member(&mut archive, &format!("bin/{name}"), MODE_PROGRAM, elf);
+    }
+    if let Some(suite) = suite {
+        member(&mut archive, image::SUITE, MODE_DATA, suite);
+    }
+    member(&mut archive, "TRAILER!!!", 0, &[]);
+    archive
+}
+
+/// Regular file, rwxr-xr-x.
+const MODE_PROGRAM: u32 = 0o100_755;
+/// Regular file, rw-r--r--.
+const MODE_DATA: u32 = 0o100_644;
+
+fn member(archive: &mut Vec<u8>, name: &str, mode: u32, data: &[u8]) {
+    let size = u32::try_from(data.len()).expect("embedded files are small");
+    let name_size = u32::try_from(name.len() + 1).expect("names are short");
+    let inode = u32::try_from(archive.len()).expect("embedded files are small");
+    archive.extend(b"070701");
+    for field in [inode, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, name_size, 0] {
+        archive.extend(format!("{field:08x}").bytes());
+    }
+    archive.extend(name.bytes());
+    archive.push(0);
+    pad(archive);
+    archive.extend(data);
+    pad(archive);
+}
+
+fn pad(archive: &mut Vec<u8>) {
+    archive.resize(archive.len().next_multiple_of(4), 0);
+}
+
+/// Kernel parameters that the built-in suite runs with.
+pub fn parameters(console: &str) -> String {
+    use image::param;
+    format!(
+        "{}={console} {}=vda:{}+{}",
+        param::CONSOLE,
+        param::SWAP,
+        image::SWAP_FIRST_SECTOR,
+        image::SWAP_SECTORS,
+    )
+}
+
+/// Writes kernel, initrd and command line to a folder, for other VMMs; returns the files.
+pub fn export(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::create_dir_all(folder)?;
+    let initrd = initrd(suite_text(DEFAULT_SUITE));
+    let cmdline = parameters("ttyS0");
+    let files = [
+        ("kernel", kernel()),
+        ("initrd", initrd.as_slice()),
+        ("cmdline", cmdline.as_bytes()),
+    ];
+    files
+        .into_iter()
+        .map(|(name, bytes)| {
+            let path = folder.join(name);
+            fs::write(&path, bytes)?;
+            Ok(path)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_suite_covers_the_three_subsystems_with_15_checks_or_more() {
+        let checks = planned_checks(suite_text(DEFAULT_SUITE).unwrap());
+        assert!(checks.len() >= 15, "{} checks", checks.len());
+        for subsystem in [Subsystem::Scheduling, Subsystem::Memory, Subsystem::Io] {
+            assert!(checks.iter().any(|check| check.subsystem == subsystem), "{subsystem:?}");
+        }
+    }
+
+    #[test]
+    fn the_initrd_is_an_archive_that_ends_in_its_trailer() {
+        let initrd = initrd(Some(b"# nothing\n"));
+        assert!(initrd.starts_with(b"070701"));
+        assert_eq!(initrd.len() % 4, 0);
+        let trailer = b"TRAILER!!!\0";
+        assert!(initrd.windows(trailer.len()).any(|window| window == trailer));
+    }
+}

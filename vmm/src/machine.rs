@@ -1,0 +1,293 @@
+//! [`Machine`]: one VM, from configuration to its end.
+//!
+//! Life of a machine: `build` (memory, kernel, VM, vCPUs, devices, boot structures, in the order
+//! that costs least), `start` (a thread a vCPU), then the supervisor until the VM ends, `stop`.
+
+use crate::accounting::{self, ExitRow, ExitStats};
+use crate::boot::{self, BootError, Handover, InitrdError, KernelError, elf, initrd};
+use crate::device_manager::{Backends, DeviceManager, WiringError};
+use crate::halt::status;
+use crate::kvm::{Chips, Kvm, KvmError, Vcpu, VcpuError, Vm, VmError};
+use crate::memory::{self, GuestMemory, MemoryError, MemorySize};
+use crate::run_loop::{Shared, VcpuHandle};
+use devices::legacy::serial::SerialPort;
+use devices::power::PowerSwitch;
+use devices::virtio::console::ConsoleInput;
+use std::fs::File;
+use std::io::{self, Cursor};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
+use vmm_sys_util::eventfd::EventFd;
+
+/// Where a kernel or an initrd comes from.
+pub enum Image {
+    /// A file.
+    File(File),
+    /// Bytes that are part of this program.
+    Embedded(&'static [u8]),
+    /// Bytes made for this VM.
+    Made(Vec<u8>),
+}
+
+/// What the machine is to be.
+pub struct Config {
+    /// vCPUs.
+    pub cpus: u8,
+    /// Memory.
+    pub memory: MemorySize,
+    /// Kernel.
+    pub kernel: Image,
+    /// Initrd.
+    pub initrd: Option<Image>,
+    /// Kernel command line; those of the devices are appended.
+    pub cmdline: String,
+}
+
+/// Why there is no machine.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// The host has no usable KVM.
+    #[error(transparent)]
+    Kvm(#[from] KvmError),
+    /// KVM refuses the VM.
+    #[error(transparent)]
+    Vm(#[from] VmError),
+    /// KVM refuses a vCPU.
+    #[error(transparent)]
+    Vcpu(#[from] VcpuError),
+    /// More vCPUs than the host's KVM can have.
+    #[error("{asked} vCPUs are more than this host's KVM can have: {max}")]
+    TooManyCpus {
+        /// Asked for.
+        asked: u8,
+        /// Possible.
+        max: usize,
+    },
+    /// No memory.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The kernel cannot be loaded.
+    #[error("the kernel cannot be booted")]
+    Kernel(#[from] KernelError),
+    /// The initrd cannot be loaded.
+    #[error(transparent)]
+    Initrd(#[from] InitrdError),
+    /// The guest cannot be made ready.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// The devices cannot be wired.
+    #[error(transparent)]
+    Wiring(#[from] WiringError),
+    /// An event or a thread could not be had.
+    #[error("the host has no more file descriptors or threads")]
+    Host(#[from] io::Error),
+}
+
+impl MachineError {
+    /// Exit status of the process: whether the user or the host has to change something.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Kvm(_) | Self::Vm(_) | Self::Vcpu(_) | Self::Host(_) => status::HOST,
+            Self::Memory(MemoryError::Refused(..)) => status::HOST,
+            Self::Wiring(WiringError::TooMany { .. }) => status::USAGE,
+            Self::Wiring(_) => status::HOST,
+            Self::TooManyCpus { .. }
+            | Self::Memory(MemoryError::MoreThanHost { .. })
+            | Self::Kernel(_)
+            | Self::Initrd(_)
+            | Self::Boot(_) => status::USAGE,
+        }
+    }
+}
+
+/// Points in time, as microseconds since the process started; each is noted once.
+pub struct Timeline {
+    start: Instant,
+    points: [OnceLock<u64>; 5],
+}
+
+/// A point in the life of a VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// All KVM objects are there.
+    VmCreated,
+    /// The first vCPU is about to run.
+    FirstRun,
+    /// The guest's kernel has begun.
+    GuestKernel,
+    /// The guest's first program is about to begin.
+    GuestUser,
+    /// The VM has ended.
+    Ended,
+}
+
+impl Timeline {
+    /// A timeline that began at `start`.
+    pub fn new(start: Instant) -> Self {
+        Self { start, points: Default::default() }
+    }
+
+    /// Notes that `point` is now, unless it has been before.
+    pub fn note(&self, point: Point) {
+        let now = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let _ = self.points[point as usize].set(now);
+    }
+
+    /// When `point` was, if it was.
+    pub fn get(&self, point: Point) -> Option<u64> {
+        self.points[point as usize].get().copied()
+    }
+}
+
+/// A virtual machine, before it runs and while it does.
+pub struct Machine {
+    // The handles stop their threads when dropped, before what the threads use goes.
+    handles: Vec<VcpuHandle>,
+    waiting: Vec<Vcpu>,
+    shared: Arc<Shared>,
+    device_names: Vec<String>,
+    tsc_khz: u32,
+    /// Takes input for the guest's serial port.
+    pub serial: Arc<Mutex<SerialPort>>,
+    /// Takes input for the guest's virtio console.
+    pub console_input: ConsoleInput,
+    /// When what happened.
+    pub timeline: Arc<Timeline>,
+    // Last: the slots' memory.
+    vm: Vm,
+}
+
+impl Machine {
+    /// Puts a machine together, ready to start.
+    pub fn build(
+        config: Config,
+        backends: Backends,
+        timeline: Arc<Timeline>,
+    ) -> Result<Self, MachineError> {
+        let kvm = Kvm::open()?;
+        if usize::from(config.cpus) > kvm.max_vcpus() {
+            let (asked, max) = (config.cpus, kvm.max_vcpus());
+            return Err(MachineError::TooManyCpus { asked, max });
+        }
+        let memory = memory::create(config.memory)?;
+        let kernel = match config.kernel {
+            Image::File(mut file) => elf::load(&memory, &mut file)?,
+            Image::Embedded(bytes) => elf::load(&memory, &mut Cursor::new(bytes))?,
+            Image::Made(bytes) => elf::load(&memory, &mut Cursor::new(bytes))?,
+        };
+        let initrd = match config.initrd {
+            Some(image) => Some(load_initrd(&memory, image, kernel.end)?),
+            None => None,
+        };
+        let vm = Vm::new(&kvm, memory.clone(), Chips::InKernel)?;
+        let cpus = 0..config.cpus;
+        let vcpus = cpus.map(|index| vm.create_vcpu(index, config.cpus));
+        let vcpus = vcpus.collect::<Result<Vec<_>, _>>()?;
+        let power = PowerSwitch::new()?;
+        let devices = DeviceManager::new(&vm, &power, backends)?;
+        let cmdline: Vec<&str> = std::iter::once(config.cmdline.as_str())
+            .chain(devices.parameters.iter().map(String::as_str))
+            .filter(|words| !words.is_empty())
+            .collect();
+        let handover = Handover {
+            entry: kernel.entry,
+            initrd,
+            cmdline: &cmdline.join(" "),
+            cpus: config.cpus,
+        };
+        let mode = boot::hand_over(&memory, &handover)?;
+        vcpus[0].start_at(mode, kernel.entry.address)?;
+        timeline.note(Point::VmCreated);
+        let halt_evt = EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)?;
+        let shared = Shared {
+            pio: devices.pio,
+            mmio: devices.mmio,
+            power,
+            memory,
+            halt: OnceLock::new(),
+            halt_evt,
+        };
+        Ok(Self {
+            handles: Vec::new(),
+            tsc_khz: vcpus[0].tsc_khz()?,
+            waiting: vcpus,
+            shared: Arc::new(shared),
+            device_names: devices.names,
+            serial: devices.serial,
+            console_input: devices.console_input,
+            timeline,
+            vm,
+        })
+    }
+
+    /// Starts the vCPUs.
+    pub fn start(&mut self) -> Result<(), MachineError> {
+        self.timeline.note(Point::FirstRun);
+        for (index, vcpu) in (0..).zip(self.waiting.drain(..)) {
+            self.handles.push(VcpuHandle::spawn(index, vcpu, self.shared.clone())?);
+        }
+        Ok(())
+    }
+
+    /// Where the vCPUs tell that the VM has ended.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Stops the guest's time.
+    pub fn pause(&self) {
+        self.handles.iter().for_each(VcpuHandle::pause);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.handles.iter().for_each(VcpuHandle::resume);
+    }
+
+    /// Ends the vCPU threads.
+    pub fn stop(&mut self) {
+        self.handles.iter_mut().for_each(VcpuHandle::stop);
+        self.timeline.note(Point::Ended);
+    }
+
+    /// Exit counters of the vCPUs that have started.
+    pub fn counters(&self) -> Vec<Arc<ExitStats>> {
+        self.handles.iter().map(VcpuHandle::stats).collect()
+    }
+
+    /// Exits so far by kind and device.
+    pub fn exits(&self) -> Vec<ExitRow> {
+        accounting::rows(&self.counters(), &self.device_names, self.tsc_khz)
+    }
+
+    /// The guest's memory.
+    pub fn memory(&self) -> &GuestMemory {
+        self.vm.memory()
+    }
+
+    /// Frequency of the time-stamp counter.
+    pub fn tsc_khz(&self) -> u32 {
+        self.tsc_khz
+    }
+}
+
+fn load_initrd(
+    memory: &GuestMemory,
+    image: Image,
+    kernel_end: u64,
+) -> Result<std::ops::Range<u64>, MachineError> {
+    let range = match image {
+        Image::File(mut file) => {
+            let size = file.metadata().map_err(InitrdError::Read)?.len();
+            initrd::load(memory, &mut file, size, kernel_end)
+        }
+        Image::Embedded(mut bytes) => {
+            let size = bytes.len() as u64;
+            initrd::load(memory, &mut bytes, size, kernel_end)
+        }
+        Image::Made(bytes) => {
+            initrd::load(memory, &mut bytes.as_slice(), bytes.len() as u64, kernel_end)
+        }
+    };
+    Ok(range?)
+}

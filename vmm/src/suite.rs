@@ -1,0 +1,235 @@
+//! The built-in guest's suite as the host sees it: who reported what, and who did not.
+//!
+//! [`SuiteLog`] listens to the console stream and tells a [`Progress`] what happens; at the end
+//! [`SuiteLog::finish`] gives one [`CheckResult`] for each check of the plan.
+
+use crate::accounting::ExitStats;
+use crate::guest::PlannedCheck;
+use crate::stream::{Listener, Received};
+use abi::record::{Outcome, Parsed, Subsystem};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// What a check has found.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct CheckResult {
+    /// Its name.
+    pub id: String,
+    /// What it is about.
+    pub subsystem: Subsystem,
+    /// Whether it holds.
+    pub outcome: Outcome,
+    /// Empty, or what went wrong.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// What was measured; `exits` is added by the host.
+    pub metrics: BTreeMap<String, u64>,
+}
+
+/// The guest's kernel has panicked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestPanic {
+    /// What happened.
+    pub message: String,
+    /// Processor.
+    pub cpu: u64,
+    /// Registers.
+    pub registers: BTreeMap<String, u64>,
+    /// Return addresses, innermost first.
+    pub backtrace: Vec<u64>,
+}
+
+/// Is told what happens while it happens.
+pub trait Progress: Send {
+    /// The guest has written text.
+    fn text(&mut self, bytes: &[u8]);
+    /// A check has started.
+    fn started(&mut self, id: &str);
+    /// A check has ended.
+    fn ended(&mut self, result: &CheckResult);
+    /// Something that is worth a line.
+    fn note(&mut self, line: &str);
+}
+
+/// Exit counters of a machine's vCPUs, once it has started.
+pub type ExitCounters = Arc<OnceLock<Vec<Arc<ExitStats>>>>;
+
+/// What the guest has reported.
+pub struct SuiteLog {
+    plan: Vec<PlannedCheck>,
+    results: Vec<CheckResult>,
+    streams: HashMap<String, Received>,
+    counters: ExitCounters,
+    exits_at_start: u64,
+    panic: Option<GuestPanic>,
+    progress: Box<dyn Progress>,
+}
+
+impl SuiteLog {
+    /// A log for these checks.
+    pub fn new(
+        plan: Vec<PlannedCheck>,
+        counters: ExitCounters,
+        progress: Box<dyn Progress>,
+    ) -> Self {
+        Self {
+            plan,
+            results: Vec::new(),
+            streams: HashMap::new(),
+            counters,
+            exits_at_start: 0,
+            panic: None,
+            progress,
+        }
+    }
+
+    fn exits(&self) -> u64 {
+        self.counters.get().map_or(0, |vcpus| vcpus.iter().map(|vcpu| vcpu.total()).sum())
+    }
+
+    /// The results in the order of the plan, those that never came as failures.
+    pub fn finish(&mut self) -> (Vec<CheckResult>, Option<GuestPanic>) {
+        let mut results = std::mem::take(&mut self.results);
+        for check in &self.plan {
+            if !results.iter().any(|result| result.id == check.id) {
+                results.push(CheckResult {
+                    id: check.id.clone(),
+                    subsystem: check.subsystem,
+                    outcome: Outcome::Fail,
+                    detail: "no result: the guest ended before it".to_owned(),
+                    metrics: BTreeMap::new(),
+                });
+            }
+        }
+        let place = |id: &str| self.plan.iter().position(|check| check.id == id);
+        results.sort_by_key(|result| place(&result.id).unwrap_or(usize::MAX));
+        (results, self.panic.take())
+    }
+
+    /// Holds what the guest says against what the host received.
+    fn judge(&mut self, mut result: CheckResult) {
+        result.metrics.insert("exits".to_owned(), self.exits() - self.exits_at_start);
+        if let Some(received) = self.streams.get(&result.id).filter(|r| !r.intact()) {
+            result.outcome = Outcome::Fail;
+            result.detail = format!(
+                "the host received {} of {} bytes, checksum {}",
+                received.bytes,
+                received.expected_bytes,
+                if received.crc_matches { "right" } else { "wrong" },
+            );
+        }
+        if self.results.iter().any(|earlier| earlier.id == result.id) {
+            self.progress.note(&format!("{}: reported twice; the first result counts", result.id));
+            return;
+        }
+        self.progress.ended(&result);
+        self.results.push(result);
+    }
+}
+
+impl Listener for SuiteLog {
+    fn text(&mut self, bytes: &[u8]) {
+        self.progress.text(bytes);
+    }
+
+    fn record(&mut self, record: Parsed) {
+        match record {
+            Parsed::Boot { cpus, clock, sched, replacement, .. } => {
+                log::info!("guest: {cpus} processors, clock {clock}, {sched}, {replacement}");
+            }
+            Parsed::Plan { checks } => {
+                if checks != self.plan.len() as u64 {
+                    let planned = self.plan.len();
+                    self.progress.note(&format!("the guest has {checks} checks, not {planned}"));
+                }
+            }
+            Parsed::Start { id } => {
+                self.exits_at_start = self.exits();
+                self.progress.started(&id);
+            }
+            Parsed::Check { id, subsystem, outcome, detail, metrics } => {
+                self.judge(CheckResult { id, subsystem, outcome, detail, metrics });
+            }
+            Parsed::Killed { pid, program, cause, detail, rip } => {
+                log::info!("guest: killed {program} ({pid}): {cause} {detail:#x} at {rip:#x}");
+            }
+            Parsed::Panic { message, cpu, registers, backtrace } => {
+                self.panic = Some(GuestPanic { message, cpu, registers, backtrace });
+            }
+            // The splitter keeps streams to itself; End adds nothing to the results.
+            Parsed::StreamBegin { .. } | Parsed::StreamEnd { .. } | Parsed::End { .. } => {}
+        }
+    }
+
+    fn stream(&mut self, id: &str, received: Received) {
+        self.streams.insert(id.to_owned(), received);
+    }
+}
+
+/// Both consoles of a guest write to one log.
+impl Listener for Arc<Mutex<SuiteLog>> {
+    fn text(&mut self, bytes: &[u8]) {
+        lock(self).text(bytes);
+    }
+
+    fn record(&mut self, record: Parsed) {
+        lock(self).record(record);
+    }
+
+    fn stream(&mut self, id: &str, received: Received) {
+        lock(self).stream(id, received);
+    }
+}
+
+fn lock(log: &Mutex<SuiteLog>) -> MutexGuard<'_, SuiteLog> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Quiet;
+    impl Progress for Quiet {
+        fn text(&mut self, _: &[u8]) {}
+        fn started(&mut self, _: &str) {}
+        fn ended(&mut self, _: &CheckResult) {}
+        fn note(&mut self, _: &str) {}
+    }
+
+    fn log() -> SuiteLog {
+        let plan = crate::guest::planned_checks(b"one io 1 a\ntwo memory 1 b # comment\n\n#x\n");
+        SuiteLog::new(plan, ExitCounters::default(), Box::new(Quiet))
+    }
+
+    fn passed(id: &str) -> Parsed {
+        let (id, metrics) = (id.to_owned(), BTreeMap::new());
+        let (subsystem, outcome, detail) = (Subsystem::Io, Outcome::Pass, String::new());
+        Parsed::Check { id, subsystem, outcome, detail, metrics }
+    }
+
+    #[test]
+    fn a_check_that_never_reports_has_failed() {
+        let mut log = log();
+        log.record(passed("one"));
+        let (results, _) = log.finish();
+        let outcomes: Vec<_> = results.iter().map(|r| (r.id.as_str(), r.outcome)).collect();
+        assert_eq!(outcomes, [("one", Outcome::Pass), ("two", Outcome::Fail)]);
+    }
+
+    #[test]
+    fn a_stream_that_came_damaged_fails_its_check_whatever_the_guest_says() {
+        let mut log = log();
+        log.stream("one", Received { expected_bytes: 2, bytes: 2, crc_matches: false });
+        log.record(passed("one"));
+        assert_eq!(log.finish().0[0].outcome, Outcome::Fail);
+    }
+
+    #[test]
+    fn a_second_result_changes_nothing() {
+        let mut log = log();
+        log.record(passed("two"));
+        log.record(passed("two"));
+        assert_eq!(log.finish().0.len(), 2);
+    }
+}
