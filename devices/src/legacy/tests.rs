@@ -88,6 +88,16 @@ fn serial_input_is_refused_when_full_and_asked_for_again_when_read() {
 }
 
 #[test]
+fn serial_input_refused_in_loopback_is_asked_for_when_it_ends() {
+    let (bus, port, ..) = serial();
+    outb(&bus, COM1 + 4, 0x10);
+    assert_eq!(port.lock().unwrap().enqueue(b"abc"), 0);
+    outb(&bus, COM1 + 4, 0x08);
+    assert!(port.lock().unwrap().room_evt().read().is_ok());
+    assert_eq!(port.lock().unwrap().enqueue(b"abc"), 3);
+}
+
+#[test]
 fn serial_state_survives_save_and_restore() {
     let (bus, port, output, _) = serial();
     outb(&bus, COM1 + 7, 0x5a);

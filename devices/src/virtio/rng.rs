@@ -166,6 +166,7 @@ mod tests {
         ] {
             assert_eq!(guest.exchange(0, &pieces), 0);
         }
+        assert_eq!(guest.transport.lock().unwrap().refused(), 3, "counted");
         assert_eq!(
             guest.exchange(0, &[Piece::writable(BUFFERS, 8)]),
             8,
