@@ -344,3 +344,6 @@ impl MmioBus {
             })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,8 @@
 //! never trusts anything else: addresses, lengths and indices come from the guest.
 
 pub mod bus;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod irq;
 pub mod legacy;
 pub mod power;

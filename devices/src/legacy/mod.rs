@@ -10,3 +10,6 @@ pub mod debug_exit;
 pub mod i8042;
 pub mod reset_port;
 pub mod serial;
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ use vmm_sys_util::eventfd::EventFd;
 
 /// Number of ports of a UART.
 pub const PORTS: u64 = 8;
+/// Register that has the loopback bit.
+const MODEM_CONTROL: u8 = 4;
 /// Bytes that the receive FIFO holds.
 const FIFO_BYTES: usize = 64;
 
@@ -74,13 +76,14 @@ impl SerialPort {
     /// Gives input to the guest; returns how many of `bytes` fitted. Those after are the caller's
     /// to give again when [`Self::room_evt`] is readable.
     pub fn enqueue(&mut self, bytes: &[u8]) -> usize {
+        let room = self.room();
         let accepted = match self.uart.enqueue_raw_bytes(bytes) {
             Ok(accepted) => accepted,
             Err(Error::FullFifo) => 0,
             // The bytes are in the FIFO: only the interrupt has failed.
             Err(error) => {
                 log::error!("serial input: {error}");
-                bytes.len().min(FIFO_BYTES)
+                bytes.len().min(room)
             }
         };
         self.uart.events().refused.set(accepted < bytes.len());
@@ -142,6 +145,10 @@ impl PioDevice for SerialPort {
             Ok(()) => {}
             Err(Error::IOError(_) | Error::FullFifo) => self.lost_bytes += 1,
             Err(Error::Trigger(error)) => log::error!("serial interrupt: {error}"),
+        }
+        // In loopback mode input is refused while the FIFO is empty: its end makes room.
+        if register == MODEM_CONTROL {
+            self.uart.events().in_buffer_empty();
         }
     }
 }

@@ -211,9 +211,9 @@ impl Handshake {
         &self.doorbells
     }
 
-    /// What the driver did that was refused, so far.
+    /// What the driver did that was refused, so far, malformed chains among it.
     pub fn refused(&self) -> u64 {
-        self.refused
+        self.refused.saturating_add(self.interrupt.defects())
     }
 
     /// Counts something that the driver must not do.
@@ -425,7 +425,8 @@ impl Handshake {
             needs_reset: self.interrupt.needs_reset(),
             queues: self.queues.clone(),
         };
-        if was_active {
+        // One that has given up stays so: its queue is no better than it was.
+        if was_active && !state.needs_reset {
             self.restart()?;
         }
         Ok(state)

@@ -13,7 +13,7 @@
 use crate::irq::IrqLine;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use virtio_bindings::virtio_config::VIRTIO_F_VERSION_1;
 use virtio_bindings::virtio_ring::{VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC};
 use virtio_queue::Queue;
@@ -27,6 +27,8 @@ pub mod handshake;
 pub mod mmio;
 pub mod ring;
 pub mod rng;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod testing;
 pub mod worker;
 
 /// Feature bit that every driver must accept (virtio 1.3 6).
@@ -97,6 +99,7 @@ struct InterruptShared {
     /// [`INTERRUPT_USED`] and [`INTERRUPT_CONFIG`], until acknowledged.
     status: AtomicU32,
     needs_reset: AtomicBool,
+    defects: AtomicU64,
 }
 
 impl Interrupt {
@@ -138,6 +141,16 @@ impl Interrupt {
     /// Whether [`Self::signal_needs_reset`] was called since the last [`Self::clear`].
     pub fn needs_reset(&self) -> bool {
         self.shared.needs_reset.load(Ordering::SeqCst)
+    }
+
+    /// Counts a malformed chain of buffers.
+    pub(crate) fn count_defect(&self) {
+        self.shared.defects.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Malformed chains so far.
+    pub fn defects(&self) -> u64 {
+        self.shared.defects.load(Ordering::Relaxed)
     }
 
     /// As after a reset of the device.

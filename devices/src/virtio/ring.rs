@@ -20,7 +20,7 @@ use vmm_sys_util::eventfd::EventFd;
 /// Longest chain taken, in buffers.
 pub const MAX_BUFFERS: usize = 512;
 /// Longest chain taken, in bytes: what a worker does in one go, before it looks whether to stop.
-pub const MAX_CHAIN_BYTES: u64 = 64 << 20;
+pub const MAX_CHAIN_BYTES: u64 = 16 << 20;
 
 /// A piece of guest memory that a descriptor names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +162,6 @@ pub struct Ring {
     /// Chains given back since the driver was last told.
     unsignalled: u32,
     broken: bool,
-    defects: u64,
 }
 
 impl Ring {
@@ -175,7 +174,6 @@ impl Ring {
             interrupt,
             unsignalled: 0,
             broken: false,
-            defects: 0,
         }
     }
 
@@ -192,11 +190,6 @@ impl Ring {
     /// Number of descriptors.
     pub fn size(&self) -> u16 {
         self.queue.size()
-    }
-
-    /// Chains with a defect so far.
-    pub fn defects(&self) -> u64 {
-        self.defects
     }
 
     /// Begins to serve the queue: empties the doorbell and asks the driver not to ring while the
@@ -226,7 +219,7 @@ impl Ring {
         }
         let chain = Chain::collect(descriptors, &self.memory);
         if chain.defect.is_some() {
-            self.defects = self.defects.saturating_add(1);
+            self.interrupt.count_defect();
         }
         Some(chain)
     }

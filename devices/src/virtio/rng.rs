@@ -114,3 +114,78 @@ impl Work for RngWork {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::virtio::mmio::spec::Register;
+    use crate::virtio::testing::{BUFFERS, Guest, Piece, wait_for};
+
+    fn guest() -> Guest {
+        let mut guest = Guest::new(Box::new(Rng::new().unwrap()));
+        guest.start_simply();
+        guest
+    }
+
+    #[test]
+    fn all_buffers_are_filled_with_bytes_that_differ() {
+        let mut guest = guest();
+        let pieces = [
+            Piece::writable(BUFFERS, 64),
+            Piece::writable(BUFFERS + 0x100, 64),
+        ];
+        assert_eq!(guest.exchange(0, &pieces), 128);
+        let (first, second) = (guest.peek(BUFFERS, 64), guest.peek(BUFFERS + 0x100, 64));
+        assert!(first != second && first != [0; 64] && second != [0; 64]);
+        assert_eq!(
+            guest.peek(BUFFERS + 64, 64),
+            [0; 64],
+            "and no more than that"
+        );
+        wait_for("an interrupt", || guest.line.evt().read().is_ok());
+        assert_eq!(guest.read(Register::InterruptStatus), 1);
+    }
+
+    #[test]
+    fn a_request_is_bounded() {
+        let mut guest = guest();
+        let pieces = [Piece::writable(BUFFERS, 0x2_0000)];
+        assert_eq!(guest.exchange(0, &pieces), MAX_REQUEST_BYTES);
+    }
+
+    #[test]
+    fn a_request_that_makes_no_sense_comes_back_empty() {
+        let mut guest = guest();
+        for pieces in [
+            [Piece::readable(BUFFERS, 64), Piece::writable(1 << 40, 64)],
+            [Piece::writable(BUFFERS, 64), Piece::readable(BUFFERS, 64)],
+            [
+                Piece::writable(u64::MAX - 8, 64),
+                Piece::writable(BUFFERS, 64),
+            ],
+        ] {
+            assert_eq!(guest.exchange(0, &pieces), 0);
+        }
+        assert_eq!(guest.transport.lock().unwrap().refused(), 3, "counted");
+        assert_eq!(
+            guest.exchange(0, &[Piece::writable(BUFFERS, 8)]),
+            8,
+            "and goes on"
+        );
+    }
+
+    #[test]
+    fn an_index_that_jumps_or_a_head_that_is_not_there_needs_a_reset() {
+        for (head, index) in [(0_u16, 17_u16), (16, 1), (u16::MAX, 1), (0, u16::MAX)] {
+            let mut guest = guest();
+            let [_, avail, _] = Guest::areas(0);
+            guest.poke(avail + 4, &head.to_le_bytes());
+            guest.poke(avail + 2, &index.to_le_bytes());
+            guest.notify(0);
+            wait_for("NEEDS_RESET", || guest.read(Register::Status) == 15 | 0x40);
+            guest.write(Register::Status, 0);
+            guest.start_simply();
+            assert_eq!(guest.exchange(0, &[Piece::writable(BUFFERS, 8)]), 8);
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use vmm_sys_util::tempfile::TempFile;
 
 /// Unit of a disk's size and of all addresses on it, in bytes (virtio 1.3 5.2).
 pub const SECTOR_BYTES: u64 = 512;
@@ -79,6 +80,22 @@ impl DiskFile {
             .open(path)
             .map_err(|error| open_error(path, access, error))?;
         lock(path, &file, access)?;
+        Self::of(file, path, access)
+    }
+
+    /// A new disk of zeroes, without a name, which is gone when it is closed.
+    pub fn temporary(bytes: u64) -> Result<Self, DiskError> {
+        let path = std::env::temp_dir();
+        let made = TempFile::new_with_prefix(path.join("hostel-disk-")).map_err(io::Error::from);
+        let file = made
+            .map(TempFile::into_file)
+            .map_err(|error| io_error(&path, error))?;
+        file.set_len(bytes)
+            .map_err(|error| io_error(&path, error))?;
+        Self::of(file, Path::new("temporary"), DiskAccess::ReadWrite)
+    }
+
+    fn of(file: File, path: &Path, access: DiskAccess) -> Result<Self, DiskError> {
         // Seeking tells the size of block devices, too, whose metadata say 0.
         let bytes = (&file)
             .seek(SeekFrom::End(0))

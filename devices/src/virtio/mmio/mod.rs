@@ -64,7 +64,7 @@ impl MmioTransport {
         self.handshake.doorbells()
     }
 
-    /// Accesses and settings of the driver that were refused so far.
+    /// Accesses, settings and chains of the driver that were refused so far.
     pub fn refused(&self) -> u64 {
         self.handshake.refused()
     }

@@ -1,0 +1,149 @@
+//! The virtio devices behind their registers, with their workers running.
+
+use super::Input;
+use crate::virtio::VirtioDevice;
+use crate::virtio::blk::Blk;
+use crate::virtio::blk::disk::DiskFile;
+use crate::virtio::blk::engine::EngineChoice;
+use crate::virtio::console::{Console, ConsoleInput};
+use crate::virtio::mmio::spec::Register;
+use crate::virtio::rng::Rng;
+use crate::virtio::testing::{BASE, BUFFERS, Guest, MEMORY_BYTES, Piece};
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const MOST_PIECES: u8 = 20;
+/// Time that the worker gets to do what it was told, where it can be seen to be done.
+const SETTLE: Duration = Duration::from_micros(500);
+const STEP: Duration = Duration::from_micros(20);
+
+/// virtio-blk and the transport.
+pub fn virtio_blk(data: &[u8]) {
+    let disk = DiskFile::temporary(64 << 10).expect("a temporary file");
+    let choice = match data.first() {
+        Some(first) if first & 0x80 != 0 => EngineChoice::Sync,
+        _ => EngineChoice::Auto,
+    };
+    drive(Box::new(Blk::new(disk, choice)), 1, None, data);
+}
+
+/// virtio-console and the transport.
+pub fn virtio_console(data: &[u8]) {
+    let console = Console::new(Box::new(io::sink()), None).expect("events");
+    let input = console.input();
+    drive(Box::new(console), 2, Some(&input), data);
+}
+
+/// virtio-rng and the transport.
+pub fn virtio_rng(data: &[u8]) {
+    drive(Box::new(Rng::new().expect("/dev/urandom")), 1, None, data);
+}
+
+fn drive(device: Box<dyn VirtioDevice>, queues: u8, console: Option<&ConsoleInput>, data: &[u8]) {
+    let mut guest = Guest::new(device);
+    let mut input = Input(data);
+    while !input.is_empty() {
+        let action = input.byte();
+        let queue = usize::from(input.byte() % queues);
+        match action & 0xf {
+            0 => access(&guest, &mut input),
+            1 => {
+                let at = u64::from(input.word());
+                guest.poke(at, &input.bytes::<16>());
+            }
+            2 => {
+                guest.write(Register::Status, 0);
+                guest.start(input.dword().into());
+            }
+            3 => offer(&mut guest, queue, &mut input),
+            4 => request(&mut guest, queue, &mut input),
+            5 => guest.make_available(queue, input.word()),
+            6 => settle(&guest, queue),
+            7 => {
+                let register = Register::ALL[usize::from(input.byte()) % Register::ALL.len()];
+                guest.write(register, input.dword());
+            }
+            8 => {
+                // May fail when the rings have been spoilt meanwhile.
+                let _ = guest.transport.lock().expect("no panic").save();
+            }
+            9 => {
+                if let Some(console) = console {
+                    console.enqueue(&input.bytes::<64>());
+                }
+            }
+            _ => guest.notify(queue),
+        }
+    }
+}
+
+/// Any access to the registers.
+fn access(guest: &Guest, input: &mut Input) {
+    let address = BASE + u64::from(input.word() & 0x1ff);
+    let what = input.byte();
+    let mut data = input.bytes::<8>();
+    let data = &mut data[..1 << (what & 3)];
+    if what & 4 == 0 {
+        guest.bus().read(address, data);
+    } else {
+        guest.bus().write(address, data);
+    }
+}
+
+/// Most pieces are in memory, some are not.
+fn piece(input: &mut Input) -> Piece {
+    let (place, flags) = (input.byte(), input.byte());
+    let offset = u64::from(input.word());
+    let gpa = match place & 7 {
+        0 => MEMORY_BYTES - 0x100 + offset,
+        1 => u64::MAX - offset,
+        2 => offset,
+        _ => BUFFERS + offset,
+    };
+    let len = match place >> 6 {
+        0 => input.word().into(),
+        1 => 512 * u32::from(input.byte() & 0xf),
+        2 => 16 * u32::from(input.byte()),
+        _ => input.dword(),
+    };
+    // Writable every other time, indirect sometimes.
+    let flags = u16::from(flags & 0b10 | if flags & 0xe0 == 0xe0 { 0b100 } else { 0 });
+    Piece { gpa, len, flags }
+}
+
+/// A chain of anything.
+fn offer(guest: &mut Guest, queue: usize, input: &mut Input) {
+    let count = 1 + input.byte() % MOST_PIECES;
+    let pieces: Vec<_> = (0..count).map(|_| piece(input)).collect();
+    guest.offer(queue, &pieces);
+}
+
+/// A chain of the form of a disk's request, with anything for data.
+fn request(guest: &mut Guest, queue: usize, input: &mut Input) {
+    let (header, status) = (BUFFERS, BUFFERS + 0x100);
+    guest.poke(header, &[input.byte() & 0xf, 0, 0, 0]);
+    guest.poke(
+        header + 8,
+        &[input.byte(), 0, 0, 0, 0, 0, 0, input.byte() & 0x80],
+    );
+    let data = piece(input);
+    let pieces = [
+        Piece::readable(header, 16),
+        data,
+        Piece::writable(status, 1),
+    ];
+    guest.offer(queue, &pieces);
+    guest.notify(queue);
+}
+
+/// Waits a little for the queue's chains to be used.
+fn settle(guest: &Guest, queue: usize) {
+    let [_, avail, _] = Guest::areas(queue);
+    let start = Instant::now();
+    while guest.peek(avail + 2, 2) != guest.used_index(queue).to_le_bytes()
+        && start.elapsed() < SETTLE
+    {
+        thread::sleep(STEP);
+    }
+}
