@@ -141,8 +141,8 @@ impl DeviceManager {
         let mut sizes = vm.memory().iter().map(|region| region.len());
         let (low, high) = (sizes.next().unwrap_or(0), sizes.sum());
         let i8042 = [I8042_PORT, I8042_PORT + u64::from(i8042::COMMAND_OFFSET)];
-        let serial: Arc<Mutex<dyn PioDevice>> = self.serial.clone();
-        let table: [(&str, &[BusRange], Arc<Mutex<dyn PioDevice>>); 6] = [
+        let serial: SharedPio = self.serial.clone();
+        let table: [(&str, &[BusRange], SharedPio); 6] = [
             ("serial", &[range(SERIAL_PORT, serial::PORTS)], serial),
             (
                 "i8042",
@@ -220,7 +220,10 @@ impl DeviceManager {
     }
 }
 
-fn shared<D: PioDevice + 'static>(device: D) -> Arc<Mutex<dyn PioDevice>> {
+/// A device as the port bus takes it.
+type SharedPio = Arc<Mutex<dyn PioDevice>>;
+
+fn shared<D: PioDevice + 'static>(device: D) -> SharedPio {
     Arc::new(Mutex::new(device))
 }
 

@@ -257,18 +257,12 @@ fn handle(exit: VmExit<'_>, shared: &Shared) -> Handled {
 /// One access, or a string instruction's several to the same port.
 fn pio_write(bus: &PioBus, port: u16, width: Width, data: &[u8]) -> DeviceId {
     let elements = data.chunks(width.bytes());
-    elements
-        .map(|element| bus.write(port, element))
-        .last()
-        .unwrap_or(DeviceId::NONE)
+    elements.fold(DeviceId::NONE, |_, element| bus.write(port, element))
 }
 
 fn pio_read(bus: &PioBus, port: u16, width: Width, data: &mut [u8]) -> DeviceId {
     let elements = data.chunks_mut(width.bytes());
-    elements
-        .map(|element| bus.read(port, element))
-        .last()
-        .unwrap_or(DeviceId::NONE)
+    elements.fold(DeviceId::NONE, |_, element| bus.read(port, element))
 }
 
 impl Ending {

@@ -27,13 +27,12 @@ impl Signals {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the descriptor is fresh and nobody else's.
-        Ok(Self {
-            file: unsafe { File::from_raw_fd(fd) },
-        })
+        let file = unsafe { File::from_raw_fd(fd) };
+        Ok(Self { file })
     }
 
     /// Number of the next signal that has come.
-    pub fn next(&mut self) -> Option<u8> {
+    pub fn read(&mut self) -> Option<u8> {
         let mut info = [0; size_of::<libc::signalfd_siginfo>()];
         self.file.read_exact(&mut info).ok()?;
         // ssi_signo is the first field (signalfd(2)).

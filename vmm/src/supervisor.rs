@@ -2,6 +2,7 @@
 
 use crate::halt::HaltReason;
 use crate::machine::Machine;
+use crate::signals::{self, Signals};
 use crate::terminal::{self, Escape, EscapeCommand};
 use devices::legacy::serial::SerialPort;
 use devices::virtio::console::ConsoleInput;
@@ -77,7 +78,7 @@ pub struct Watch {
     /// Ends the guest after this time.
     pub timeout: Option<Duration>,
     /// Readable when a signal came; see [`crate::signals`].
-    pub signals: Option<crate::signals::Signals>,
+    pub signals: Option<Signals>,
 }
 
 /// Runs until the guest ends or is to be ended; the machine's vCPUs are still there afterwards.
@@ -139,7 +140,7 @@ enum Ended {
 struct Desk {
     halt_evt: EventFd,
     timer: TimerFd,
-    signals: Option<crate::signals::Signals>,
+    signals: Option<Signals>,
     typing: Option<Typing>,
     halt: Option<Ended>,
 }
@@ -176,10 +177,7 @@ impl MutEventSubscriber for Desk {
             HALT => Some(Ended::ByGuest),
             TIMER => Some(Ended::Watched(HaltReason::Timeout)),
             SIGNAL => {
-                let number = self
-                    .signals
-                    .as_mut()
-                    .and_then(crate::signals::Signals::next);
+                let number = self.signals.as_mut().and_then(Signals::read);
                 number.map(|number| Ended::Watched(HaltReason::Signal(number)))
             }
             _ => self
@@ -269,5 +267,5 @@ impl Typing {
 
 /// Whether a read would not block.
 fn readable(source: &File) -> bool {
-    crate::signals::readable(source.as_raw_fd())
+    signals::readable(source.as_raw_fd())
 }
