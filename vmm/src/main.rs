@@ -18,14 +18,7 @@ fn main() -> ExitCode {
     vmm::memory::share_heap();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            let asked = matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            );
-            return ExitCode::from(if asked { status::OK } else { status::USAGE });
-        }
+        Err(error) => return ExitCode::from(explain(&error)),
     };
     ExitCode::from(match cli.command {
         Command::Run(args) => run_guest(args, start),
@@ -47,6 +40,32 @@ fn main() -> ExitCode {
             }
         },
     })
+}
+
+/// Prints the help that was asked for, or one line on what is wrong with the command line.
+fn explain(error: &clap::Error) -> u8 {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            status::OK
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            status::USAGE
+        }
+        _ => {
+            let text = error.to_string();
+            let lines = text.lines().take_while(|line| !line.starts_with("Usage:"));
+            let words = lines
+                .flat_map(str::split_whitespace)
+                .collect::<Vec<_>>()
+                .join(" ");
+            let what = words.trim_start_matches("error: ");
+            let what = what.trim_end_matches("For more information, try '--help'.");
+            eprintln!("hostel: {}; see --help", what.trim_end());
+            status::USAGE
+        }
+    }
 }
 
 /// Writes to standard output; a closed pipe is the reader's wish.

@@ -78,7 +78,7 @@ impl fmt::Display for MemorySize {
 #[derive(Debug, thiserror::Error)]
 pub enum MemoryError {
     /// More than the machine has.
-    #[error("the guest's {asked} of memory are more than the {host} this host has")]
+    #[error("the guest's {asked} of memory are more than the {} this host has", crate::table::bytes(host.0))]
     MoreThanHost {
         /// For the guest.
         asked: MemorySize,

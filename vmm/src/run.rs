@@ -21,7 +21,7 @@ use crate::{symbols, table};
 use abi::port::{Exit, Mark};
 use abi::record::Outcome;
 use devices::virtio::blk::disk::{DiskAccess, DiskError, DiskFile};
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -125,9 +125,6 @@ pub enum RunError {
     /// A disk cannot be used.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// The temporary disk cannot be made.
-    #[error("making the suite's temporary disk")]
-    Scratch(#[source] io::Error),
     /// There is no machine.
     #[error(transparent)]
     Machine(#[from] MachineError),
@@ -143,7 +140,7 @@ impl RunError {
             Self::NoSuite { .. } | Self::Open { .. } | Self::NotAFile { .. } => status::USAGE,
             Self::Disk(_) => status::USAGE,
             Self::Machine(error) => error.status(),
-            Self::Scratch(_) | Self::Host(_) => status::HOST,
+            Self::Host(_) => status::HOST,
         }
     }
 }
@@ -228,7 +225,7 @@ fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
                 })?,
                 None => None,
             };
-            disks.push(scratch_disk()?);
+            disks.push(DiskFile::temporary(abi::image::SCRATCH_DISK_BYTES)?);
             let initrd = Image::Made(guest::initrd(text));
             let cmdline = guest::parameters(wishes.console.guest_name());
             let plan = text.map_or(Vec::new(), guest::planned_checks);
@@ -277,18 +274,6 @@ fn open(what: &'static str, path: &Path) -> Result<File, RunError> {
     } else {
         Err(RunError::NotAFile { what, path })
     }
-}
-
-/// A disk for the suite, which is gone when its last descriptor is.
-fn scratch_disk() -> Result<DiskFile, RunError> {
-    let name = format!("hostel-{}.disk", std::process::id());
-    let path = std::env::temp_dir().join(name);
-    let file = OpenOptions::new().write(true).create_new(true).open(&path);
-    file.and_then(|file| file.set_len(abi::image::SCRATCH_DISK_BYTES))
-        .map_err(RunError::Scratch)?;
-    let disk = DiskFile::open(&path, DiskAccess::ReadWrite);
-    fs::remove_file(&path).map_err(RunError::Scratch)?;
-    Ok(disk?)
 }
 
 /// Where a console's output goes: to the user as it is, or through the suite's log.
