@@ -3,6 +3,7 @@
 use crate::halt::HaltReason;
 use crate::input::{InputPort, Typing};
 use crate::machine::Machine;
+use crate::memory;
 use crate::signals::Signals;
 use crate::terminal::{self, EscapeCommand};
 use event_manager::{EventManager, EventOps, EventSet, Events, MutEventSubscriber, SubscriberOps};
@@ -25,6 +26,10 @@ pub struct Watch {
     pub signals: Option<Signals>,
 }
 
+/// A guest that has kept quiet for so long is past its start.
+const STARTED_MS: i32 = 200;
+const FOREVER_MS: i32 = -1;
+
 /// Runs until the guest ends or is to be ended; the machine's vCPUs are still there afterwards.
 pub fn supervise(machine: &Machine, watch: Watch) -> io::Result<HaltReason> {
     let mut timer = TimerFd::new()?;
@@ -46,8 +51,13 @@ pub fn supervise(machine: &Machine, watch: Watch) -> io::Result<HaltReason> {
     let failed = |error| io::Error::other(format!("event loop: {error}"));
     let mut events = EventManager::new().map_err(failed)?;
     events.add_subscriber(desk.clone());
+    let mut patience = STARTED_MS;
     loop {
-        match events.run() {
+        match events.run_with_timeout(patience) {
+            Ok(0) => {
+                memory::release_startup_pages();
+                patience = FOREVER_MS;
+            }
             Ok(_) => {}
             Err(event_manager::Error::Epoll(error)) if error.errno() == libc::EINTR => {}
             Err(error) => return Err(failed(error)),
