@@ -101,7 +101,10 @@ global_asm!(
     "lgdt [eax]",
     "mov esi, ebx",
     "xor edi, edi",
-    "ljmp 8, offset entry_high - {window}",
+    // Far jump to 64-bit code.
+    ".byte 0xea",
+    ".long entry_high - {window}",
+    ".word 8",
 
     ".code64",
     ".globl entry64",
@@ -119,9 +122,10 @@ global_asm!(
 
     // From the identity map to the window. rdi: whether Linux's protocol; rsi: its structure.
     "entry_high:",
-    "mov rax, offset 2f",
+    "movabs rax, offset entry_window",
     "jmp rax",
-    "2: xor eax, eax",
+    "entry_window:",
+    "xor eax, eax",
     "mov ss, eax",
     "mov ds, eax",
     "mov es, eax",

@@ -15,7 +15,7 @@ use crate::mm::{PhysAddr, kernel_map, phys_to_virt};
 /// before the kernel and nobody does after.
 const PAGE: u8 = 8;
 
-/// What the code at [`PAGE`] is told; it lies behind the code.
+/// What the code at [`PAGE`] is told.
 #[repr(C)]
 struct Parameters {
     root: u64,
@@ -29,7 +29,6 @@ struct Parameters {
 
 unsafe extern "C" {
     safe static smp_code: u8;
-    safe static smp_parameters: u8;
     safe static smp_code_end: u8;
 }
 
@@ -45,12 +44,11 @@ pub fn start(cpus: u32, entry: extern "C" fn() -> !) {
     };
     let first = &raw const smp_code;
     let len = &raw const smp_code_end as usize - first as usize;
-    let offset = &raw const smp_parameters as usize - first as usize;
     let page = phys_to_virt(PhysAddr(u64::from(PAGE) << 12));
-    // SAFETY: the page is in the direct map, and nobody else's. The code fits, as asserted below.
+    // SAFETY: the page is in the direct map, and nobody else's. Code and parameters fit.
     unsafe {
         ptr::copy_nonoverlapping(first, page, len);
-        page.add(offset)
+        page.add(PARAMETERS as usize)
             .cast::<Parameters>()
             .write_unaligned(parameters);
     }
@@ -68,6 +66,11 @@ pub fn init() -> u32 {
 
 const _: () = assert!(STACK_ALIGN.is_power_of_two() && size_of::<Parameters>() == 40);
 
+/// Where in the page the 32-bit code, the 64-bit code and the parameters are.
+const CODE_32: u32 = 0x80;
+const CODE_64: u32 = 0x100;
+const PARAMETERS: u32 = 0x180;
+
 global_asm!(
     ".pushsection .rodata.smp, \"a\"",
     ".balign 16",
@@ -76,28 +79,26 @@ global_asm!(
     "cli",
     "mov ax, cs",
     "mov ds, ax",
-    "lgdtd [smp_gdt_pointer - smp_code]",
+    "lgdtd [0x38]",
     "mov eax, cr0",
     "or eax, 1",
     "mov cr0, eax",
-    "jmp dword ptr [smp_jump32 - smp_code]",
-    ".balign 8",
-    "smp_jump32:",
-    ".long {base} + smp_code32 - smp_code",
+    // Far jump to 32-bit code; the assembler has no word for one to a constant.
+    ".byte 0x66, 0xea",
+    ".long {page} + {code_32}",
     ".word 8",
-    ".balign 8",
-    "smp_gdt:",
+    ".org smp_code + 0x38",
+    ".word 31",
+    ".long {page} + 0x40",
+    ".org smp_code + 0x40",
     ".quad 0",
     // 32-bit code, data, 64-bit code.
     ".quad 0x00cf9b000000ffff",
     ".quad 0x00cf93000000ffff",
     ".quad 0x00af9b000000ffff",
-    "smp_gdt_pointer:",
-    ".word 31",
-    ".long {base} + smp_gdt - smp_code",
 
+    ".org smp_code + {code_32}",
     ".code32",
-    "smp_code32:",
     "mov ax, 16",
     "mov ds, ax",
     "mov es, ax",
@@ -105,12 +106,12 @@ global_asm!(
     "mov eax, 1",
     "cpuid",
     "shr ebx, 24",
-    "cmp ebx, [{base} + smp_parameters - smp_code + {cpus}]",
+    "cmp ebx, [{parameters} + {cpus}]",
     "jae 9f",
     "mov eax, cr4",
     "or eax, 0x20",
     "mov cr4, eax",
-    "mov eax, [{base} + smp_parameters - smp_code + {root}]",
+    "mov eax, [{parameters} + {root}]",
     "mov cr3, eax",
     "mov ecx, 0xc0000080",
     "xor edx, edx",
@@ -118,31 +119,32 @@ global_asm!(
     "wrmsr",
     "mov eax, 0x80010001",
     "mov cr0, eax",
-    "ljmp 24, offset {base} + smp_code64 - smp_code",
+    ".byte 0xea",
+    ".long {page} + {code_64}",
+    ".word 24",
     "9: cli",
     "hlt",
     "jmp 9b",
 
+    ".org smp_code + {code_64}",
     ".code64",
-    "smp_code64:",
     "mov eax, ebx",
-    "imul rax, [{base} + smp_parameters - smp_code + {stride}]",
-    "add rax, [{base} + smp_parameters - smp_code + {stack}]",
+    "imul rax, [{parameters} + {stride}]",
+    "add rax, [{parameters} + {stack}]",
     "mov rsp, rax",
     // The stack's last word says which processor this is.
     "mov [rsp + 8], rbx",
     "xor ebp, ebp",
-    "call [{base} + smp_parameters - smp_code + {entry}]",
+    "call [{parameters} + {entry}]",
     "ud2",
-    ".balign 8",
-    "smp_parameters:",
-    ".skip 40",
+    ".org smp_code + {code_bytes}",
     "smp_code_end:",
-    ".if smp_code_end - smp_code > 4096",
-    ".error \"the start code of the other processors is larger than its page\"",
-    ".endif",
     ".popsection",
-    base = const (PAGE as u32) << 12,
+    page = const (PAGE as u32) << 12,
+    code_32 = const CODE_32,
+    code_64 = const CODE_64,
+    code_bytes = const PARAMETERS,
+    parameters = const ((PAGE as u32) << 12) + PARAMETERS,
     root = const offset_of!(Parameters, root),
     stack = const offset_of!(Parameters, stack_top),
     stride = const offset_of!(Parameters, stack_stride),
