@@ -81,3 +81,14 @@ unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
     // SAFETY: the caller vouches for the same.
     unsafe { memcmp(a, b, n) }
 }
+
+/// Named by the unwind tables of `alloc` as it is shipped. Programs abort on panic, so nothing
+/// ever looks at those tables.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
+/// Called by the clean-up code of `alloc` as it is shipped, which never runs for the same reason.
+#[unsafe(no_mangle)]
+extern "C" fn _Unwind_Resume() -> ! {
+    crate::sys::exit(crate::start::PANICKED)
+}
