@@ -57,7 +57,7 @@ fn protections(check: &mut Check, pages: &Mapping) -> Verdict {
         "a page for reading could be written"
     );
     ensure!(
-        faults(fourth, || drop(pages.read(3, 0)))?,
+        faults(fourth, || _ = pages.read(3, 0))?,
         "a page for nothing could be read"
     );
     pages.write(0, 0, 10);
@@ -82,7 +82,7 @@ fn unmapping(check: &mut Check, pages: &Mapping) -> Verdict {
     ensure!(freed == 16, "unmapping 16 pages freed {freed} frames");
     let hole = pages.address() + 8 * PAGE;
     ensure!(
-        faults(hole, || drop(pages.read(8, 0)))?,
+        faults(hole, || _ = pages.read(8, 0))?,
         "an unmapped page could be read"
     );
     ensure!(

@@ -51,11 +51,11 @@ impl Expected {
 type Crime = (&'static str, fn(), Expected);
 
 const CRIMES: &[Crime] = &[
-    ("reading null", || drop(wild::read(0)), Expected::FaultAt(0)),
+    ("reading null", || _ = wild::read(0), Expected::FaultAt(0)),
     ("writing null", || wild::write(8, 1), Expected::FaultAt(8)),
     (
         "reading the kernel",
-        || drop(wild::read(KERNEL)),
+        || _ = wild::read(KERNEL),
         Expected::FaultAt(KERNEL),
     ),
     (
@@ -70,7 +70,7 @@ const CRIMES: &[Crime] = &[
     ),
     (
         "reading between the halves",
-        || drop(wild::read(NON_CANONICAL)),
+        || _ = wild::read(NON_CANONICAL),
         Expected::Vector(GENERAL_PROTECTION),
     ),
     (
