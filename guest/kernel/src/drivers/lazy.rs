@@ -10,7 +10,10 @@ pub(super) struct Lazy<T> {
 
 impl<T> Lazy<T> {
     pub(super) const fn new() -> Self {
-        Self { value: Once::new(), making: Mutex::new(()) }
+        Self {
+            value: Once::new(),
+            making: Mutex::new(()),
+        }
     }
 
     /// The value, if it has been made.

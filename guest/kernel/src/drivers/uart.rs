@@ -132,7 +132,8 @@ impl Uart {
                 if !self.registered.swap(true, Ordering::AcqRel) {
                     irq::register(self.gsi, interrupted, 0);
                 }
-                self.ready.wait_until(|| self.is_ready(status_bit) || self.arm(status_bit, interrupt));
+                self.ready
+                    .wait_until(|| self.is_ready(status_bit) || self.arm(status_bit, interrupt));
             }
         }
     }
@@ -172,20 +173,30 @@ impl CharDevice for Uart {
         self.writers.wait_until(|| self.try_begin());
         let mut written = 0;
         for segment in from {
-            segment.with_bytes(|bytes| self.send(bytes, mode));
-            written += segment.len as usize;
+            segment.lend(|bytes| self.send(bytes, mode));
+            written += segment.len();
         }
         self.end();
         Ok(written)
     }
 
-    /// Waits for a byte, then takes what is there.
+    /// Waits for a byte, then takes what is there, up to what the first segment or the receiver's
+    /// FIFO holds.
     fn read(&self, to: &[Segment], mode: IoMode) -> Result<usize, Errno> {
         if !self.is_present() {
             return Err(Errno::Io);
         }
+        if mode == IoMode::Poll && !self.is_ready(DATA_READY) {
+            return Err(Errno::Again);
+        }
         self.wait(DATA_READY, RECEIVED, mode);
-        todo!()
+        let Some(segment) = to.first() else {
+            return Ok(0);
+        };
+        let mut bytes = [0; FIFO_BYTES];
+        let room = segment.len().min(FIFO_BYTES);
+        let count = self.receive(&mut bytes[..room]);
+        Ok(segment.fill(0, &bytes[..count]))
     }
 
     /// Waits for its turn, but not for ever: whoever is writing may be what has crashed.

@@ -4,8 +4,9 @@
 //! request takes is cut ([`Cutter`]) in several, which the device gets without a wait between.
 
 use super::cut::{Cutter, SECTOR_BYTES};
+use super::device::{Channel, Device};
 use super::queue::{Direction, Request, Token};
-use super::{Channel, Device, DeviceType, find};
+use super::{DeviceType, find};
 use crate::drivers::lazy::Lazy;
 use crate::drivers::{BlockDevice, Segment};
 use abi::syscall::{Errno, IoMode};
@@ -15,7 +16,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 const FEATURE_READ_ONLY: u64 = 1 << 5;
 const FEATURE_FLUSH: u64 = 1 << 9;
 /// Capacity in sectors, in the device configuration (5.2.4).
-const CONFIG_CAPACITY: usize = 0;
+const CONFIG_CAPACITY: u64 = 0;
 const STATUS_OK: u8 = 0;
 
 /// Requests of one transfer that are under way at once.
@@ -58,7 +59,12 @@ impl Disk {
         let sectors = device.transport.config_u64(CONFIG_CAPACITY)?;
         let channel = device.channels.first().ok_or(Errno::Io)?;
         let max_segments = channel.queue.lock().max_segments();
-        Ok(Self { device, channel, sectors, max_segments })
+        Ok(Self {
+            device,
+            channel,
+            sectors,
+            max_segments,
+        })
     }
 
     /// The number of bytes, if they are whole sectors that the disk has.
@@ -68,22 +74,42 @@ impl Disk {
             return Err(Errno::Inval);
         }
         let end = sector.checked_add(bytes / u64::from(SECTOR_BYTES));
-        end.filter(|end| *end <= self.sectors).map(|_| bytes).ok_or(Errno::NoSpc)
+        end.filter(|end| *end <= self.sectors)
+            .map(|_| bytes)
+            .ok_or(Errno::NoSpc)
     }
 
-    fn submit(&self, operation: Operation, sector: u64, piece: &[Segment], mode: IoMode) -> Result<Token, Errno> {
+    fn submit(
+        &self,
+        operation: Operation,
+        sector: u64,
+        piece: &[Segment],
+        mode: IoMode,
+    ) -> Result<Token, Errno> {
         let direction = match operation {
             Operation::Read => Direction::FromDevice,
             Operation::Write | Operation::Flush => Direction::ToDevice,
         };
         let header = Some([operation as u64, sector]);
-        self.device.submit(self.channel, &Request { header, segments: piece, direction, mode })
+        self.device.submit(
+            self.channel,
+            &Request {
+                header,
+                segments: piece,
+                direction,
+                mode,
+            },
+        )
     }
 
     fn finish(&self, token: Token, mode: IoMode) -> Result<(), Errno> {
         let answer = self.device.wait(self.channel, token, mode)?;
         REQUESTS.fetch_add(1, Ordering::Relaxed);
-        if answer.status == STATUS_OK { Ok(()) } else { Err(Errno::Io) }
+        if answer.status == STATUS_OK {
+            Ok(())
+        } else {
+            Err(Errno::Io)
+        }
     }
 
     fn transfer(
@@ -119,7 +145,11 @@ impl Disk {
             result = result.and(self.finish(token, mode));
         }
         result?;
-        if sector == end { Ok(()) } else { Err(Errno::Inval) }
+        if sector == end {
+            Ok(())
+        } else {
+            Err(Errno::Inval)
+        }
     }
 }
 

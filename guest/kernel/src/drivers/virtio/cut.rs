@@ -37,7 +37,12 @@ impl Piece {
 
 impl<'a> Cutter<'a> {
     pub(super) fn new(segments: &'a [Segment], max_segments: usize) -> Self {
-        Self { segments, max_segments: max_segments.min(MAX_SEGMENTS), at: 0, skip: 0 }
+        Self {
+            segments,
+            max_segments: max_segments.min(MAX_SEGMENTS),
+            at: 0,
+            skip: 0,
+        }
     }
 
     /// Takes back what is over whole sectors, for the next piece.
@@ -63,14 +68,21 @@ impl Iterator for Cutter<'_> {
 
     /// `None` at the end, or when what is left has no sector in `max_segments`.
     fn next(&mut self) -> Option<Piece> {
-        let empty = Segment { phys: PhysAddr::new(0), len: 0 };
-        let mut piece = Piece { segments: [empty; MAX_SEGMENTS], count: 0, bytes: 0 };
+        let empty = Segment {
+            phys: PhysAddr(0),
+            len: 0,
+        };
+        let mut piece = Piece {
+            segments: [empty; MAX_SEGMENTS],
+            count: 0,
+            bytes: 0,
+        };
         while piece.count < self.max_segments
             && let Some(segment) = self.segments.get(self.at)
         {
             let len = segment.len - self.skip;
             if len > 0 {
-                let phys = segment.phys + u64::from(self.skip);
+                let phys = segment.phys.offset(self.skip.into());
                 piece.segments[piece.count] = Segment { phys, len };
                 piece.count += 1;
                 piece.bytes += u64::from(len);
@@ -88,7 +100,7 @@ mod tests {
 
     fn segments(lens: &[u32]) -> Vec<Segment> {
         let place = |(i, len): (usize, &u32)| Segment {
-            phys: PhysAddr::new(0x10_0000 * (i as u64 + 1)),
+            phys: PhysAddr(0x10_0000 * (i as u64 + 1)),
             len: *len,
         };
         lens.iter().enumerate().map(place).collect()
@@ -101,10 +113,10 @@ mod tests {
             assert_eq!(piece.bytes() % u64::from(SECTOR_BYTES), 0);
             for segment in piece.segments() {
                 match runs.last_mut() {
-                    Some((start, len)) if *start + u64::from(*len) == segment.phys.as_u64() => {
+                    Some((start, len)) if *start + u64::from(*len) == segment.phys.0 => {
                         *len += segment.len;
                     }
-                    _ => runs.push((segment.phys.as_u64(), segment.len)),
+                    _ => runs.push((segment.phys.0, segment.len)),
                 }
             }
         }
@@ -114,7 +126,9 @@ mod tests {
     #[test]
     fn whole_pages_fill_requests() {
         let pages = segments(&[4096; 20]);
-        let counts: Vec<usize> = Cutter::new(&pages, 16).map(|p| p.segments().len()).collect();
+        let counts: Vec<usize> = Cutter::new(&pages, 16)
+            .map(|p| p.segments().len())
+            .collect();
         assert_eq!(counts, [16, 4]);
     }
 
@@ -123,7 +137,7 @@ mod tests {
         let mut lens = vec![4096; 40];
         (lens[0], lens[39]) = (100, 3996);
         let pages = segments(&lens);
-        let expected: Vec<(u64, u32)> = pages.iter().map(|s| (s.phys.as_u64(), s.len)).collect();
+        let expected: Vec<(u64, u32)> = pages.iter().map(|s| (s.phys.0, s.len)).collect();
         assert_eq!(runs(Cutter::new(&pages, 16)), expected);
         assert!(Cutter::new(&pages, 16).all(|p| p.segments().len() <= 16));
     }

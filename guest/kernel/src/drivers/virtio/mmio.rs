@@ -9,32 +9,32 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Register offsets (virtio 1.3 4.2.2).
 mod reg {
-    pub(super) const MAGIC: usize = 0x000;
-    pub(super) const VERSION: usize = 0x004;
-    pub(super) const DEVICE_ID: usize = 0x008;
-    pub(super) const DEVICE_FEATURES: usize = 0x010;
-    pub(super) const DEVICE_FEATURES_SEL: usize = 0x014;
-    pub(super) const DRIVER_FEATURES: usize = 0x020;
-    pub(super) const DRIVER_FEATURES_SEL: usize = 0x024;
-    pub(super) const QUEUE_SEL: usize = 0x030;
-    pub(super) const QUEUE_NUM_MAX: usize = 0x034;
-    pub(super) const QUEUE_NUM: usize = 0x038;
-    pub(super) const QUEUE_READY: usize = 0x044;
-    pub(super) const QUEUE_NOTIFY: usize = 0x050;
-    pub(super) const INTERRUPT_ACK: usize = 0x064;
-    pub(super) const STATUS: usize = 0x070;
-    pub(super) const QUEUE_DESC: usize = 0x080;
-    pub(super) const QUEUE_DRIVER: usize = 0x090;
-    pub(super) const QUEUE_DEVICE: usize = 0x0a0;
-    pub(super) const CONFIG_GENERATION: usize = 0x0fc;
-    pub(super) const CONFIG: usize = 0x100;
+    pub(super) const MAGIC: u64 = 0x000;
+    pub(super) const VERSION: u64 = 0x004;
+    pub(super) const DEVICE_ID: u64 = 0x008;
+    pub(super) const DEVICE_FEATURES: u64 = 0x010;
+    pub(super) const DEVICE_FEATURES_SEL: u64 = 0x014;
+    pub(super) const DRIVER_FEATURES: u64 = 0x020;
+    pub(super) const DRIVER_FEATURES_SEL: u64 = 0x024;
+    pub(super) const QUEUE_SEL: u64 = 0x030;
+    pub(super) const QUEUE_NUM_MAX: u64 = 0x034;
+    pub(super) const QUEUE_NUM: u64 = 0x038;
+    pub(super) const QUEUE_READY: u64 = 0x044;
+    pub(super) const QUEUE_NOTIFY: u64 = 0x050;
+    pub(super) const INTERRUPT_ACK: u64 = 0x064;
+    pub(super) const STATUS: u64 = 0x070;
+    pub(super) const QUEUE_DESC: u64 = 0x080;
+    pub(super) const QUEUE_DRIVER: u64 = 0x090;
+    pub(super) const QUEUE_DEVICE: u64 = 0x0a0;
+    pub(super) const CONFIG_GENERATION: u64 = 0x0fc;
+    pub(super) const CONFIG: u64 = 0x100;
 }
 
 /// "virt", little-endian.
 const MAGIC: u32 = 0x7472_6976;
 const VERSION: u32 = 2;
 /// Bytes of registers and configuration that are looked at.
-const REGION_BYTES: usize = 0x200;
+const REGION_BYTES: u64 = 0x200;
 
 /// Device status bits (virtio 1.3 2.1).
 mod status {
@@ -120,7 +120,7 @@ impl Transport {
             (reg::QUEUE_DEVICE, rings.used),
         ];
         for (register, address) in places {
-            for (select, half) in halves(address.as_u64()) {
+            for (select, half) in halves(address.0) {
                 let offset = if select == 0 { 0 } else { 4 };
                 self.registers.write32(register + offset, half);
             }
@@ -130,8 +130,7 @@ impl Transport {
 
     /// The driver is ready: the device starts.
     pub(super) fn start(&self) {
-        let all =
-            status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK | status::DRIVER_OK;
+        let all = status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK | status::DRIVER_OK;
         self.set_status(all);
     }
 
@@ -169,7 +168,7 @@ impl Transport {
     }
 
     /// 64 bits of the device configuration, read as of one moment (virtio 1.3 2.5.1).
-    pub(super) fn config_u64(&self, offset: usize) -> Result<u64, Errno> {
+    pub(super) fn config_u64(&self, offset: u64) -> Result<u64, Errno> {
         for _ in 0..TRIES {
             let before = self.registers.read32(reg::CONFIG_GENERATION);
             let low = u64::from(self.registers.read32(reg::CONFIG + offset));

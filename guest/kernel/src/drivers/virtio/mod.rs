@@ -13,24 +13,21 @@
 pub(super) mod blk;
 pub(super) mod console;
 mod cut;
+mod device;
 mod mmio;
 mod queue;
 pub(super) mod rng;
 
 use crate::cmdline::Cmdline;
-use crate::mm::PhysAddr;
-use crate::sched::WaitQueue;
 use crate::drivers::lazy::Lazy;
-use crate::sync::{Once, SpinLock};
-use crate::{arch, irq, time};
+use crate::irq;
+use crate::mm::PhysAddr;
+use crate::sync::Once;
 use abi::image::param;
-use abi::syscall::{Errno, IoMode};
+use abi::syscall::Errno;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use device::Device;
 use mmio::Transport;
-use queue::{Answer, FEATURE_EVENT_INDEX, FEATURE_INDIRECT, Queue, Request, Token};
-
-pub(super) use mmio::notifications;
 
 /// The device does not keep to the specification, or has what the driver needs not.
 #[derive(Debug)]
@@ -42,12 +39,6 @@ impl From<Broken> for Errno {
     }
 }
 
-/// `VIRTIO_F_VERSION_1` (virtio 1.3 6).
-const FEATURE_VERSION_1: u64 = 1 << 32;
-/// A device that does not answer for so long is given up.
-const ANSWER_TIMEOUT_NS: u64 = 10_000_000_000;
-/// Between two looks at the clock while polling.
-const POLLS_PER_LOOK: u32 = 256;
 /// More devices than that on the command line are not looked at.
 const MAX_DEVICES: usize = 32;
 
@@ -95,6 +86,11 @@ struct Found {
 static PLACES: Once<Vec<Place>> = Once::new();
 static FOUND: Lazy<Vec<Found>> = Lazy::new();
 
+/// Doorbells rung since boot, all devices.
+pub(super) fn notifications() -> u64 {
+    mmio::notifications()
+}
+
 /// Remembers where devices may be.
 pub(super) fn init(cmdline: &Cmdline) {
     let words = cmdline.all(param::VIRTIO_MMIO);
@@ -102,8 +98,13 @@ pub(super) fn init(cmdline: &Cmdline) {
 }
 
 fn probe(place: Place) -> Option<Found> {
-    let (transport, device_type) = Transport::probe(PhysAddr::new(place.address))?;
-    Some(Found { device_type, gsi: place.gsi, transport, started: Once::new() })
+    let (transport, device_type) = Transport::probe(PhysAddr(place.address))?;
+    Some(Found {
+        device_type,
+        gsi: place.gsi,
+        transport,
+        started: Once::new(),
+    })
 }
 
 fn found() -> &'static [Found] {
@@ -140,171 +141,10 @@ impl Handle {
 
 /// Interrupt of the device with this index.
 fn interrupted(index: usize) {
-    let device = FOUND.get().and_then(|found| found.get(index)?.started.get());
+    let device = FOUND
+        .get()
+        .and_then(|found| found.get(index)?.started.get());
     if let Some(device) = device {
         device.interrupted();
-    }
-}
-
-/// A queue and those who wait for it.
-struct Channel {
-    index: u16,
-    queue: SpinLock<Queue>,
-    waiters: WaitQueue,
-    /// Somebody waits for a slot.
-    starved: AtomicBool,
-}
-
-/// A started device.
-struct Device {
-    transport: &'static Transport,
-    features: u64,
-    channels: Vec<Channel>,
-    broken: AtomicBool,
-}
-
-impl Device {
-    fn start<const QUEUES: usize>(
-        transport: &'static Transport,
-        features: u64,
-    ) -> Result<Self, Broken> {
-        let wanted = features | FEATURE_VERSION_1 | FEATURE_INDIRECT | FEATURE_EVENT_INDEX;
-        let features = transport.negotiate(wanted, FEATURE_VERSION_1)?;
-        let mut channels = Vec::with_capacity(QUEUES);
-        for index in (0..).take(QUEUES) {
-            let max_size = transport.select_queue(index);
-            let queue = Queue::new(max_size, features).map_err(|_| transport.fail())?;
-            transport.set_rings(&queue.rings());
-            channels.push(Channel {
-                index,
-                queue: SpinLock::new(queue),
-                waiters: WaitQueue::new(),
-                starved: AtomicBool::new(false),
-            });
-        }
-        let broken = AtomicBool::new(false);
-        Ok(Self { transport, features, channels, broken })
-    }
-
-    fn has(&self, feature: u64) -> bool {
-        self.features & feature != 0
-    }
-
-    fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Acquire)
-    }
-
-    /// Gives the device up: it stops touching memory, and all who wait for it wake.
-    fn break_down(&self) -> Errno {
-        if !self.broken.swap(true, Ordering::AcqRel) {
-            self.transport.reset();
-        }
-        for channel in &self.channels {
-            channel.waiters.wake_all();
-        }
-        Errno::Io
-    }
-
-    fn interrupted(&self) {
-        self.transport.acknowledge();
-        for channel in &self.channels {
-            let collected = channel.queue.lock().collect();
-            match collected {
-                Ok(true) => channel.waiters.wake_all(),
-                Ok(false) => {}
-                // Nobody to tell here; those who wait find out.
-                Err(Broken) => drop(self.break_down()),
-            }
-        }
-    }
-
-    /// One request, from submission to answer.
-    fn request(&self, channel: &Channel, request: &Request<'_>) -> Result<Answer, Errno> {
-        let token = self.submit(channel, request)?;
-        self.wait(channel, token, request.mode)
-    }
-
-    /// Hands a request to the device; sleeps while no slot is free.
-    fn submit(&self, channel: &Channel, request: &Request<'_>) -> Result<Token, Errno> {
-        loop {
-            if let Some(token) = self.try_submit(channel, request)? {
-                return Ok(token);
-            }
-            channel.starved.store(true, Ordering::SeqCst);
-            let has_room = || self.is_broken() || channel.queue.lock().has_room();
-            if !channel.waiters.wait_until_deadline(has_room, deadline_ns()) {
-                return Err(self.break_down());
-            }
-        }
-    }
-
-    fn try_submit(
-        &self,
-        channel: &Channel,
-        request: &Request<'_>,
-    ) -> Result<Option<Token>, Errno> {
-        if self.is_broken() {
-            return Err(Errno::Io);
-        }
-        let mut queue = channel.queue.lock();
-        let token = queue.submit(request);
-        if token.is_some() && queue.publish() {
-            self.transport.notify(channel.index);
-        }
-        Ok(token)
-    }
-
-    /// Waits for the answer to a request in the way that it was submitted for.
-    fn wait(&self, channel: &Channel, token: Token, mode: IoMode) -> Result<Answer, Errno> {
-        let deadline_ns = deadline_ns();
-        let done = || self.is_done(channel, token);
-        let in_time = match mode {
-            IoMode::Interrupt => channel.waiters.wait_until_deadline(done, deadline_ns),
-            IoMode::Poll => poll_until(done, deadline_ns),
-        };
-        if !in_time {
-            return Err(self.break_down());
-        }
-        let answer = channel.queue.lock().take(token);
-        if channel.starved.swap(false, Ordering::SeqCst) {
-            channel.waiters.wake_all();
-        }
-        answer.ok_or(Errno::Io)
-    }
-
-    /// Whether waiting for this request is over, for good or bad.
-    fn is_done(&self, channel: &Channel, token: Token) -> bool {
-        let mut queue = channel.queue.lock();
-        if queue.is_done(token) {
-            return true;
-        }
-        let collected = queue.collect();
-        let done = queue.is_done(token);
-        drop(queue);
-        match collected {
-            Ok(true) => channel.waiters.wake_all(),
-            Ok(false) => {}
-            Err(Broken) => drop(self.break_down()),
-        }
-        done || self.is_broken()
-    }
-}
-
-fn deadline_ns() -> u64 {
-    time::now_ns().saturating_add(ANSWER_TIMEOUT_NS)
-}
-
-/// Looks until `done`; false if that is not before the deadline.
-fn poll_until(mut done: impl FnMut() -> bool, deadline_ns: u64) -> bool {
-    loop {
-        for _ in 0..POLLS_PER_LOOK {
-            if done() {
-                return true;
-            }
-            arch::relax();
-        }
-        if time::now_ns() >= deadline_ns {
-            return false;
-        }
     }
 }

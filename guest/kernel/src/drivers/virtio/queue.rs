@@ -32,10 +32,10 @@ const MIN_TABLE_LEN: u16 = 3;
 /// Ring size for a device without indirect descriptors.
 const DIRECT_SIZE: u16 = 128;
 
-const DESCRIPTOR_BYTES: usize = 16;
+const DESCRIPTOR_BYTES: u64 = 16;
 /// Header (16 bytes) and status (1) of a slot, before its table.
-const SLOT_HEAD_BYTES: usize = 32;
-const STATUS_OFFSET: usize = 16;
+const SLOT_HEAD_BYTES: u64 = 32;
+const STATUS_OFFSET: u64 = 16;
 
 /// Descriptor flags (virtio 1.3 2.7.5).
 const NEXT: u64 = 1;
@@ -97,10 +97,10 @@ struct Layout {
     size: u16,
     slots: u16,
     table_len: u16,
-    avail: usize,
-    used: usize,
-    slot_area: usize,
-    slot_bytes: usize,
+    avail: u64,
+    used: u64,
+    slot_area: u64,
+    slot_bytes: u64,
 }
 
 impl Layout {
@@ -110,17 +110,29 @@ impl Layout {
         let most = u16::try_from(max_size).unwrap_or(u16::MAX).min(wanted);
         // A size is a power of two (virtio 1.3 2.7): the largest that is allowed.
         let size = most.checked_ilog2().map_or(0, |bits| 1 << bits);
-        let table_len = if indirect { TABLE_LEN } else { TABLE_LEN.min(size) };
+        let table_len = if indirect {
+            TABLE_LEN
+        } else {
+            TABLE_LEN.min(size)
+        };
         if size == 0 || table_len < MIN_TABLE_LEN {
             return Err(Broken);
         }
-        let entries = usize::from(size);
+        let entries = u64::from(size);
         let avail = entries * DESCRIPTOR_BYTES;
         let used = (avail + 6 + 2 * entries).next_multiple_of(4);
-        let table_bytes = if indirect { usize::from(table_len) * DESCRIPTOR_BYTES } else { 0 };
+        let table_bytes = if indirect {
+            u64::from(table_len) * DESCRIPTOR_BYTES
+        } else {
+            0
+        };
         Ok(Self {
             size,
-            slots: if indirect { size } else { (size / table_len).min(MAX_SLOTS) },
+            slots: if indirect {
+                size
+            } else {
+                (size / table_len).min(MAX_SLOTS)
+            },
             table_len,
             avail,
             used,
@@ -129,30 +141,30 @@ impl Layout {
         })
     }
 
-    fn bytes(&self) -> usize {
-        self.slot_area + usize::from(self.slots) * self.slot_bytes
+    fn bytes(&self) -> u64 {
+        self.slot_area + u64::from(self.slots) * self.slot_bytes
     }
 
-    fn slot(&self, slot: u16) -> usize {
-        self.slot_area + usize::from(slot) * self.slot_bytes
+    fn slot(&self, slot: u16) -> u64 {
+        self.slot_area + u64::from(slot) * self.slot_bytes
     }
 
-    fn avail_entry(&self, index: u16) -> usize {
-        self.avail + 4 + 2 * usize::from(index & (self.size - 1))
+    fn avail_entry(&self, index: u16) -> u64 {
+        self.avail + 4 + 2 * u64::from(index & (self.size - 1))
     }
 
-    fn used_entry(&self, index: u16) -> usize {
-        self.used + 4 + 8 * usize::from(index & (self.size - 1))
+    fn used_entry(&self, index: u16) -> u64 {
+        self.used + 4 + 8 * u64::from(index & (self.size - 1))
     }
 
     /// Where the driver says at which used index it wants an interrupt (virtio 1.3 2.7.7).
-    fn used_event(&self) -> usize {
-        self.avail + 4 + 2 * usize::from(self.size)
+    fn used_event(&self) -> u64 {
+        self.avail + 4 + 2 * u64::from(self.size)
     }
 
     /// Where the device says at which avail index it wants a doorbell (2.7.10).
-    fn avail_event(&self) -> usize {
-        self.used + 4 + 8 * usize::from(self.size)
+    fn avail_event(&self) -> u64 {
+        self.used + 4 + 8 * u64::from(self.size)
     }
 }
 
@@ -204,8 +216,8 @@ impl Queue {
         }
     }
 
-    fn phys(&self, offset: usize) -> PhysAddr {
-        self.memory.phys() + offset
+    fn phys(&self, offset: u64) -> PhysAddr {
+        self.memory.phys().offset(offset)
     }
 
     /// Segments that a request can have.
@@ -222,9 +234,12 @@ impl Queue {
         let slot = u16::try_from(index).ok()?;
         let (head, writable) = self.write_chain(slot, request);
         let entry = self.layout.avail_entry(self.avail_index);
-        self.memory.write_u16(entry, head);
+        self.memory.write16(entry, head);
         self.avail_index = self.avail_index.wrapping_add(1);
-        self.slots[index] = Slot::Pending { writable, mode: request.mode };
+        self.slots[index] = Slot::Pending {
+            writable,
+            mode: request.mode,
+        };
         self.pending += 1;
         if request.mode == IoMode::Interrupt {
             self.sleepers += 1;
@@ -239,30 +254,36 @@ impl Queue {
             (at + SLOT_HEAD_BYTES, 0)
         } else {
             let first = slot * self.layout.table_len;
-            (usize::from(first) * DESCRIPTOR_BYTES, first)
+            (u64::from(first) * DESCRIPTOR_BYTES, first)
         };
         let extra = if request.header.is_some() { 2 } else { 0 };
-        let mut chain = Chain { memory: &self.memory, at: table, next: first, left: request.segments.len() + extra, writable: 0 };
+        let mut chain = Chain {
+            memory: &self.memory,
+            at: table,
+            next: first,
+            left: request.segments.len() + extra,
+            writable: 0,
+        };
         if let Some([first_word, second_word]) = request.header {
-            self.memory.write_u64(at, first_word);
-            self.memory.write_u64(at + 8, second_word);
+            self.memory.write64(at, first_word);
+            self.memory.write64(at + 8, second_word);
             chain.push(self.phys(at), 16, Direction::ToDevice);
         }
         for segment in request.segments {
             chain.push(segment.phys, segment.len, request.direction);
         }
         if request.header.is_some() {
-            self.memory.write_u8(at + STATUS_OFFSET, NO_STATUS);
+            self.memory.write8(at + STATUS_OFFSET, NO_STATUS);
             chain.push(self.phys(at + STATUS_OFFSET), 1, Direction::FromDevice);
         }
         let (count, writable) = (chain.next - first, chain.writable);
         if !self.indirect {
             return (first, writable);
         }
-        let bytes = u64::from(count) * DESCRIPTOR_BYTES as u64;
-        let entry = usize::from(slot) * DESCRIPTOR_BYTES;
-        self.memory.write_u64(entry, self.phys(table).as_u64());
-        self.memory.write_u64(entry + 8, bytes | INDIRECT << 32);
+        let bytes = u64::from(count) * DESCRIPTOR_BYTES;
+        let entry = u64::from(slot) * DESCRIPTOR_BYTES;
+        self.memory.write64(entry, self.phys(table).0);
+        self.memory.write64(entry + 8, bytes | INDIRECT << 32);
         (slot, writable)
     }
 
@@ -271,15 +292,15 @@ impl Queue {
         if self.sleepers > 0 {
             self.want_interrupt();
         }
-        self.memory.write_u16(self.layout.avail + 2, self.avail_index);
+        self.memory.write16(self.layout.avail + 2, self.avail_index);
         self.full_barrier();
         let old = core::mem::replace(&mut self.told_index, self.avail_index);
         if self.event_index {
-            let event = self.memory.read_u16(self.layout.avail_event());
+            let event = self.memory.read16(self.layout.avail_event());
             let since_event = self.avail_index.wrapping_sub(event).wrapping_sub(1);
             since_event < self.avail_index.wrapping_sub(old)
         } else {
-            self.memory.read_u16(self.layout.used) & NO_EVENT == 0
+            self.memory.read16(self.layout.used) & NO_EVENT == 0
         }
     }
 
@@ -287,7 +308,7 @@ impl Queue {
     pub(super) fn collect(&mut self) -> Result<bool, Broken> {
         let sleepers = self.sleepers;
         loop {
-            let used = self.memory.read_u16(self.layout.used + 2);
+            let used = self.memory.read16(self.layout.used + 2);
             if used.wrapping_sub(self.used_index) > self.pending {
                 return Err(Broken);
             }
@@ -299,7 +320,7 @@ impl Queue {
             }
             self.want_interrupt();
             self.full_barrier();
-            if self.memory.read_u16(self.layout.used + 2) == self.used_index {
+            if self.memory.read16(self.layout.used + 2) == self.used_index {
                 break;
             }
         }
@@ -307,11 +328,15 @@ impl Queue {
     }
 
     fn collect_one(&mut self) -> Result<(), Broken> {
-        let entry = self.memory.read_u64(self.layout.used_entry(self.used_index));
+        let entry = self.memory.read64(self.layout.used_entry(self.used_index));
         // An entry is the head's index and the length, 32 bits each (virtio 1.3 2.7.8).
         let (head, len) = (entry & u64::from(u32::MAX), (entry >> 32) as u32);
         let head = u16::try_from(head).map_err(|_| Broken)?;
-        let stride = if self.indirect { 1 } else { self.layout.table_len };
+        let stride = if self.indirect {
+            1
+        } else {
+            self.layout.table_len
+        };
         if head % stride != 0 {
             return Err(Broken);
         }
@@ -320,7 +345,9 @@ impl Queue {
         let Slot::Pending { writable, mode } = *slot else {
             return Err(Broken);
         };
-        *slot = Slot::Done { written: len.min(writable) };
+        *slot = Slot::Done {
+            written: len.min(writable),
+        };
         self.used_index = self.used_index.wrapping_add(1);
         self.pending -= 1;
         if mode == IoMode::Interrupt {
@@ -347,24 +374,26 @@ impl Queue {
             return None;
         };
         *slot = Slot::Free;
-        let status = self.memory.read_u8(self.layout.slot(token.0) + STATUS_OFFSET);
+        let status = self.memory.read8(self.layout.slot(token.0) + STATUS_OFFSET);
         Some(Answer { written, status })
     }
 
     fn want_interrupt(&self) {
         if self.event_index {
-            self.memory.write_u16(self.layout.used_event(), self.used_index);
+            self.memory
+                .write16(self.layout.used_event(), self.used_index);
         } else {
-            self.memory.write_u16(self.layout.avail, 0);
+            self.memory.write16(self.layout.avail, 0);
         }
     }
 
     /// With an event index an old one is left alone: it asks for nothing until it wraps.
     fn want_no_interrupt(&self) {
         if self.event_index {
-            self.memory.write_u16(self.layout.used_event(), self.used_index.wrapping_sub(1));
+            self.memory
+                .write16(self.layout.used_event(), self.used_index.wrapping_sub(1));
         } else {
-            self.memory.write_u16(self.layout.avail, NO_EVENT);
+            self.memory.write16(self.layout.avail, NO_EVENT);
         }
     }
 
@@ -378,7 +407,7 @@ impl Queue {
 /// Descriptors of a request, written one after the other.
 struct Chain<'a> {
     memory: &'a DmaBuffer,
-    at: usize,
+    at: u64,
     next: u16,
     left: usize,
     writable: u32,
@@ -396,9 +425,9 @@ impl Chain<'_> {
             flags |= WRITE;
             self.writable = self.writable.saturating_add(len);
         }
-        self.memory.write_u64(self.at, address.as_u64());
+        self.memory.write64(self.at, address.0);
         let rest = u64::from(len) | flags << 32 | u64::from(self.next) << 48;
-        self.memory.write_u64(self.at + 8, rest);
+        self.memory.write64(self.at + 8, rest);
         self.at += DESCRIPTOR_BYTES;
     }
 }

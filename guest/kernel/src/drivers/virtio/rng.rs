@@ -1,7 +1,8 @@
 //! virtio-rng (virtio 1.3 5.4): the device fills the caller's pages with random bytes.
 
+use super::device::{Channel, Device};
 use super::queue::{Direction, Request};
-use super::{Channel, Device, DeviceType, find};
+use super::{DeviceType, find};
 use crate::drivers::lazy::Lazy;
 use crate::drivers::{CharDevice, Segment};
 use abi::syscall::{Errno, IoMode};
@@ -21,7 +22,9 @@ struct Rng {
 
 impl Rng {
     fn start() -> Result<Self, Errno> {
-        let device = find(DeviceType::Rng, 0).ok_or(Errno::NoEnt)?.start::<1>(0)?;
+        let device = find(DeviceType::Rng, 0)
+            .ok_or(Errno::NoEnt)?
+            .start::<1>(0)?;
         let channel = device.channels.first().ok_or(Errno::Io)?;
         Ok(Self { device, channel })
     }
@@ -38,7 +41,12 @@ impl CharDevice for Rng {
         if segments.is_empty() {
             return Ok(0);
         }
-        let request = Request { header: None, segments, direction: Direction::FromDevice, mode };
+        let request = Request {
+            header: None,
+            segments,
+            direction: Direction::FromDevice,
+            mode,
+        };
         match self.device.request(self.channel, &request)?.written {
             // It must give at least one byte (virtio 1.3 5.4.6.1).
             0 => Err(Errno::Io),
