@@ -60,7 +60,7 @@ fn judge(check: &mut Check, unmapped: &Stats, before: &Stats, after: &Stats) -> 
         "{faults} faults for {TOUCHED} pages touched"
     );
     ensure!(
-        fills >= TOUCHED / 2 && fills <= TOUCHED + 8,
+        (TOUCHED / 2..=TOUCHED + 8).contains(&fills),
         "{fills} pages filled with zeroes for {TOUCHED} touched"
     );
     Ok(())

@@ -3,7 +3,7 @@
 #![no_main]
 
 use user::abi::syscall::{EndCause, Protection};
-use user::alloc::vec;
+use user::alloc::boxed::Box;
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
 use user::mapping::Mapping;
@@ -33,7 +33,7 @@ fn run(check: &mut Check) -> Verdict {
     let constant = CONSTANT.as_ptr().addr();
     let on_stack = [RET; 16];
     let stack = (&raw const on_stack).addr();
-    let on_heap = vec![RET; 16];
+    let on_heap = Box::new([RET; 16]);
     let heap = on_heap.as_ptr().addr();
     let mapped = Mapping::new(1, Protection::ReadWrite).context("mmap")?;
     mapped.write(0, 0, RETS);

@@ -14,6 +14,7 @@ pub(super) mod blk;
 pub(super) mod console;
 mod cut;
 mod device;
+mod layout;
 mod mmio;
 mod queue;
 pub(super) mod rng;

@@ -1,11 +1,6 @@
 //! A split virtqueue (virtio 1.3 2.7) for requests whose buffers lie scattered in pinned memory.
 //!
-//! One [`DmaBuffer`] holds the rings and, for each request under way, a slot:
-//!
-//! ```text
-//!  descriptors | avail ring | used ring | slot 0 | slot 1 ...    slot: header, status, table
-//! ```
-//!
+//! One [`DmaBuffer`] holds the rings and, for each request under way, a slot ([`Layout`]).
 //! With indirect descriptors slot `i` is descriptor `i`, which points to the slot's table, so
 //! that nothing has to be looked for. A device without them gets the ring's descriptors dealt
 //! out among fewer slots, and a slot's table is its share of the ring.
@@ -13,6 +8,7 @@
 //! The device is not trusted: an answer that fits no request makes it [`Broken`].
 
 use super::Broken;
+use super::layout::{DESCRIPTOR_BYTES, Layout, MAX_SLOTS, SLOT_HEAD_BYTES, STATUS_OFFSET};
 use crate::drivers::Segment;
 use crate::mm::{DmaBuffer, PhysAddr};
 use abi::syscall::IoMode;
@@ -23,20 +19,6 @@ pub(super) const FEATURE_INDIRECT: u64 = 1 << 28;
 /// `VIRTIO_F_EVENT_IDX`.
 pub(super) const FEATURE_EVENT_INDEX: u64 = 1 << 29;
 
-/// Requests under way at once.
-const MAX_SLOTS: u16 = 8;
-/// Descriptors of a request: 64 KiB in pages, a header and a status.
-const TABLE_LEN: u16 = 18;
-/// Smallest table with which a block request can be made.
-const MIN_TABLE_LEN: u16 = 3;
-/// Ring size for a device without indirect descriptors.
-const DIRECT_SIZE: u16 = 128;
-
-const DESCRIPTOR_BYTES: u64 = 16;
-/// Header (16 bytes) and status (1) of a slot, before its table.
-const SLOT_HEAD_BYTES: u64 = 32;
-const STATUS_OFFSET: u64 = 16;
-
 /// Descriptor flags (virtio 1.3 2.7.5).
 const NEXT: u64 = 1;
 const WRITE: u64 = 2;
@@ -45,6 +27,45 @@ const INDIRECT: u64 = 4;
 const NO_EVENT: u16 = 1;
 /// A status that no device writes (5.2.6).
 const NO_STATUS: u8 = 0xff;
+
+/// Memory that the driver shares with the device, zero at first.
+pub(super) trait SharedMemory: Sized {
+    fn allocate(bytes: u64) -> Option<Self>;
+    fn phys(&self) -> PhysAddr;
+    fn read8(&self, offset: u64) -> u8;
+    fn write8(&self, offset: u64, value: u8);
+    fn read16(&self, offset: u64) -> u16;
+    fn write16(&self, offset: u64, value: u16);
+    fn read64(&self, offset: u64) -> u64;
+    fn write64(&self, offset: u64, value: u64);
+}
+
+macro_rules! shared_memory {
+    ($owner:ty: $($name:ident($($arg:ident: $arg_type:ty),*) $(-> $result:ty)?;)*) => {
+        impl SharedMemory for $owner {
+            fn allocate(bytes: u64) -> Option<Self> {
+                Self::new(bytes)
+            }
+            $(
+                #[inline]
+                fn $name(&self, $($arg: $arg_type),*) $(-> $result)? {
+                    self.$name($($arg),*)
+                }
+            )*
+        }
+    };
+}
+
+// Inherent methods of the same names win inside the macro.
+shared_memory! { DmaBuffer:
+    phys() -> PhysAddr;
+    read8(offset: u64) -> u8;
+    write8(offset: u64, value: u8);
+    read16(offset: u64) -> u16;
+    write16(offset: u64, value: u16);
+    read64(offset: u64) -> u64;
+    write64(offset: u64, value: u64);
+}
 
 /// Which way the payload goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,85 +113,9 @@ pub(super) struct Rings {
     pub(super) used: PhysAddr,
 }
 
-/// Offsets into the queue's memory.
-struct Layout {
-    size: u16,
-    slots: u16,
-    table_len: u16,
-    avail: u64,
-    used: u64,
-    slot_area: u64,
-    slot_bytes: u64,
-}
-
-impl Layout {
-    fn new(max_size: u32, features: u64) -> Result<Self, Broken> {
-        let indirect = features & FEATURE_INDIRECT != 0;
-        let wanted = if indirect { MAX_SLOTS } else { DIRECT_SIZE };
-        let most = u16::try_from(max_size).unwrap_or(u16::MAX).min(wanted);
-        // A size is a power of two (virtio 1.3 2.7): the largest that is allowed.
-        let size = most.checked_ilog2().map_or(0, |bits| 1 << bits);
-        let table_len = if indirect {
-            TABLE_LEN
-        } else {
-            TABLE_LEN.min(size)
-        };
-        if size == 0 || table_len < MIN_TABLE_LEN {
-            return Err(Broken);
-        }
-        let entries = u64::from(size);
-        let avail = entries * DESCRIPTOR_BYTES;
-        let used = (avail + 6 + 2 * entries).next_multiple_of(4);
-        let table_bytes = if indirect {
-            u64::from(table_len) * DESCRIPTOR_BYTES
-        } else {
-            0
-        };
-        Ok(Self {
-            size,
-            slots: if indirect {
-                size
-            } else {
-                (size / table_len).min(MAX_SLOTS)
-            },
-            table_len,
-            avail,
-            used,
-            slot_area: (used + 6 + 8 * entries).next_multiple_of(DESCRIPTOR_BYTES),
-            slot_bytes: SLOT_HEAD_BYTES + table_bytes,
-        })
-    }
-
-    fn bytes(&self) -> u64 {
-        self.slot_area + u64::from(self.slots) * self.slot_bytes
-    }
-
-    fn slot(&self, slot: u16) -> u64 {
-        self.slot_area + u64::from(slot) * self.slot_bytes
-    }
-
-    fn avail_entry(&self, index: u16) -> u64 {
-        self.avail + 4 + 2 * u64::from(index & (self.size - 1))
-    }
-
-    fn used_entry(&self, index: u16) -> u64 {
-        self.used + 4 + 8 * u64::from(index & (self.size - 1))
-    }
-
-    /// Where the driver says at which used index it wants an interrupt (virtio 1.3 2.7.7).
-    fn used_event(&self) -> u64 {
-        self.avail + 4 + 2 * u64::from(self.size)
-    }
-
-    /// Where the device says at which avail index it wants a doorbell (2.7.10).
-    fn avail_event(&self) -> u64 {
-        self.used + 4 + 8 * u64::from(self.size)
-    }
-}
-
 /// One queue of a device, the driver's side.
-pub(super) struct Queue {
-    memory: DmaBuffer,
+pub(super) struct Queue<M = DmaBuffer> {
+    memory: M,
     layout: Layout,
     indirect: bool,
     event_index: bool,
@@ -185,15 +130,16 @@ pub(super) struct Queue {
     barrier: AtomicU32,
 }
 
-impl Queue {
+impl<M: SharedMemory> Queue<M> {
     /// A queue of at most `max_size` entries; it takes one page for most devices.
     pub(super) fn new(max_size: u32, features: u64) -> Result<Self, Broken> {
-        let layout = Layout::new(max_size, features)?;
-        let memory = DmaBuffer::new(layout.bytes()).ok_or(Broken)?;
+        let indirect = features & FEATURE_INDIRECT != 0;
+        let layout = Layout::new(max_size, indirect)?;
+        let memory = M::allocate(layout.bytes()).ok_or(Broken)?;
         let queue = Self {
             memory,
             layout,
-            indirect: features & FEATURE_INDIRECT != 0,
+            indirect,
             event_index: features & FEATURE_EVENT_INDEX != 0,
             slots: [Slot::Free; MAX_SLOTS as usize],
             pending: 0,
@@ -405,15 +351,15 @@ impl Queue {
 }
 
 /// Descriptors of a request, written one after the other.
-struct Chain<'a> {
-    memory: &'a DmaBuffer,
+struct Chain<'a, M> {
+    memory: &'a M,
     at: u64,
     next: u16,
     left: usize,
     writable: u32,
 }
 
-impl Chain<'_> {
+impl<M: SharedMemory> Chain<'_, M> {
     fn push(&mut self, address: PhysAddr, len: u32, direction: Direction) {
         self.next += 1;
         self.left -= 1;
@@ -431,3 +377,7 @@ impl Chain<'_> {
         self.at += DESCRIPTOR_BYTES;
     }
 }
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;
