@@ -49,8 +49,14 @@ fn class_of(layout: Layout) -> Option<usize> {
     (size <= LARGEST).then(|| (size / SMALLEST).ilog2() as usize)
 }
 
-fn map(bytes: usize) -> *mut u8 {
-    sys::mmap(bytes, Protection::ReadWrite).map_or(null_mut(), ptr::with_exposed_provenance_mut)
+/// Bytes of the mapping for a block of `size`; `Layout` keeps sizes far from overflow.
+fn mapping_bytes(size: usize) -> usize {
+    size.next_multiple_of(PAGE)
+}
+
+fn map(size: usize) -> *mut u8 {
+    sys::mmap(mapping_bytes(size), Protection::ReadWrite)
+        .map_or(null_mut(), ptr::with_exposed_provenance_mut)
 }
 
 impl Classes {
@@ -101,7 +107,7 @@ unsafe impl GlobalAlloc for Heap {
             None => {
                 // SAFETY: the block is the mapping that `alloc` made for this layout. If the
                 // kernel refuses, the memory is lost and nothing else.
-                let _ = unsafe { sys::munmap(block.addr(), layout.size()) };
+                let _ = unsafe { sys::munmap(block.addr(), mapping_bytes(layout.size())) };
             }
         }
     }

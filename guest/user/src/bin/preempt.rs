@@ -20,7 +20,14 @@ const MAX_SLICES: u64 = 20;
 fn run(check: &mut Check) -> Verdict {
     sys::set_affinity(1).context("affinity to processor 0")?;
     let slice_ns = sys::sys_info().context("system info")?.slice_ns;
-    let spinner = Child::exec("bin/spin", "").context("starting bin/spin")?;
+    let spinner = Child::fork(|| match sys::set_affinity(1) {
+        Ok(()) => {
+            sys::exec("bin/spin", "");
+            process::EXEC_FAILED
+        }
+        Err(_) => 1,
+    })
+    .context("starting bin/spin")?;
     let verdict = share(check, slice_ns);
     let status = spinner.kill().context("killing bin/spin")?;
     verdict?;
