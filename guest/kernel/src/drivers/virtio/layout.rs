@@ -12,6 +12,8 @@ pub(super) const MAX_SLOTS: u16 = 8;
 const TABLE_LEN: u16 = 18;
 /// Smallest table with which a block request can be made.
 const MIN_TABLE_LEN: u16 = 3;
+/// Ring size: no smaller than a table, as no chain may be longer than the ring (2.7.5.3.1).
+const SIZE: u16 = 32;
 /// Ring size for a device without indirect descriptors.
 const DIRECT_SIZE: u16 = 128;
 
@@ -35,16 +37,12 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn new(max_size: u32, indirect: bool) -> Result<Self, Broken> {
-        let wanted = if indirect { MAX_SLOTS } else { DIRECT_SIZE };
+        let wanted = if indirect { SIZE } else { DIRECT_SIZE };
         let most = u16::try_from(max_size).unwrap_or(u16::MAX).min(wanted);
         // A size is a power of two (virtio 1.3 2.7): the largest that is allowed.
         let size = most.checked_ilog2().map_or(0, |bits| 1 << bits);
-        let table_len = if indirect {
-            TABLE_LEN
-        } else {
-            TABLE_LEN.min(size)
-        };
-        if size == 0 || table_len < MIN_TABLE_LEN {
+        let table_len = TABLE_LEN.min(size);
+        if table_len < MIN_TABLE_LEN {
             return Err(Broken);
         }
         let entries = u64::from(size);
@@ -57,11 +55,7 @@ impl Layout {
         };
         Ok(Self {
             size,
-            slots: if indirect {
-                size
-            } else {
-                (size / table_len).min(MAX_SLOTS)
-            },
+            slots: if indirect { size } else { size / table_len }.min(MAX_SLOTS),
             table_len,
             avail,
             used,

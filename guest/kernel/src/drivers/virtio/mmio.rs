@@ -147,7 +147,7 @@ impl Transport {
 
     /// Gives the device up.
     pub(super) fn fail(&self) -> Broken {
-        self.set_status(status::FAILED);
+        self.set_status(self.registers.read32(reg::STATUS) | status::FAILED);
         Broken
     }
 
