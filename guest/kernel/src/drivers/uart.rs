@@ -6,6 +6,7 @@
 //! shot, so that a port that is always ready, as most virtual ones, never interrupts. (The crate
 //! `uart_16550` sends byte by byte, which costs two exits each, and knows no interrupts.)
 
+use super::lazy::Lazy;
 use super::{CharDevice, Segment};
 use crate::arch::port::{inb, outb, rep_outsb};
 use crate::sched::WaitQueue;
@@ -60,7 +61,8 @@ pub(super) struct Uart {
     writers: WaitQueue,
     /// Interrupts that are armed.
     armed: AtomicU8,
-    registered: AtomicBool,
+    /// Whether the interrupt line could be had.
+    line: Lazy<bool>,
     ready: WaitQueue,
 }
 
@@ -73,7 +75,7 @@ impl Uart {
             writing: AtomicBool::new(false),
             writers: WaitQueue::new(),
             armed: AtomicU8::new(0),
-            registered: AtomicBool::new(false),
+            line: Lazy::new(),
             ready: WaitQueue::new(),
         }
     }
@@ -126,17 +128,15 @@ impl Uart {
 
     /// Waits until the status bit is set, for which the interrupt stands.
     fn wait(&self, status_bit: u8, interrupt: u8, mode: IoMode) {
-        match mode {
-            IoMode::Poll => self.poll(status_bit),
-            IoMode::Interrupt if self.is_ready(status_bit) => {}
-            IoMode::Interrupt => {
-                if !self.registered.swap(true, Ordering::AcqRel) {
-                    irq::register(self.gsi, interrupted, 0);
-                }
-                self.ready
-                    .wait_until(|| self.is_ready(status_bit) || self.arm(status_bit, interrupt));
-            }
+        if self.is_ready(status_bit) {
+            return;
         }
+        let register = || irq::register(self.gsi, interrupted, 0);
+        if mode == IoMode::Poll || !self.line.get_or_make(register) {
+            return self.poll(status_bit);
+        }
+        self.ready
+            .wait_until(|| self.is_ready(status_bit) || self.arm(status_bit, interrupt));
     }
 
     /// Arms an interrupt; whether what it stands for has come to be meanwhile.

@@ -134,7 +134,9 @@ impl Handle {
         let found = found().get(self.index).ok_or(Broken)?;
         let device = Device::start::<QUEUES>(&found.transport, features)?;
         let device = found.started.set(device);
-        irq::register(found.gsi, interrupted, self.index);
+        if !irq::register(found.gsi, interrupted, self.index) {
+            return Err(found.transport.fail());
+        }
         found.transport.start();
         Ok(device)
     }
