@@ -47,7 +47,9 @@ impl Layout {
         }
         let entries = u64::from(size);
         let avail = entries * DESCRIPTOR_BYTES;
-        let used = (avail + 6 + 2 * entries).next_multiple_of(4);
+        // It must be aligned to 4 (2.7); at 4 beyond a multiple of 8 its entries are aligned to 8
+        // and can be read in one piece.
+        let used = (avail + 6 + 2 * entries).next_multiple_of(8) + 4;
         let table_bytes = if indirect {
             u64::from(table_len) * DESCRIPTOR_BYTES
         } else {

@@ -11,11 +11,19 @@ const BASE: u64 = 0x10_0000;
 
 impl Bytes {
     fn get(&self, offset: u64, bytes: u64) -> u64 {
+        assert!(
+            offset.is_multiple_of(bytes),
+            "a word at {offset:#x} of {bytes} bytes"
+        );
         let byte = |i| u64::from(self.0[(offset + i) as usize].load(Ordering::SeqCst)) << (8 * i);
         (0..bytes).map(byte).sum()
     }
 
     fn set(&self, offset: u64, bytes: u64, value: u64) {
+        assert!(
+            offset.is_multiple_of(bytes),
+            "a word at {offset:#x} of {bytes} bytes"
+        );
         for i in 0..bytes {
             let byte = (value >> (8 * i)) as u8;
             self.0[(offset + i) as usize].store(byte, Ordering::SeqCst);
