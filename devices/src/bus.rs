@@ -126,6 +126,8 @@ pub enum BusError {
 
 struct Slot<D: ?Sized> {
     range: BusRange,
+    /// Offsets count from here: `range.base`, or that of the device's first range.
+    origin: u64,
     id: DeviceId,
     name: String,
     max_width: Width,
@@ -198,6 +200,11 @@ impl<D: ?Sized> Slots<D> {
     }
 }
 
+/// Offset of `port`, which is in `slot`. Both are 16 bits, and no range comes before the first.
+fn port_offset(port: u64, slot: &Slot<dyn PioDevice>) -> u16 {
+    u16::try_from(port.wrapping_sub(slot.origin)).unwrap_or(u16::MAX)
+}
+
 /// The 64 Ki ports of the processor.
 pub struct PioBus(Slots<dyn PioDevice>);
 
@@ -222,10 +229,34 @@ impl PioBus {
         let max_width = lock(&device).max_width();
         self.0.insert(Slot {
             range,
+            origin: range.base,
             id,
             name: name.to_owned(),
             max_width,
             device,
+        })
+    }
+
+    /// Puts a device with gaps at several ranges: offsets count from the base of the first.
+    /// After an error some of them may be there.
+    pub fn insert_ranges(
+        &mut self,
+        ranges: &[BusRange],
+        id: DeviceId,
+        name: &str,
+        device: Arc<Mutex<dyn PioDevice>>,
+    ) -> Result<(), BusError> {
+        let max_width = lock(&device).max_width();
+        let origin = ranges.first().map_or(0, |first| first.base);
+        ranges.iter().try_for_each(|range| {
+            self.0.insert(Slot {
+                range: *range,
+                origin,
+                id,
+                name: name.to_owned(),
+                max_width,
+                device: Arc::clone(&device),
+            })
         })
     }
 
@@ -237,8 +268,7 @@ impl PioBus {
                 let Some(slot) = slot else {
                     return piece.fill(0xff);
                 };
-                // A range on this bus ends at 0xffff, so an offset fits.
-                let offset = (port - slot.range.base) as u16;
+                let offset = port_offset(port, slot);
                 let value = lock(&slot.device).pio_read(offset, width);
                 piece.copy_from_slice(&value.to_le_bytes()[..width.bytes()]);
             })
@@ -251,7 +281,7 @@ impl PioBus {
                 let Some(slot) = slot else { return };
                 let mut bytes = [0; 4];
                 bytes[..width.bytes()].copy_from_slice(&data[at..at + width.bytes()]);
-                let offset = (port - slot.range.base) as u16;
+                let offset = port_offset(port, slot);
                 lock(&slot.device).pio_write(offset, width, u32::from_le_bytes(bytes));
             })
     }
@@ -281,6 +311,7 @@ impl MmioBus {
         let max_width = lock(&device).max_width();
         self.0.insert(Slot {
             range,
+            origin: range.base,
             id,
             name: name.to_owned(),
             max_width,
@@ -296,7 +327,7 @@ impl MmioBus {
                 let Some(slot) = slot else {
                     return piece.fill(0xff);
                 };
-                let value = lock(&slot.device).mmio_read(address - slot.range.base, width);
+                let value = lock(&slot.device).mmio_read(address - slot.origin, width);
                 piece.copy_from_slice(&value.to_le_bytes()[..width.bytes()]);
             })
     }
@@ -308,7 +339,7 @@ impl MmioBus {
                 let Some(slot) = slot else { return };
                 let mut bytes = [0; 8];
                 bytes[..width.bytes()].copy_from_slice(&data[at..at + width.bytes()]);
-                let offset = address - slot.range.base;
+                let offset = address - slot.origin;
                 lock(&slot.device).mmio_write(offset, width, u64::from_le_bytes(bytes));
             })
     }

@@ -4,7 +4,7 @@
 //! - [`bus`]: `PioBus` and `MmioBus` find the device of an address and split widths.
 //! - [`irq`]: `IrqLine`, the handle by which a device interrupts; [`power`]: `PowerSwitch`, the
 //!   handle by which a device ends the VM.
-//! - `legacy`: the PC's own small devices, one file each: serial, i8042, cmos, debug exit.
+//! - [`legacy`]: the PC's own small devices, one file each: serial, i8042, cmos, debug exit.
 //! - [`virtio`]: the `VirtioDevice` trait, the `mmio` transport, and a folder a device, each with
 //!   the same files: `mod.rs` (what the driver sees), `worker.rs` (its thread), and its backend.
 //!
@@ -19,5 +19,6 @@
 
 pub mod bus;
 pub mod irq;
+pub mod legacy;
 pub mod power;
 pub mod virtio;

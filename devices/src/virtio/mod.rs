@@ -6,17 +6,30 @@
 //!     +--rings in memory------+---------------------------------------------------+--> Interrupt
 //! ```
 //!
-//! A transport owns the registers, the status state machine (2.1) and the queues' layout; a
-//! device gets them at `activate` and gives everything up at `reset`.
+//! [`mmio`] has the registers; [`handshake`], which all transports share, the status state machine
+//! (2.1), features and the queues' layout. A device gets the queues at `activate` and gives
+//! everything up at `reset`.
 
 use crate::irq::IrqLine;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use virtio_bindings::virtio_config::VIRTIO_F_VERSION_1;
+use virtio_bindings::virtio_ring::{VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC};
 use virtio_queue::Queue;
 use vm_memory::GuestMemoryMmap;
 use vm_superio::Trigger;
 use vmm_sys_util::eventfd::EventFd;
+
+pub mod handshake;
+pub mod mmio;
+
+/// Feature bit that every driver must accept (virtio 1.3 6).
+pub const F_VERSION_1: u64 = 1 << VIRTIO_F_VERSION_1;
+/// Feature bit: a descriptor may refer to a table of descriptors (2.7.5.3).
+pub const F_INDIRECT_DESC: u64 = 1 << VIRTIO_RING_F_INDIRECT_DESC;
+/// Feature bit: each side says from which index on it wants to be told (2.7.10).
+pub const F_EVENT_IDX: u64 = 1 << VIRTIO_RING_F_EVENT_IDX;
 
 /// Interrupt status bit: a buffer was used (virtio 1.3 4.2.2).
 pub const INTERRUPT_USED: u32 = 1;
@@ -35,6 +48,10 @@ pub trait VirtioDevice: Send {
     fn read_config(&self, offset: u64, data: &mut [u8]);
     /// A write to the configuration. Most devices have nothing to write there.
     fn write_config(&mut self, _offset: u64, _data: &[u8]) {}
+    /// Changes whenever the configuration does.
+    fn config_generation(&self) -> u32 {
+        0
+    }
     /// The driver has set DRIVER_OK: starts work on the queues.
     fn activate(&mut self, activation: Activation) -> Result<(), ActivateError>;
     /// Stops work and waits until nothing touches guest memory any more. Also when inactive.
@@ -63,32 +80,81 @@ pub struct ActiveQueue {
     pub doorbell: EventFd,
 }
 
-/// Interrupt to the driver with the status register that tells it why.
+/// Interrupt to the driver, with the reasons that the transport shows it.
 #[derive(Clone)]
 pub struct Interrupt {
     line: IrqLine,
-    status: Arc<AtomicU32>,
+    shared: Arc<InterruptShared>,
+}
+
+#[derive(Default)]
+struct InterruptShared {
+    /// [`INTERRUPT_USED`] and [`INTERRUPT_CONFIG`], until acknowledged.
+    status: AtomicU32,
+    needs_reset: AtomicBool,
 }
 
 impl Interrupt {
-    /// An interrupt over `line`, whose reasons are or-ed into `status`.
-    pub fn new(line: IrqLine, status: Arc<AtomicU32>) -> Self {
-        Self { line, status }
+    /// An interrupt over `line` with no reason pending.
+    pub fn new(line: IrqLine) -> Self {
+        Self {
+            line,
+            shared: Arc::default(),
+        }
     }
 
     /// Tells the driver that buffers were used.
-    pub fn signal_used(&self) -> io::Result<()> {
-        self.signal(INTERRUPT_USED)
+    pub fn signal_used(&self) {
+        self.signal(INTERRUPT_USED);
     }
 
     /// Tells the driver that the configuration has changed.
-    pub fn signal_config(&self) -> io::Result<()> {
-        self.signal(INTERRUPT_CONFIG)
+    pub fn signal_config(&self) {
+        self.signal(INTERRUPT_CONFIG);
     }
 
-    fn signal(&self, reason: u32) -> io::Result<()> {
-        self.status.fetch_or(reason, Ordering::SeqCst);
-        self.line.trigger()
+    /// Tells the driver that the device works no more until it is reset (virtio 1.3 2.1.2): it
+    /// has found a queue in a state that no driver leaves it in.
+    pub fn signal_needs_reset(&self) {
+        self.shared.needs_reset.store(true, Ordering::SeqCst);
+        self.signal(INTERRUPT_CONFIG);
+    }
+
+    /// Reasons not acknowledged yet.
+    pub fn status(&self) -> u32 {
+        self.shared.status.load(Ordering::SeqCst)
+    }
+
+    /// The driver has seen these reasons.
+    pub fn acknowledge(&self, reasons: u32) {
+        self.shared.status.fetch_and(!reasons, Ordering::SeqCst);
+    }
+
+    /// Whether [`Self::signal_needs_reset`] was called since the last [`Self::clear`].
+    pub fn needs_reset(&self) -> bool {
+        self.shared.needs_reset.load(Ordering::SeqCst)
+    }
+
+    /// As after a reset of the device.
+    pub fn clear(&self) {
+        self.acknowledge(u32::MAX);
+        self.shared.needs_reset.store(false, Ordering::SeqCst);
+    }
+
+    /// Takes over saved reasons, of which the driver is told again.
+    pub(crate) fn restore(&self, status: u32, needs_reset: bool) {
+        self.shared.needs_reset.store(needs_reset, Ordering::SeqCst);
+        if status != 0 {
+            self.signal(status);
+        }
+    }
+
+    fn signal(&self, reason: u32) {
+        self.shared.status.fetch_or(reason, Ordering::SeqCst);
+        if let Err(error) = self.line.trigger() {
+            // Only when nobody has taken 2^64 - 2 interrupts from the line.
+            log::debug!("virtio interrupt: {error}");
+        }
     }
 }
 

@@ -1,0 +1,51 @@
+//! [`DebugExit`] and [`MarkPort`]: Hostel's own ports, one byte each, write-only (they read as
+//! ones) and without state.
+
+use crate::bus::{PioDevice, Width};
+use crate::power::{PowerEvent, PowerSwitch};
+
+/// A byte written ends the VM with that byte.
+pub struct DebugExit {
+    power: PowerSwitch,
+}
+
+impl DebugExit {
+    /// A port that presses `power`.
+    pub fn new(power: PowerSwitch) -> Self {
+        Self { power }
+    }
+}
+
+impl PioDevice for DebugExit {
+    fn pio_read(&mut self, _offset: u16, _width: Width) -> u32 {
+        0xff
+    }
+
+    fn pio_write(&mut self, _offset: u16, _width: Width, value: u32) {
+        let [byte, ..] = value.to_le_bytes();
+        self.power.press(PowerEvent::DebugExit(byte));
+    }
+}
+
+/// A byte written is handed to a callback, on the vCPU's thread: it notes the time.
+pub struct MarkPort {
+    on_mark: Box<dyn FnMut(u8) + Send>,
+}
+
+impl MarkPort {
+    /// A port that calls `on_mark`.
+    pub fn new(on_mark: Box<dyn FnMut(u8) + Send>) -> Self {
+        Self { on_mark }
+    }
+}
+
+impl PioDevice for MarkPort {
+    fn pio_read(&mut self, _offset: u16, _width: Width) -> u32 {
+        0xff
+    }
+
+    fn pio_write(&mut self, _offset: u16, _width: Width, value: u32) {
+        let [byte, ..] = value.to_le_bytes();
+        (self.on_mark)(byte);
+    }
+}

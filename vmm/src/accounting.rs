@@ -1,0 +1,193 @@
+//! Exit accounting: how often, how long in userspace, by kind and device.
+//!
+//! Each vCPU thread writes its own [`ExitStats`]; anyone may read it at any time. There is no
+//! lock and no locked instruction: a cell has one writer, and a reader may see an exit's count
+//! before its time. Times are time-stamp counter ticks until [`ExitRow`] turns them into ns.
+
+use crate::kvm::ExitKind;
+use devices::bus::DeviceId;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Most devices that one VM has, with [`DeviceId::NONE`].
+pub const MAX_DEVICES: usize = 32;
+/// Sub-buckets of a power of two: a percentile is off by at most a sixteenth.
+const SUB_BITS: u32 = 3;
+const SUB: u64 = 1 << SUB_BITS;
+const BUCKETS: usize = ((64 - SUB_BITS + 1) << SUB_BITS) as usize;
+
+/// What one vCPU has done. Cells are made at the first exit of their kind.
+pub struct ExitStats {
+    cells: Box<[OnceLock<Box<Histogram>>]>,
+}
+
+impl Default for ExitStats {
+    fn default() -> Self {
+        Self { cells: (0..ExitKind::ALL.len() * MAX_DEVICES).map(|_| OnceLock::new()).collect() }
+    }
+}
+
+impl ExitStats {
+    /// Counts an exit that took `ticks` in userspace. Only the vCPU's own thread calls this.
+    pub fn record(&self, kind: ExitKind, device: DeviceId, ticks: u64) {
+        let index = kind as usize * MAX_DEVICES + usize::from(device.0) % MAX_DEVICES;
+        self.cells[index].get_or_init(Box::default).record(ticks);
+    }
+
+    fn cell(&self, kind: ExitKind, device: usize) -> Option<&Histogram> {
+        self.cells[kind as usize * MAX_DEVICES + device].get().map(|cell| &**cell)
+    }
+
+    /// Exits so far, of all kinds.
+    pub fn total(&self) -> u64 {
+        let cells = self.cells.iter().filter_map(OnceLock::get);
+        cells.map(|cell| cell.count.load(Ordering::Relaxed)).sum()
+    }
+}
+
+/// Exits of one kind and device: count, sum, and log-linear buckets.
+struct Histogram {
+    count: AtomicU64,
+    sum: AtomicU64,
+    buckets: [AtomicU64; BUCKETS],
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self { count: zero(), sum: zero(), buckets: std::array::from_fn(|_| zero()) }
+    }
+}
+
+/// Adds without a locked instruction: there is one writer.
+fn add(cell: &AtomicU64, value: u64) {
+    cell.store(cell.load(Ordering::Relaxed).wrapping_add(value), Ordering::Relaxed);
+}
+
+impl Histogram {
+    fn record(&self, ticks: u64) {
+        add(&self.count, 1);
+        add(&self.sum, ticks);
+        add(&self.buckets[bucket(ticks)], 1);
+    }
+}
+
+/// Values below `SUB` have a bucket each, then `SUB` buckets share a power of two.
+fn bucket(value: u64) -> usize {
+    let bits = u64::BITS - value.leading_zeros();
+    let shift = bits.saturating_sub(SUB_BITS + 1);
+    (u64::from(shift) * SUB + (value >> shift)) as usize
+}
+
+/// Middle of a bucket.
+fn bucket_value(index: usize) -> u64 {
+    let index = index as u64;
+    if index < 2 * SUB {
+        return index;
+    }
+    let shift = index / SUB - 1;
+    ((index % SUB + SUB) << shift) + (1 << shift) / 2
+}
+
+/// One line of the table: exits of a kind at a device, over all vCPUs.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ExitRow {
+    /// [`ExitKind::name`].
+    pub kind: &'static str,
+    /// The device, or `none`.
+    pub device: String,
+    /// How many.
+    pub count: u64,
+    /// Time in userspace, all together.
+    pub total_ns: u64,
+    /// Median time in userspace.
+    pub p50_ns: u64,
+    /// 99th percentile of it.
+    pub p99_ns: u64,
+}
+
+/// Sums the vCPUs up: rows with at least one exit, most time first. `names` are the devices by
+/// [`DeviceId`], `tsc_khz` is the frequency of the ticks.
+pub fn rows(vcpus: &[&ExitStats], names: &[String], tsc_khz: u32) -> Vec<ExitRow> {
+    let mut rows: Vec<ExitRow> = ExitKind::ALL
+        .into_iter()
+        .flat_map(|kind| (0..MAX_DEVICES).map(move |device| (kind, device)))
+        .filter_map(|(kind, device)| {
+            let cells: Vec<_> = vcpus.iter().filter_map(|v| v.cell(kind, device)).collect();
+            let name = names.get(device).cloned().unwrap_or_else(|| "none".to_owned());
+            (!cells.is_empty()).then(|| row(kind, name, &cells, tsc_khz))
+        })
+        .collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.total_ns));
+    rows
+}
+
+fn row(kind: ExitKind, device: String, cells: &[&Histogram], tsc_khz: u32) -> ExitRow {
+    let sum = |field: fn(&Histogram) -> &AtomicU64| -> u64 {
+        cells.iter().map(|cell| field(cell).load(Ordering::Relaxed)).sum()
+    };
+    let mut buckets = vec![0; BUCKETS];
+    for cell in cells {
+        for (total, bucket) in buckets.iter_mut().zip(&cell.buckets) {
+            *total += bucket.load(Ordering::Relaxed);
+        }
+    }
+    let ns = |ticks: u64| ticks_to_ns(ticks, tsc_khz);
+    ExitRow {
+        kind: kind.name(),
+        device,
+        count: sum(|cell| &cell.count),
+        total_ns: ns(sum(|cell| &cell.sum)),
+        p50_ns: ns(percentile(&buckets, 50)),
+        p99_ns: ns(percentile(&buckets, 99)),
+    }
+}
+
+fn percentile(buckets: &[u64], percent: u64) -> u64 {
+    let total: u64 = buckets.iter().sum();
+    let rank = (total * percent).div_ceil(100).max(1);
+    let mut seen = 0;
+    let index = buckets.iter().position(|count| {
+        seen += count;
+        seen >= rank
+    });
+    index.map_or(0, bucket_value)
+}
+
+/// Time-stamp counter ticks as nanoseconds.
+pub fn ticks_to_ns(ticks: u64, tsc_khz: u32) -> u64 {
+    let ns = u128::from(ticks) * 1_000_000 / u128::from(tsc_khz.max(1));
+    u64::try_from(ns).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_holds_values_within_a_sixteenth_of_its_middle() {
+        for value in (0..200).chain((3..64).map(|bit| (1_u64 << bit) + (1 << (bit - 2)))) {
+            let middle = bucket_value(bucket(value));
+            assert!(middle.abs_diff(value) <= value / 16, "{value} is counted as {middle}");
+        }
+        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn rows_sum_over_vcpus_and_name_devices() {
+        let (one, two) = (ExitStats::default(), ExitStats::default());
+        for _ in 0..99 {
+            one.record(ExitKind::PioWrite, DeviceId(1), 1000);
+        }
+        two.record(ExitKind::PioWrite, DeviceId(1), 1_000_000);
+        two.record(ExitKind::MmioRead, DeviceId::NONE, 5);
+        let names = ["none".to_owned(), "serial".to_owned()];
+        let rows = rows(&[&one, &two], &names, 1_000_000);
+        assert_eq!(rows[0].device, "serial");
+        assert_eq!((rows[0].kind, rows[0].count), ("pio_write", 100));
+        assert_eq!(rows[0].total_ns, 99 * 1000 + 1_000_000);
+        assert!(rows[0].p50_ns.abs_diff(1000) < 63 && rows[0].p99_ns.abs_diff(1000) < 63);
+        assert_eq!((rows[1].device.as_str(), rows[1].count), ("none", 1));
+        assert_eq!(two.total(), 2);
+    }
+}

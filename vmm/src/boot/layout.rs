@@ -1,0 +1,47 @@
+//! Where things are in guest-physical memory when the guest starts.
+//!
+//! ```text
+//!  0x0500  GDT                       0x9fc00   MP table (EBDA), up to 0xa0000
+//!  0x6000  hvm_start_info (PVH)      0x100000  kernel, where its headers say
+//!  0x7000  zero page (Linux)         ...       initrd, at the end of low memory
+//!  0x8ff0  stack (Linux)             0xc0000000  hole up to 4 GiB:
+//!  0x9000  page tables (Linux)         0xd0000000  virtio-mmio, a page a device
+//!  0x20000 command line                0xfec00000  IOAPIC, 0xfee00000 LAPIC
+//! ```
+
+/// Global descriptor table.
+pub const GDT: u64 = 0x500;
+/// Null, unused, code at 0x10, data at 0x18, TSS at 0x20. The code entry is 64-bit; in a PVH
+/// guest the hidden part of cs says 32-bit until the guest loads a table of its own.
+pub const GDT_ENTRIES: [u64; 5] =
+    [0, 0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0x0000_8b00_0000_0067];
+/// `hvm_start_info`, module list and memory map follow in the same page.
+pub const PVH_START_INFO: u64 = 0x6000;
+/// `boot_params`.
+pub const ZERO_PAGE: u64 = 0x7000;
+/// Stack for the 64-bit protocol, for kernels that push before they have their own.
+pub const BOOT_STACK_TOP: u64 = 0x8ff0;
+/// First-level page table; the next two levels follow.
+pub const BOOT_PML4: u64 = 0x9000;
+/// Second level.
+pub const BOOT_PDPT: u64 = 0xa000;
+/// Third level: 512 pages of 2 MiB.
+pub const BOOT_PD: u64 = 0xb000;
+/// Command line, NUL-terminated.
+pub const CMDLINE: u64 = 0x2_0000;
+/// Longest command line without its NUL.
+pub const CMDLINE_MAX: usize = 0xffff;
+/// Extended BIOS data area: the last KiB of the first 640.
+pub const EBDA: u64 = 0x9_fc00;
+/// 1 MiB, above the BIOS area.
+pub const HIGH_MEMORY: u64 = 0x10_0000;
+/// First virtio-mmio device; one page each.
+pub const VIRTIO_MMIO: u64 = 0xd000_0000;
+/// Distance of virtio-mmio devices.
+pub const VIRTIO_MMIO_SIZE: u64 = 0x1000;
+/// Interrupts for virtio-mmio devices: first those that a guest with a PIC alone can use.
+pub const VIRTIO_GSIS: &[u32] = &[5, 6, 7, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23];
+/// IOAPIC.
+pub const IOAPIC: u32 = 0xfec0_0000;
+/// Local APIC.
+pub const LAPIC: u32 = 0xfee0_0000;

@@ -1,0 +1,54 @@
+//! Linux's 64-bit protocol: zero page and identity-mapped first GiB (Linux boot.rst, 64-bit).
+
+use super::{BootError, Handover, layout, memory_map};
+use crate::kvm::CpuMode;
+use crate::memory::GuestMemory;
+use linux_loader::configurator::linux::LinuxBootConfigurator;
+use linux_loader::configurator::{BootConfigurator, BootParams};
+use linux_loader::loader::bootparam::{boot_e820_entry, boot_params};
+use vm_memory::{Bytes, GuestAddress};
+
+const BOOT_FLAG: u16 = 0xaa55;
+/// "HdrS".
+const HEADER_MAGIC: u32 = 0x5372_6448;
+/// A loader without a number of its own.
+const LOADER_UNDEFINED: u8 = 0xff;
+const KERNEL_ALIGNMENT: u32 = 0x0100_0000;
+
+const PRESENT_WRITABLE: u64 = 3;
+const LARGE: u64 = 1 << 7;
+
+pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<CpuMode, BootError> {
+    let mut params = boot_params::default();
+    params.hdr.boot_flag = BOOT_FLAG;
+    params.hdr.header = HEADER_MAGIC;
+    params.hdr.type_of_loader = LOADER_UNDEFINED;
+    params.hdr.kernel_alignment = KERNEL_ALIGNMENT;
+    params.hdr.cmd_line_ptr = layout::CMDLINE as u32;
+    params.hdr.cmdline_size = layout::CMDLINE_MAX as u32;
+    if let Some(initrd) = &handover.initrd {
+        // It ends below the hole, so both fit.
+        params.hdr.ramdisk_image = initrd.start as u32;
+        params.hdr.ramdisk_size = (initrd.end - initrd.start) as u32;
+    }
+    let map = memory_map(memory);
+    for (entry, (addr, size, kind)) in params.e820_table.iter_mut().zip(&map) {
+        *entry = boot_e820_entry { addr: *addr, size: *size, type_: *kind as u32 };
+    }
+    params.e820_entries = u8::try_from(map.len()).expect("a handful");
+    let params = BootParams::new(&params, GuestAddress(layout::ZERO_PAGE));
+    LinuxBootConfigurator::write_bootparams(&params, memory)
+        .expect("boot structures lie in the first MiB, which every guest has");
+    write_page_tables(memory)?;
+    Ok(CpuMode::Linux64 { zero_page: layout::ZERO_PAGE })
+}
+
+fn write_page_tables(memory: &GuestMemory) -> Result<(), BootError> {
+    let write = |value: u64, at| memory.write_obj(value, GuestAddress(at));
+    write(layout::BOOT_PDPT | PRESENT_WRITABLE, layout::BOOT_PML4)?;
+    write(layout::BOOT_PD | PRESENT_WRITABLE, layout::BOOT_PDPT)?;
+    for page in 0..512 {
+        write((page << 21) | PRESENT_WRITABLE | LARGE, layout::BOOT_PD + page * 8)?;
+    }
+    Ok(())
+}

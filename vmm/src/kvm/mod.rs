@@ -1,0 +1,94 @@
+//! The only place that names KVM: file descriptors, exits, registers.
+//!
+//! - [`Kvm`] opens `/dev/kvm` and says what is wrong with it when it cannot.
+//! - [`Vm`] owns the VM's descriptors: memory slots, interrupt controllers, irqfd, ioeventfd.
+//! - [`Vcpu`] runs one virtual processor and turns what stopped it into a [`VmExit`].
+//! - [`Kicker`] makes a running vCPU come back, from any thread.
+//! - `cpuid` and `regs` set the processor up.
+#![expect(unsafe_code, reason = "the kvm_run page is shared with the kernel; slots hand it memory")]
+
+mod cpuid;
+mod exit;
+mod kick;
+mod regs;
+mod vcpu;
+mod vm;
+
+pub use exit::{ExitKind, VmExit};
+pub use kick::Kicker;
+pub use regs::CpuMode;
+pub use vcpu::{CpuState, Vcpu, VcpuError};
+pub use vm::{Chips, Vm, VmError};
+
+use kvm_ioctls::Cap;
+use std::io;
+
+/// The path of the device.
+pub const DEVICE: &str = "/dev/kvm";
+/// The API version that has not changed since Linux 2.6.22 (KVM api.rst 4.1).
+const API_VERSION: i32 = 12;
+
+/// What every VM here needs of the host.
+const NEEDED: &[(Cap, &str)] = &[
+    (Cap::Irqchip, "in-kernel interrupt controllers"),
+    (Cap::Pit2, "in-kernel PIT"),
+    (Cap::Ioeventfd, "ioeventfd"),
+    (Cap::Irqfd, "irqfd"),
+    (Cap::UserMemory, "user memory"),
+    (Cap::ImmediateExit, "immediate exit"),
+];
+
+/// Why the host cannot run VMs, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum KvmError {
+    /// No such device.
+    #[error(
+        "/dev/kvm does not exist: load the kvm-amd or kvm-intel module, or turn virtualization on \
+         in the firmware (inside a VM: ask its host for nested virtualization)"
+    )]
+    Missing,
+    /// It is there but not for us.
+    #[error(
+        "/dev/kvm may not be opened: add yourself to the kvm group (sudo usermod -aG kvm $USER, \
+         then log in again) or run as root"
+    )]
+    NotPermitted,
+    /// It is there but does not open.
+    #[error("/dev/kvm cannot be opened")]
+    Open(#[source] io::Error),
+    /// It opens but is something else.
+    #[error("/dev/kvm speaks API version {0}, not 12: a newer Linux is needed")]
+    ApiVersion(i32),
+    /// It lacks something.
+    #[error("this KVM has no {0}: a newer Linux is needed")]
+    Lacks(&'static str),
+}
+
+/// An open `/dev/kvm` that has all that is needed.
+pub struct Kvm {
+    fd: kvm_ioctls::Kvm,
+}
+
+impl Kvm {
+    /// Opens `/dev/kvm` and checks its version and capabilities.
+    pub fn open() -> Result<Self, KvmError> {
+        let fd = kvm_ioctls::Kvm::new().map_err(|error| match error.errno() {
+            libc::ENOENT | libc::ENODEV | libc::ENXIO => KvmError::Missing,
+            libc::EACCES | libc::EPERM => KvmError::NotPermitted,
+            _ => KvmError::Open(error.into()),
+        })?;
+        match fd.get_api_version() {
+            API_VERSION => {}
+            other => return Err(KvmError::ApiVersion(other)),
+        }
+        match NEEDED.iter().find(|(cap, _)| !fd.check_extension(*cap)) {
+            Some((_, name)) => Err(KvmError::Lacks(name)),
+            None => Ok(Self { fd }),
+        }
+    }
+
+    /// Most vCPUs that one VM may have.
+    pub fn max_vcpus(&self) -> usize {
+        self.fd.get_max_vcpus()
+    }
+}

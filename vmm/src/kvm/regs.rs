@@ -1,0 +1,76 @@
+//! Registers at the guest's first instruction, by boot protocol.
+
+use crate::boot::layout;
+use kvm_bindings::{kvm_regs, kvm_segment, kvm_sregs};
+use kvm_ioctls::VcpuFd;
+
+const CR0_PE: u64 = 1;
+const CR0_ET: u64 = 1 << 4;
+const CR0_PG: u64 = 1 << 31;
+const CR4_PAE: u64 = 1 << 5;
+const EFER_LME: u64 = 1 << 8;
+const EFER_LMA: u64 = 1 << 10;
+/// The bit of rflags that is always set.
+const RFLAGS_RESERVED: u64 = 2;
+
+/// How the first processor starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuMode {
+    /// 32-bit, flat, no paging; rbx holds the start info (Xen pvh.rst).
+    Pvh {
+        /// Address of the `hvm_start_info`.
+        start_info: u64,
+    },
+    /// 64-bit, first GiB mapped to itself; rsi holds the zero page (Linux boot.rst, 64-bit).
+    Linux64 {
+        /// Address of the `boot_params`.
+        zero_page: u64,
+    },
+}
+
+/// Sets general and system registers of a vCPU in reset state.
+pub(super) fn set(fd: &VcpuFd, mode: CpuMode, entry: u64) -> Result<(), kvm_ioctls::Error> {
+    let mut sregs = fd.get_sregs()?;
+    let mut regs = kvm_regs { rip: entry, rflags: RFLAGS_RESERVED, ..Default::default() };
+    match mode {
+        CpuMode::Pvh { start_info } => {
+            regs.rbx = start_info;
+            flat_segments(&mut sregs, Bits::B32);
+            sregs.cr0 = CR0_PE | CR0_ET;
+            sregs.cr4 = 0;
+        }
+        CpuMode::Linux64 { zero_page } => {
+            regs.rsi = zero_page;
+            regs.rsp = layout::BOOT_STACK_TOP;
+            flat_segments(&mut sregs, Bits::B64);
+            sregs.cr3 = layout::BOOT_PML4;
+            sregs.cr4 = CR4_PAE;
+            sregs.cr0 = CR0_PE | CR0_ET | CR0_PG;
+            sregs.efer |= EFER_LME | EFER_LMA;
+        }
+    }
+    fd.set_sregs(&sregs)?;
+    fd.set_regs(&regs)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bits {
+    B32,
+    B64,
+}
+
+/// Code at selector 0x10, data at 0x18, a TSS at 0x20: what both protocols ask for, and what
+/// `boot::layout` puts into the GDT.
+fn flat_segments(sregs: &mut kvm_sregs, bits: Bits) {
+    let flat = kvm_segment { limit: u32::MAX, s: 1, present: 1, g: 1, ..Default::default() };
+    let long = u8::from(bits == Bits::B64);
+    sregs.cs = kvm_segment { selector: 0x10, type_: 0xb, l: long, db: 1 - long, ..flat };
+    let data = kvm_segment { selector: 0x18, type_: 0x3, db: 1, ..flat };
+    (sregs.ds, sregs.es, sregs.ss, sregs.fs, sregs.gs) = (data, data, data, data, data);
+    sregs.tr = kvm_segment { selector: 0x20, type_: 0xb, limit: 0x67, present: 1, ..flat };
+    (sregs.tr.s, sregs.tr.g) = (0, 0);
+    sregs.gdt.base = layout::GDT;
+    sregs.gdt.limit = (layout::GDT_ENTRIES.len() * 8 - 1) as u16;
+    sregs.idt.base = 0;
+    sregs.idt.limit = 0;
+}

@@ -1,0 +1,201 @@
+//! [`Vcpu`]: one virtual processor, run and looked at.
+
+use super::kick::set_immediate_exit;
+use super::{CpuMode, Kicker, VmExit, regs};
+use devices::bus::Width;
+use kvm_bindings::{CpuId, kvm_run};
+use kvm_ioctls::{VcpuExit, VcpuFd};
+use std::fmt;
+use std::io;
+
+/// Why a vCPU could not be made or run.
+#[derive(Debug, thiserror::Error)]
+#[error("KVM refused to {what}")]
+pub struct VcpuError {
+    what: &'static str,
+    #[source]
+    source: io::Error,
+}
+
+impl VcpuError {
+    pub(super) fn at(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> Self {
+        move |error| Self { what, source: error.into() }
+    }
+}
+
+/// A virtual processor. It is run by one thread, which attaches a [`Kicker`] first.
+pub struct Vcpu {
+    fd: VcpuFd,
+    run: *mut kvm_run,
+    kicker: Option<Kicker>,
+}
+
+// SAFETY: `run` points into the mapping that `fd` owns and is used only through `&mut self` (and
+// by the kicker, for the one byte that is meant for other threads).
+unsafe impl Send for Vcpu {}
+
+impl Vcpu {
+    pub(super) fn new(mut fd: VcpuFd, cpuid: &CpuId) -> Result<Self, VcpuError> {
+        fd.set_cpuid2(cpuid).map_err(VcpuError::at("set CPUID"))?;
+        let run: *mut kvm_run = fd.get_kvm_run();
+        Ok(Self { fd, run, kicker: None })
+    }
+
+    /// Sets registers so that the guest starts at `entry` in that mode.
+    pub fn start_at(&self, mode: CpuMode, entry: u64) -> Result<(), VcpuError> {
+        regs::set(&self.fd, mode, entry).map_err(VcpuError::at("set registers"))
+    }
+
+    /// Frequency of the guest's time-stamp counter, which is the host's.
+    pub fn tsc_khz(&self) -> Result<u32, VcpuError> {
+        self.fd.get_tsc_khz().map_err(VcpuError::at("tell the TSC frequency"))
+    }
+
+    /// The calling thread is the one that runs this vCPU, and `kicker` brings it back.
+    pub fn attach(&mut self, kicker: Kicker) {
+        kicker.attach(self.fd.get_kvm_run());
+        self.kicker = Some(kicker);
+    }
+
+    /// Takes back a kick that has done its work.
+    pub fn clear_kick(&mut self) {
+        set_immediate_exit(self.run, 0);
+    }
+
+    /// Runs the guest until something is to be done.
+    pub fn run(&mut self) -> Result<VmExit<'_>, VcpuError> {
+        let run = self.run;
+        let exit = match self.fd.run() {
+            Ok(exit) => exit,
+            // EAGAIN: a processor that waits for its start-up IPI was woken.
+            Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {
+                return Ok(VmExit::Interrupted);
+            }
+            Err(error) => return Err(VcpuError::at("run the guest")(error)),
+        };
+        Ok(match exit {
+            VcpuExit::IoIn(port, data) => VmExit::PioRead { port, width: pio_width(run), data },
+            VcpuExit::IoOut(port, data) => VmExit::PioWrite { port, width: pio_width(run), data },
+            VcpuExit::MmioRead(gpa, data) => VmExit::MmioRead { gpa, data },
+            VcpuExit::MmioWrite(gpa, data) => VmExit::MmioWrite { gpa, data },
+            VcpuExit::Intr => VmExit::Interrupted,
+            VcpuExit::Hlt => VmExit::Halted,
+            VcpuExit::Shutdown => VmExit::Shutdown,
+            VcpuExit::SystemEvent(event, _) => VmExit::SystemEvent { event },
+            VcpuExit::FailEntry(reason, _) => VmExit::FailEntry { reason },
+            VcpuExit::InternalError => VmExit::InternalError { suberror: suberror(run) },
+            VcpuExit::Debug(debug) => VmExit::Debug { pc: debug.pc },
+            VcpuExit::MemoryFault { gpa, .. } => VmExit::MemoryFault { gpa },
+            VcpuExit::Unknown
+            | VcpuExit::Exception
+            | VcpuExit::Hypercall(_)
+            | VcpuExit::IrqWindowOpen
+            | VcpuExit::SetTpr
+            | VcpuExit::TprAccess
+            | VcpuExit::S390Sieic
+            | VcpuExit::S390Reset
+            | VcpuExit::Dcr
+            | VcpuExit::Nmi
+            | VcpuExit::Osi
+            | VcpuExit::PaprHcall
+            | VcpuExit::S390Ucontrol
+            | VcpuExit::Watchdog
+            | VcpuExit::S390Tsch
+            | VcpuExit::Epr
+            | VcpuExit::S390Stsi
+            | VcpuExit::IoapicEoi(_)
+            | VcpuExit::Hyperv
+            | VcpuExit::X86Rdmsr(_)
+            | VcpuExit::X86Wrmsr(_)
+            | VcpuExit::Unsupported(_) => VmExit::Unexpected { reason: exit_reason(run) },
+        })
+    }
+
+    /// Registers, and where rip is in guest-physical memory.
+    pub fn state(&self) -> Result<CpuState, VcpuError> {
+        let regs = self.fd.get_regs().map_err(VcpuError::at("tell its registers"))?;
+        let sregs = self.fd.get_sregs().map_err(VcpuError::at("tell its registers"))?;
+        let linear = regs.rip.wrapping_add(sregs.cs.base);
+        let at = self.fd.translate_gva(linear).ok().filter(|at| at.valid != 0);
+        Ok(CpuState {
+            registers: [
+                ("rip", regs.rip),
+                ("rflags", regs.rflags),
+                ("rax", regs.rax),
+                ("rbx", regs.rbx),
+                ("rcx", regs.rcx),
+                ("rdx", regs.rdx),
+                ("rsi", regs.rsi),
+                ("rdi", regs.rdi),
+                ("rsp", regs.rsp),
+                ("rbp", regs.rbp),
+                ("r8", regs.r8),
+                ("r9", regs.r9),
+                ("r10", regs.r10),
+                ("r11", regs.r11),
+                ("r12", regs.r12),
+                ("r13", regs.r13),
+                ("r14", regs.r14),
+                ("r15", regs.r15),
+                ("cs", sregs.cs.selector.into()),
+                ("cr0", sregs.cr0),
+                ("cr2", sregs.cr2),
+                ("cr3", sregs.cr3),
+                ("cr4", sregs.cr4),
+                ("efer", sregs.efer),
+            ],
+            rip_gpa: at.map(|at| at.physical_address),
+        })
+    }
+}
+
+impl Drop for Vcpu {
+    fn drop(&mut self) {
+        if let Some(kicker) = &self.kicker {
+            kicker.detach();
+        }
+    }
+}
+
+/// Registers of a vCPU that went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CpuState {
+    /// By name.
+    pub registers: [(&'static str, u64); 24],
+    /// Guest-physical address of the instruction, where it is mapped.
+    pub rip_gpa: Option<u64>,
+}
+
+impl fmt::Display for CpuState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, row) in self.registers.chunks(4).enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            for (name, value) in row {
+                write!(f, "  {name:>6} {value:016x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn exit_reason(run: *const kvm_run) -> u32 {
+    // SAFETY: `run` is the mapped page of a vCPU that this thread has just run.
+    unsafe { (*run).exit_reason }
+}
+
+fn suberror(run: *const kvm_run) -> u32 {
+    // SAFETY: as above; the exit reason says that this member of the union is set.
+    unsafe { (*run).__bindgen_anon_1.internal.suberror }
+}
+
+/// Width of one element of the port access that has just stopped the vCPU.
+fn pio_width(run: *const kvm_run) -> Width {
+    // SAFETY: as above; the exit reason says that this member of the union is set.
+    match unsafe { (*run).__bindgen_anon_1.io.size } {
+        1 => Width::Byte,
+        2 => Width::Word,
+        _ => Width::Dword,
+    }
+}

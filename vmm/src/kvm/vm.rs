@@ -1,0 +1,126 @@
+//! [`Vm`]: the descriptors of one virtual machine.
+//!
+//! Order matters to start-up time: memory slots first. A slot set after a bus registration
+//! (irqchip, PIT, ioeventfd) waits milliseconds for a grace period.
+
+use super::{Kvm, Vcpu, VcpuError, cpuid};
+use crate::memory::GuestMemory;
+use devices::irq::IrqLine;
+use kvm_bindings::{
+    CpuId, KVM_MAX_CPUID_ENTRIES, KVM_PIT_SPEAKER_DUMMY, kvm_pit_config,
+    kvm_userspace_memory_region,
+};
+use kvm_ioctls::{Cap, IoEventAddress, NoDatamatch, VmFd};
+use std::io;
+use vm_memory::{Address, GuestMemoryBackend, GuestMemoryRegion};
+use vmm_sys_util::eventfd::EventFd;
+
+/// Three pages below 4 GiB that Intel processors without unrestricted guest need.
+const TSS_ADDRESS: usize = 0xfffb_d000;
+/// One page after them, likewise.
+const IDENTITY_MAP_ADDRESS: u64 = 0xfffb_c000;
+
+/// Why a VM could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("KVM refused to {what}")]
+pub struct VmError {
+    what: &'static str,
+    #[source]
+    source: io::Error,
+}
+
+impl VmError {
+    fn at(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> Self {
+        move |error| Self { what, source: error.into() }
+    }
+}
+
+/// In-kernel interrupt controllers and timer, or none (for measurements without them).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chips {
+    /// PIC, IOAPIC, LAPICs, PIT.
+    InKernel,
+    /// None: `hlt` comes back as an exit.
+    None,
+}
+
+/// A virtual machine.
+pub struct Vm {
+    fd: VmFd,
+    cpuid: CpuId,
+    tsc_deadline: bool,
+    // The slots point into it.
+    memory: GuestMemory,
+}
+
+impl Vm {
+    /// A VM with this memory. vCPUs come from [`Self::create_vcpu`].
+    pub fn new(kvm: &Kvm, memory: GuestMemory, chips: Chips) -> Result<Self, VmError> {
+        let fd = kvm.fd.create_vm().map_err(VmError::at("create a VM"))?;
+        let cpuid = kvm.fd.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES);
+        let tsc_deadline = kvm.fd.check_extension(Cap::TscDeadlineTimer);
+        let cpuid = cpuid.map_err(VmError::at("list its CPUID leaves"))?;
+        let vm = Self { fd, cpuid, tsc_deadline, memory };
+        vm.set_slots()?;
+        // Only Intel's kvm uses these pages; without it, both calls fail or do nothing.
+        if kvm.fd.check_extension(Cap::SetTssAddr) {
+            vm.fd.set_tss_address(TSS_ADDRESS).map_err(VmError::at("set the TSS address"))?;
+        }
+        if kvm.fd.check_extension(Cap::SetIdentityMapAddr) {
+            let set = vm.fd.set_identity_map_address(IDENTITY_MAP_ADDRESS);
+            set.map_err(VmError::at("set the identity map address"))?;
+        }
+        if chips == Chips::InKernel {
+            vm.fd.create_irq_chip().map_err(VmError::at("create interrupt controllers"))?;
+            let pit = kvm_pit_config { flags: KVM_PIT_SPEAKER_DUMMY, ..Default::default() };
+            vm.fd.create_pit2(pit).map_err(VmError::at("create the PIT"))?;
+        }
+        Ok(vm)
+    }
+
+    fn set_slots(&self) -> Result<(), VmError> {
+        for (slot, region) in (0..).zip(self.memory.iter()) {
+            let region = kvm_userspace_memory_region {
+                slot,
+                flags: 0,
+                guest_phys_addr: region.start_addr().raw_value(),
+                memory_size: region.len(),
+                userspace_addr: region.as_ptr() as u64,
+            };
+            // SAFETY: the region is mapped, and stays so as long as `self.memory`.
+            let set = unsafe { self.fd.set_user_memory_region(region) };
+            set.map_err(VmError::at("take the guest's memory"))?;
+        }
+        Ok(())
+    }
+
+    /// The guest's memory.
+    pub fn memory(&self) -> &GuestMemory {
+        &self.memory
+    }
+
+    /// vCPU `index` of `count`, in reset state, with CPUID and MSRs set.
+    pub fn create_vcpu(&self, index: u8, count: u8) -> Result<Vcpu, VcpuError> {
+        let fd = self.fd.create_vcpu(index.into()).map_err(VcpuError::at("create a vCPU"))?;
+        let cpuid = cpuid::for_vcpu(&self.cpuid, index, count, self.tsc_deadline);
+        Vcpu::new(fd, &cpuid)
+    }
+
+    /// Edges on `line` interrupt the guest as global system interrupt `gsi`.
+    pub fn connect_irq(&self, line: &IrqLine, gsi: u32) -> Result<(), VmError> {
+        self.fd.register_irqfd(line.evt(), gsi).map_err(VmError::at("connect an irqfd"))
+    }
+
+    /// A 4-byte write of `value` to `gpa` signals `evt` instead of exiting.
+    pub fn connect_doorbell(&self, evt: &EventFd, gpa: u64, value: u32) -> Result<(), VmError> {
+        let address = IoEventAddress::Mmio(gpa);
+        self.fd.register_ioevent(evt, &address, value).map_err(VmError::at("connect an ioeventfd"))
+    }
+
+    /// A write of any width to `port` signals `evt` instead of exiting.
+    pub fn connect_port(&self, evt: &EventFd, port: u16) -> Result<(), VmError> {
+        let address = IoEventAddress::Pio(port.into());
+        let connected = self.fd.register_ioevent(evt, &address, NoDatamatch);
+        connected.map_err(VmError::at("connect an ioeventfd"))
+    }
+}
