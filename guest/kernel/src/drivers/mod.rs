@@ -1,81 +1,110 @@
-//! Minimal stand-in: a polling UART.
-use crate::arch::port::{inb, outb};
+//! Devices, as the rest of the kernel sees them.
+//!
+//! - [`BlockDevice`] and [`CharDevice`] are what they can do; payload lies in [`Segment`]s of
+//!   pinned memory and is not copied.
+//! - `uart` is the 16550 of a PC; `virtio` finds and drives virtio devices.
+//!
+//! [`init`] remembers the command line and sets up the console alone. Everything else is brought
+//! up when it is first asked for, as each register costs an exit.
+
+mod lazy;
+mod pinned;
+mod uart;
+mod virtio;
+
+pub use pinned::Segment;
+
 use crate::cmdline::Cmdline;
-use crate::mm::PhysAddr;
+use crate::sync::Once;
+use abi::image::param;
 use abi::syscall::{Errno, IoMode};
-/// A piece of memory.
-#[derive(Clone, Copy)]
-pub struct Segment {
-    /// Where.
-    pub phys: PhysAddr,
-    /// Bytes.
-    pub len: u32,
-}
-/// Blocks.
+use uart::COM1;
+
+/// A disk.
 pub trait BlockDevice: Sync {
-    /// Length.
+    /// Its size in sectors of 512 bytes.
     fn sectors(&self) -> u64;
-    /// Read.
+
+    /// Reads from `sector` on, as much as `to` holds.
+    ///
+    /// [`Errno::Inval`] unless that is whole sectors, [`Errno::NoSpc`] beyond the end,
+    /// [`Errno::Io`] when the device fails.
     fn read(&self, sector: u64, to: &[Segment], mode: IoMode) -> Result<(), Errno>;
-    /// Write.
+
+    /// Writes `from` to `sector` and on. Errors as for reading, and [`Errno::Perm`] for a disk
+    /// that is read-only.
     fn write(&self, sector: u64, from: &[Segment], mode: IoMode) -> Result<(), Errno>;
-    /// Flush.
+
+    /// Returns when all that was written before is on stable storage.
     fn flush(&self, mode: IoMode) -> Result<(), Errno>;
 }
-/// Characters.
+
+/// A stream of bytes.
 pub trait CharDevice: Sync {
-    /// Write.
+    /// Writes `from`; number of bytes. The bytes of one call stay together.
     fn write(&self, from: &[Segment], mode: IoMode) -> Result<usize, Errno>;
-    /// Read.
+
+    /// Waits for bytes and reads at most what `to` holds; their number. With
+    /// [`IoMode::Poll`] a terminal that has none answers [`Errno::Again`].
     fn read(&self, to: &[Segment], mode: IoMode) -> Result<usize, Errno>;
-    /// Write.
+
+    /// Writes the kernel's own text without sleeping, also in a panic, as well as can be.
     fn write_now(&self, bytes: &[u8]);
 }
-/// Counts.
-#[derive(Default)]
+
+/// Counts since boot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Requests.
+    /// Requests completed by virtio-blk.
     pub block_requests: u64,
-    /// Doorbells.
+    /// Doorbells rung.
     pub notifications: u64,
 }
-struct Uart;
-impl CharDevice for Uart {
-    fn write(&self, from: &[Segment], _: IoMode) -> Result<usize, Errno> {
-        let mut n = 0;
-        for s in from {
-            let bytes =
-                crate::mm::addr::loader_bytes(s.phys.0, u64::from(s.len)).unwrap_or_default();
-            self.write_now(bytes);
-            n += bytes.len();
-        }
-        Ok(n)
-    }
-    fn read(&self, _: &[Segment], _: IoMode) -> Result<usize, Errno> {
-        Ok(0)
-    }
-    fn write_now(&self, bytes: &[u8]) {
-        for b in bytes {
-            while inb(0x3fd) & 0x20 == 0 {}
-            outb(0x3f8, *b);
-        }
-    }
+
+/// Name of the console on the virtio device.
+const VIRTIO_CONSOLE: &str = "hvc0";
+
+static CONSOLE: Once<&'static dyn CharDevice> = Once::new();
+
+/// Sets up the serial port and the console that the command line names. The serial port is the
+/// console when it names none, or one that is not there.
+pub fn init(cmdline: &Cmdline) {
+    let burst_bytes = cmdline
+        .get(param::UART_FIFO)
+        .and_then(|text| text.parse().ok());
+    COM1.init(burst_bytes);
+    virtio::init(cmdline);
+    let virtio = match cmdline.get(param::CONSOLE) {
+        Some(VIRTIO_CONSOLE) => virtio::console::device(),
+        _ => None,
+    };
+    CONSOLE.set(virtio.unwrap_or(&COM1));
 }
-/// Start.
-pub fn init(_: &Cmdline) {}
-/// Console.
+
+/// Where the console stream goes; the serial port before [`init`].
 pub fn console() -> &'static dyn CharDevice {
-    &Uart
+    CONSOLE.get().copied().unwrap_or(&COM1)
 }
-/// By name.
+
+/// The stream device of this name: `console`, `ttyS0` or `rng`.
 pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
-    (name == "console" || name == "ttyS0").then(console)
+    match name {
+        "console" => Some(console()),
+        "ttyS0" if COM1.is_present() => Some(&COM1),
+        "rng" => virtio::rng::device(),
+        _ => None,
+    }
 }
-/// By number.
-pub fn block_device(_: usize) -> Option<&'static dyn BlockDevice> {
-    None
+
+/// Disk number `index`, in the order of the command line.
+pub fn block_device(index: usize) -> Option<&'static dyn BlockDevice> {
+    virtio::blk::disk(index)
 }
-/// Counts.
+
+/// Counts of all drivers.
 pub fn counters() -> Counters {
-    Counters::default()
+    Counters {
+        block_requests: virtio::blk::requests(),
+        notifications: virtio::notifications(),
+    }
 }
