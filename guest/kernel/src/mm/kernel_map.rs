@@ -27,7 +27,7 @@ pub struct ImageLayout {
     pub sections: [u64; 3],
     /// Root table with the kernel's half only.
     pub root: u64,
-    /// Root table that maps the first GiB to itself, too.
+    /// Root table that maps the first 4 MiB to themselves, too.
     pub boot_root: u64,
     /// Last-level table of the image's 2 MiB.
     pub image_table: u64,

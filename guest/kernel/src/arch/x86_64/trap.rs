@@ -4,14 +4,17 @@
 //! ring 3 ──interrupt, exception──> vector n ─> trap_entry ─> handle ─> trap_return ──> ring 3
 //!        ──syscall──> stub of processor n ──> syscall_entry ─> handle_syscall ──┘
 //! ```
-//! Rust code keeps rbx, rbp and r12-r15 by itself, so they are not stored on the way in but where
-//! somebody looks at them: in a fork, and when the kernel itself has faulted.
+//! Rust code keeps rbx, rbp and r12-r15 by itself, so a system call does not store them, but for
+//! a fork, whose child needs them.
+//!
+//! On some software KVM hosts `syscall` goes to the stub without leaving ring 3, and the first
+//! fetch there faults. That page fault is taken for the system call it is ([`late_syscall`]).
 
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 
 use super::descriptor::{KERNEL_CODE, USER_CODE, USER_DATA};
-use super::{MAX_CPUS, apic, cpu, cpu_id, fpu, tlb};
+use super::{MAX_CPUS, USER_END, apic, cpu, cpu_id, fpu, tlb};
 use crate::{irq, panic, process, sched, syscall};
 
 /// Registers of what was interrupted, as they lie on the kernel stack.
@@ -19,7 +22,7 @@ use crate::{irq, panic, process, sched, syscall};
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(missing_docs, reason = "registers by name")]
 pub struct TrapFrame {
-    /// The first six are valid in a fork and after a fault in ring 0 only.
+    /// The first six are not valid in system calls other than a fork.
     pub r15: u64,
     pub r14: u64,
     pub r13: u64,
@@ -51,6 +54,9 @@ const _: () = assert!(
 
 /// Interrupts on, and bit 1, which is always set.
 const USER_FLAGS: u64 = 0x202;
+
+/// Flags that ring 3 sets for itself: CF, PF, AF, ZF, SF, TF, DF, OF, AC, ID.
+const SETTABLE_FLAGS: u64 = 0x0024_0dd5;
 
 impl TrapFrame {
     /// The state in which ring 3 starts at `rip` with `rsp` and two arguments.
@@ -133,11 +139,14 @@ global_asm!(
     "push r9",
     "push r10",
     "push r11",
-    "sub rsp, 48",
+    "push rbx",
+    "push rbp",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
     "cld",
-    "test byte ptr [rsp + 144], 3",
-    "jz 3f",
-    "2: mov rdi, rsp",
+    "mov rdi, rsp",
     "call {handle}",
     // How a thread enters ring 3 for the first time, and a fork's child: all registers count.
     "trap_return: add rsp, 48",
@@ -152,15 +161,6 @@ global_asm!(
     "pop rax",
     "add rsp, 16",
     "iretq",
-    // From ring 0: somebody may want to see all registers.
-    "3: mov [rsp], r15",
-    "mov [rsp + 8], r14",
-    "mov [rsp + 16], r13",
-    "mov [rsp + 24], r12",
-    "mov [rsp + 32], rbp",
-    "mov [rsp + 40], rbx",
-    "jmp 2b",
-
     ".globl thread_entry",
     "thread_entry:",
     "call {switched}",
@@ -266,6 +266,9 @@ pub(super) const SPURIOUS: u64 = 63;
 
 extern "C" fn handle(frame: &mut TrapFrame) {
     match frame.vector {
+        PAGE_FAULT if frame.rip == syscall_entry(cpu_id()) && frame.is_user() => {
+            late_syscall(frame)
+        }
         PAGE_FAULT if frame.is_user() => process::page_fault(frame, cpu::fault_address()),
         DEVICE_NOT_AVAILABLE if frame.is_user() => fpu::load(),
         NMI if panic::is_under_way() => cpu::stop(),
@@ -277,6 +280,17 @@ extern "C" fn handle(frame: &mut TrapFrame) {
     if frame.is_user() {
         sched::before_user();
     }
+}
+
+/// A system call whose stub was entered in ring 3. A program may also have jumped there, with
+/// anything in the registers that `syscall` sets.
+fn late_syscall(frame: &mut TrapFrame) {
+    if frame.rcx >= USER_END {
+        return process::page_fault(frame, frame.rip);
+    }
+    frame.rip = frame.rcx;
+    frame.rflags = frame.r11 & SETTABLE_FLAGS | USER_FLAGS;
+    frame.rax = syscall::dispatch(frame).cast_unsigned();
 }
 
 fn interrupt(vector: u64) {
