@@ -195,9 +195,12 @@ impl TestVm {
         }
     }
 
-    /// Process number.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+    /// Sends a signal, named as kill(1) does: `TERM`.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status()?;
+        ensure!(status.success(), "SIG{name} was not sent");
+        Ok(())
     }
 
     /// The terminal that it runs on.
