@@ -5,7 +5,7 @@
 //! - [`Kernel`] wraps machine code ([`machine_code!`]) into an ELF file; [`Script`] makes one that
 //!   does a list of port, memory and register accesses.
 //! - [`binary`] finds `hostel`, [`host`] says whether and on what kind of KVM a test can run.
-//! - [`virtio`] is the driver's side of a virtio-mmio device, as steps of a [`Script`].
+//! - [`virtio`] and [`block`] are the driver's side of a device, as steps of a [`Script`].
 //! - [`disassembly`] looks for instructions that a kernel image must not have.
 //! - [`bench`] times things and prints them.
 //!
@@ -14,6 +14,7 @@
 
 pub mod bench;
 pub mod binary;
+pub mod block;
 pub mod disassembly;
 pub mod host;
 mod kernel;

@@ -5,7 +5,7 @@
 //! [`Script::send`] writes it to the serial port. Memory from [`BUFFER`] on is the script's own.
 //!
 //! ```text
-//!  0x100000 entry, by protocol   0x102000 GDT            0x10e000 entry register, CPUID result
+//!  0x100000 entry, by protocol   0x102000 GDT            0x10e000 entry register, CPUID result, stack
 //!  0x101000 interpreter          0x110000 page tables    0x200000 steps    0x400000 BUFFER
 //! ```
 
@@ -87,10 +87,12 @@ enum Op {
     Popcnt,
     Halt,
     Spin,
+    Call,
 }
 
 machine_code!(
     fn interpreter {
+        "mov $0x10f000, %esp"
         "mov $0x200000, %edi"
         "1: mov (%rdi), %rax"
         "mov 8(%rdi), %rsi"
@@ -232,6 +234,10 @@ machine_code!(
         // Spin
         ".balign 64"
         "2: jmp 2b"
+        // Call
+        ".balign 64"
+        "call *%rsi"
+        "jmp 1b"
     }
 );
 
@@ -356,6 +362,11 @@ impl Script {
     /// Spins for ever.
     pub fn spin(self) -> Self {
         self.step(Op::Spin, 0, 0)
+    }
+
+    /// Calls machine code at `address`, which keeps rdi as it is and returns.
+    pub fn call(self, address: u64, code: &[u8]) -> Self {
+        self.memory(address, code).step(Op::Call, address, 0)
     }
 
     /// Ends with a byte to the debug-exit port.

@@ -1,6 +1,6 @@
 //! The driver's side of a virtio-mmio device as steps of a [`Script`] (virtio 1.3 4.2).
 
-use crate::script::{BUFFER, Script};
+use crate::script::Script;
 
 /// Registers (virtio 1.3 4.2.2).
 pub mod reg {
@@ -45,8 +45,33 @@ const DRIVER_OK: u64 = 15;
 /// VIRTIO_F_VERSION_1 in the second word.
 const VERSION_1: u64 = 1;
 
-/// Where a queue's rings are: descriptors, available, used.
-pub const RINGS: [u64; 3] = [BUFFER + 0x1000, BUFFER + 0x2000, BUFFER + 0x3000];
+/// Where the rings of a queue are: descriptors, available, used.
+#[derive(Clone, Copy, Debug)]
+pub struct Rings(pub [u64; 3]);
+
+impl Rings {
+    /// A page each from `base` on.
+    pub const fn at(base: u64) -> Self {
+        Self([base, base + 0x1000, base + 0x2000])
+    }
+
+    /// Fills them: these descriptors, and chains that start with `heads` made available.
+    pub fn fill(self, script: Script, descriptors: &[Descriptor], heads: &[u16]) -> Script {
+        let table: Vec<u8> = descriptors.iter().flat_map(|d| d.bytes()).collect();
+        let count = u16::try_from(heads.len()).expect("a handful");
+        let available = [&[0, count], heads].concat();
+        let available: Vec<u8> = available.into_iter().flat_map(u16::to_le_bytes).collect();
+        script
+            .memory(self.0[0], &table)
+            .memory(self.0[1], &available)
+            .memory(self.0[2], &[0; 64])
+    }
+
+    /// Waits until the device has used so many chains.
+    pub fn wait(self, script: Script, chains: u16) -> Script {
+        script.wait16(self.0[2] + 2, chains)
+    }
+}
 
 /// A descriptor (virtio 1.3 2.7.5).
 #[derive(Clone, Copy, Debug)]
@@ -55,14 +80,22 @@ pub struct Descriptor {
     pub address: u64,
     /// Bytes.
     pub len: u32,
-    /// NEXT 1, WRITE 2, INDIRECT 4.
+    /// [`Self::NEXT`], [`Self::WRITE`], [`Self::INDIRECT`].
     pub flags: u16,
     /// The next one.
     pub next: u16,
 }
 
 impl Descriptor {
-    fn bytes(self) -> Vec<u8> {
+    /// Another one follows.
+    pub const NEXT: u16 = 1;
+    /// The device writes.
+    pub const WRITE: u16 = 2;
+    /// It is a table of descriptors.
+    pub const INDIRECT: u16 = 4;
+
+    /// As it is in memory.
+    pub fn bytes(self) -> Vec<u8> {
         let mut bytes = self.address.to_le_bytes().to_vec();
         bytes.extend(self.len.to_le_bytes());
         bytes.extend(self.flags.to_le_bytes());
@@ -86,36 +119,23 @@ pub fn negotiate(script: Script, base: u64) -> Script {
 }
 
 /// Sets queue `index` up.
-pub fn set_queue(script: Script, base: u64, index: u64, size: u64, rings: [u64; 3]) -> Script {
+pub fn set_queue(script: Script, base: u64, index: u64, size: u64, rings: Rings) -> Script {
     let script =
         script
             .write(4, base + reg::QUEUE_SEL, index)
             .write(4, base + reg::QUEUE_NUM, size);
-    let script =
-        reg::QUEUE_ADDRESSES
-            .into_iter()
-            .zip(rings)
-            .fold(script, |script, (register, address)| {
-                script
-                    .write(4, base + register, address & 0xffff_ffff)
-                    .write(4, base + register + 4, address >> 32)
-            });
+    let script = reg::QUEUE_ADDRESSES.into_iter().zip(rings.0).fold(
+        script,
+        |script, (register, address)| {
+            script
+                .write(4, base + register, address & 0xffff_ffff)
+                .write(4, base + register + 4, address >> 32)
+        },
+    );
     script.write(4, base + reg::QUEUE_READY, 1)
 }
 
 /// The driver is ready.
 pub fn driver_ok(script: Script, base: u64) -> Script {
     script.write(4, base + reg::STATUS, DRIVER_OK)
-}
-
-/// Rings in memory: these descriptors, and chains that start with `heads` made available.
-pub fn rings(script: Script, descriptors: &[Descriptor], heads: &[u16]) -> Script {
-    let table: Vec<u8> = descriptors.iter().flat_map(|d| d.bytes()).collect();
-    let count = u16::try_from(heads.len()).expect("a handful");
-    let available = [&[0, count], heads].concat();
-    let available: Vec<u8> = available.into_iter().flat_map(u16::to_le_bytes).collect();
-    script
-        .memory(RINGS[0], &table)
-        .memory(RINGS[1], &available)
-        .memory(RINGS[2], &[0; 64])
 }

@@ -36,7 +36,11 @@ fn accesses() -> Script {
 fn the_report_counts_each_access_once() -> Result<()> {
     require_kvm!();
     let kernel = accesses().pvh();
-    let ended = TestVm::builder().kernel(&kernel).report().run()?.expect(0)?;
+    let ended = TestVm::builder()
+        .kernel(&kernel)
+        .report()
+        .run()?
+        .expect(0)?;
     let report = ended.report()?;
     let expected = [
         ("pio_write", "serial", TIMES),
@@ -52,7 +56,10 @@ fn the_report_counts_each_access_once() -> Result<()> {
     ];
     for (kind, device, count) in expected {
         let counted = report.exits(kind, device);
-        ensure!(counted == count, "{kind} at {device}: {counted}, not {count}");
+        ensure!(
+            counted == count,
+            "{kind} at {device}: {counted}, not {count}"
+        );
     }
     Ok(())
 }
@@ -61,7 +68,11 @@ fn the_report_counts_each_access_once() -> Result<()> {
 fn times_add_up_and_percentiles_are_in_order() -> Result<()> {
     require_kvm!();
     let kernel = accesses().pvh();
-    let ended = TestVm::builder().kernel(&kernel).report().run()?.expect(0)?;
+    let ended = TestVm::builder()
+        .kernel(&kernel)
+        .report()
+        .run()?
+        .expect(0)?;
     let rows = ended.report()?.json["exits"].as_array().cloned();
     for row in rows.unwrap_or_default() {
         let field = |name: &str| row[name].as_u64().unwrap_or(0);

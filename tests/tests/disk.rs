@@ -2,25 +2,15 @@
 
 use anyhow::{Result, ensure};
 use std::path::Path;
-use tests::virtio::{self, DEVICES, Descriptor, RINGS, reg};
-use tests::{BUFFER, Scratch, Script, TestVm, require_kvm};
+use tests::block::{Request, SECTOR_BYTES, request};
+use tests::virtio::{DEVICES, reg};
+use tests::{Scratch, Script, TestVm, require_kvm};
 
 const SECTORS: u64 = 64;
-const SECTOR_BYTES: usize = 512;
 /// Device id of a block device (virtio 1.3 5.2.1).
 const BLOCK: u32 = 2;
 /// VIRTIO_BLK_F_RO
 const READ_ONLY: u32 = 1 << 5;
-
-/// Parts of a request in memory (virtio 1.3 5.2.6).
-const HEADER: u64 = BUFFER + 0x4000;
-const STATUS: u64 = BUFFER + 0x5000;
-const DATA: u64 = BUFFER + 0x6000;
-const TYPE_IN: u32 = 0;
-const TYPE_OUT: u32 = 1;
-
-const NEXT: u16 = 1;
-const WRITE: u16 = 2;
 
 fn disk(scratch: &Scratch) -> Result<std::path::PathBuf> {
     let bytes: Vec<u8> = (0..SECTORS as usize * SECTOR_BYTES)
@@ -31,11 +21,17 @@ fn disk(scratch: &Scratch) -> Result<std::path::PathBuf> {
 
 /// Prints magic, device id, feature word 0 and capacity of the first device.
 fn identify() -> Script {
-    let fields = [reg::MAGIC, reg::DEVICE_ID, reg::DEVICE_FEATURES, reg::CONFIG, reg::CONFIG + 4];
+    let fields = [
+        reg::MAGIC,
+        reg::DEVICE_ID,
+        reg::DEVICE_FEATURES,
+        reg::CONFIG,
+        reg::CONFIG + 4,
+    ];
     let script = Script::new().write(4, DEVICES + reg::DEVICE_FEATURES_SEL, 0);
-    fields
-        .into_iter()
-        .fold(script, |script, field| script.read(4, DEVICES + field).send(4))
+    fields.into_iter().fold(script, |script, field| {
+        script.read(4, DEVICES + field).send(4)
+    })
 }
 
 fn words(bytes: &[u8]) -> Vec<u32> {
@@ -43,37 +39,6 @@ fn words(bytes: &[u8]) -> Vec<u32> {
     words
         .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
         .collect()
-}
-
-/// One request for a sector of data, then its status byte and the data are printed.
-fn request(kind: u32, sector: u64, data: &[u8]) -> Script {
-    let header = [&kind.to_le_bytes()[..], &[0; 4], &sector.to_le_bytes()].concat();
-    let data_flags = if kind == TYPE_IN { WRITE | NEXT } else { NEXT };
-    let chain = [
-        (HEADER, 16, NEXT),
-        (DATA, SECTOR_BYTES as u32, data_flags),
-        (STATUS, 1, WRITE),
-    ];
-    let chain: Vec<Descriptor> = (1..)
-        .zip(chain)
-        .map(|(next, (address, len, flags))| Descriptor {
-            address,
-            len,
-            flags,
-            next,
-        })
-        .collect();
-    let script = virtio::negotiate(Script::new(), DEVICES);
-    let script = virtio::set_queue(script, DEVICES, 0, 16, RINGS);
-    let script = virtio::driver_ok(script, DEVICES);
-    virtio::rings(script, &chain, &[0])
-        .memory(HEADER, &header)
-        .memory(STATUS, &[0xff])
-        .memory(DATA, data)
-        .write(4, DEVICES + reg::QUEUE_NOTIFY, 0)
-        .wait16(RINGS[2] + 2, 1)
-        .print(STATUS, 1)
-        .print(DATA, SECTOR_BYTES as u64)
 }
 
 fn run(script: &Script, disk: &Path) -> Result<Vec<u8>> {
@@ -110,7 +75,10 @@ fn a_read_only_disk_says_so() -> Result<()> {
 fn a_sector_is_read() -> Result<()> {
     require_kvm!();
     let scratch = Scratch::new()?;
-    let output = run(&request(TYPE_IN, 9, &[0; SECTOR_BYTES]), &disk(&scratch)?)?;
+    let output = run(
+        &request(Script::new(), Request::Read, 9, &[0; SECTOR_BYTES]),
+        &disk(&scratch)?,
+    )?;
     ensure!(output[0] == 0, "status {}", output[0]);
     ensure!(output[1..] == [9; SECTOR_BYTES], "{output:?}");
     Ok(())
@@ -122,7 +90,10 @@ fn a_sector_is_written_to_the_file() -> Result<()> {
     let scratch = Scratch::new()?;
     let path = disk(&scratch)?;
     let before = std::fs::read(&path)?;
-    let output = run(&request(TYPE_OUT, 9, &[0xab; SECTOR_BYTES]), &path)?;
+    let output = run(
+        &request(Script::new(), Request::Write, 9, &[0xab; SECTOR_BYTES]),
+        &path,
+    )?;
     ensure!(output[0] == 0, "status {}", output[0]);
     let after = std::fs::read(&path)?;
     let sector = 9 * SECTOR_BYTES..10 * SECTOR_BYTES;
@@ -138,7 +109,10 @@ fn a_read_only_disk_refuses_writes() -> Result<()> {
     let scratch = Scratch::new()?;
     let path = disk(&scratch)?;
     let before = std::fs::read(&path)?;
-    let output = run_read_only(&request(TYPE_OUT, 9, &[0xab; SECTOR_BYTES]), &path)?;
+    let output = run_read_only(
+        &request(Script::new(), Request::Write, 9, &[0xab; SECTOR_BYTES]),
+        &path,
+    )?;
     ensure!(output[0] != 0, "the write went well");
     ensure!(std::fs::read(&path)? == before, "the file has changed");
     Ok(())

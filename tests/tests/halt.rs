@@ -58,7 +58,11 @@ fn a_panic_of_the_guests_kernel_is_a_crash() -> Result<()> {
 fn a_triple_fault_is_a_crash_with_registers() -> Result<()> {
     require_kvm!();
     let ended = ends(&Script::new().invalid_opcode(), 4, "triple_fault")?;
-    ended.expect_words(&["hostel: triple fault", "rip 0000000000101", "cr3 0000000000110000"])?;
+    ended.expect_words(&[
+        "hostel: triple fault",
+        "rip 0000000000101",
+        "cr3 0000000000110000",
+    ])?;
     Ok(())
 }
 
@@ -70,7 +74,11 @@ fn an_instruction_that_kvm_cannot_emulate_is_a_crash_with_its_bytes() -> Result<
     }
     let ended = ends(&Script::new().popcnt(), 4, "emulation_failure")?;
     // popcnt rax, rax
-    ended.expect_words(&["cannot emulate", "bytes at rip: f3 48 0f b8 c0", "rip 0000000000101"])?;
+    ended.expect_words(&[
+        "cannot emulate",
+        "bytes at rip: f3 48 0f b8 c0",
+        "rip 0000000000101",
+    ])?;
     Ok(())
 }
 
@@ -81,7 +89,7 @@ fn a_guest_that_never_ends_runs_into_the_timeout() -> Result<()> {
         let start = Instant::now();
         let vm = TestVm::builder().kernel(&script.pvh()).timeout(1).report();
         let ended = vm.run()?.expect_line(5, &["time is over", "--timeout"])?;
-        ensure!(ended.report()?.halt() == "timeout");
+        ensure!(ended.report()?.halt() == "timeout", "the reason");
         let took = start.elapsed();
         let about = Duration::from_millis(900)..Duration::from_secs(5);
         ensure!(about.contains(&took), "took {took:?}");
