@@ -14,7 +14,7 @@
 //! - [`device_manager`] alone wires devices; what they do is in crate `devices`.
 //! - [`machine`] is a VM from configuration to [`halt::HaltReason`]; [`run_loop`] runs its vCPUs
 //!   and [`accounting`] counts their exits; [`supervisor`] is the event loop of the main thread:
-//!   input, deadline, signals, the guest's end.
+//!   [`input`], deadline, signals, the guest's end.
 //! - [`run`] is `hostel run`; [`suite`] listens to the built-in guest's results, which
 //!   [`stream`] takes out of its console, [`table`] shows them and [`report`] writes them.
 //! - [`guest`] holds the built-in guest, [`doctor`] is `hostel doctor`.
@@ -30,6 +30,7 @@ pub mod device_manager;
 pub mod doctor;
 pub mod guest;
 pub mod halt;
+pub mod input;
 pub mod kvm;
 pub mod machine;
 pub mod memory;

@@ -7,9 +7,9 @@ use crate::accounting::{self, ExitRow, ExitStats};
 use crate::boot::{self, BootError, Handover, InitrdError, KernelError, elf, initrd};
 use crate::device_manager::{Backends, DeviceManager, WiringError};
 use crate::halt::status;
-use crate::kvm::{Chips, Kvm, KvmError, Vcpu, VcpuError, Vm, VmError};
+use crate::kvm::{Chips, Kvm, KvmError, VcpuError, Vm, VmError};
 use crate::memory::{self, GuestMemory, MemoryError, MemorySize};
-use crate::run_loop::{Shared, VcpuHandle};
+use crate::run_loop::{Gate, Shared, VcpuHandle};
 use devices::legacy::serial::SerialPort;
 use devices::power::PowerSwitch;
 use devices::virtio::console::ConsoleInput;
@@ -144,9 +144,10 @@ impl Timeline {
 
 /// A virtual machine, before it runs and while it does.
 pub struct Machine {
-    // The handles stop their threads when dropped, before what the threads use goes.
+    // Dropped in this order: the gate sends waiting threads home, the handles stop the others,
+    // then goes what the threads use.
+    gate: Gate,
     handles: Vec<VcpuHandle>,
-    waiting: Vec<Vcpu>,
     shared: Arc<Shared>,
     device_names: Vec<String>,
     tsc_khz: u32,
@@ -186,6 +187,14 @@ impl Machine {
         let cpus = 0..config.cpus;
         let vcpus = cpus.map(|index| vm.create_vcpu(index, config.cpus));
         let vcpus = vcpus.collect::<Result<Vec<_>, _>>()?;
+        vcpus[0].start_at(boot::cpu_mode(kernel.entry.protocol), kernel.entry.address)?;
+        let tsc_khz = vcpus[0].tsc_khz()?;
+        let mut handles = Vec::new();
+        // Dropped before the handles, which wait for their threads.
+        let gate = Gate::default();
+        for (index, vcpu) in (0..).zip(vcpus) {
+            handles.push(VcpuHandle::spawn(index, vcpu, &gate)?);
+        }
         let power = PowerSwitch::new()?;
         let devices = DeviceManager::new(&vm, &power, backends)?;
         let cmdline: Vec<&str> = std::iter::once(config.cmdline.as_str())
@@ -198,8 +207,7 @@ impl Machine {
             cmdline: &cmdline.join(" "),
             cpus: config.cpus,
         };
-        let mode = boot::hand_over(&memory, &handover)?;
-        vcpus[0].start_at(mode, kernel.entry.address)?;
+        boot::hand_over(&memory, &handover)?;
         timeline.note(Point::VmCreated);
         let halt_evt = EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)?;
         let shared = Shared {
@@ -211,9 +219,9 @@ impl Machine {
             halt_evt,
         };
         Ok(Self {
-            handles: Vec::new(),
-            tsc_khz: vcpus[0].tsc_khz()?,
-            waiting: vcpus,
+            gate,
+            handles,
+            tsc_khz,
             shared: Arc::new(shared),
             device_names: devices.names,
             serial: devices.serial,
@@ -224,13 +232,9 @@ impl Machine {
     }
 
     /// Starts the vCPUs.
-    pub fn start(&mut self) -> Result<(), MachineError> {
+    pub fn start(&self) {
         self.timeline.note(Point::FirstRun);
-        for (index, vcpu) in (0..).zip(self.waiting.drain(..)) {
-            self.handles
-                .push(VcpuHandle::spawn(index, vcpu, self.shared.clone())?);
-        }
-        Ok(())
+        self.gate.open(self.shared.clone());
     }
 
     /// Where the vCPUs tell that the VM has ended.
@@ -254,7 +258,7 @@ impl Machine {
         self.timeline.note(Point::Ended);
     }
 
-    /// Exit counters of the vCPUs that have started.
+    /// Exit counters of the vCPUs.
     pub fn counters(&self) -> Vec<Arc<ExitStats>> {
         self.handles.iter().map(VcpuHandle::stats).collect()
     }

@@ -7,6 +7,7 @@ use crate::device_manager::{Backends, Sink};
 use crate::doctor::Probe;
 use crate::guest;
 use crate::halt::{HaltReason, status};
+use crate::input::InputPort;
 use crate::kvm::Kvm;
 use crate::machine::{Config, Image, Machine, MachineError, Point, Timeline};
 use crate::memory::{self, MemorySize};
@@ -15,7 +16,7 @@ use crate::report::{HaltReport, HostReport, Report, VmReport};
 use crate::signals::Signals;
 use crate::stream::Splitter;
 use crate::suite::{CheckResult, ExitCounters, GuestPanic, SuiteLog};
-use crate::supervisor::{InputPort, Watch, supervise};
+use crate::supervisor::{Watch, supervise};
 use crate::terminal::RawMode;
 use crate::{symbols, table};
 use abi::port::{Exit, Mark};
@@ -179,9 +180,9 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
     };
     let signals = Signals::take().map_err(RunError::Host)?;
     let mut machine = Machine::build(config, backends, timeline)?;
-    let halt = boot_and_watch(wishes, &mut machine, signals, &counters)?;
+    let halt = boot_and_watch(wishes, &machine, signals, &counters)?;
     let overhead = match prepared.report {
-        Some(_) => memory::resident_bytes().map_err(RunError::Host)?.1,
+        Some(_) => vmm_overhead().map_err(RunError::Host)?,
         None => 0,
     };
     machine.stop();
@@ -194,6 +195,12 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
     }
     say_why(&halt, &checks, status);
     Ok(status)
+}
+
+/// Resident bytes that are not the guest's, once the start of this program is given back.
+fn vmm_overhead() -> io::Result<u64> {
+    memory::release_startup_pages();
+    Ok(memory::resident_bytes()?.1)
 }
 
 fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
@@ -325,7 +332,7 @@ fn on_mark(timeline: Arc<Timeline>) -> Box<dyn FnMut(u8) + Send> {
 /// From the first instruction to the end.
 fn boot_and_watch(
     wishes: &Wishes,
-    machine: &mut Machine,
+    machine: &Machine,
     signals: Signals,
     counters: &ExitCounters,
 ) -> Result<HaltReason, RunError> {
@@ -349,10 +356,9 @@ fn boot_and_watch(
         timeout: wishes.timeout,
         signals: Some(signals),
     };
-    machine.start()?;
     // Nobody else sets it.
     let _ = counters.set(machine.counters());
-    memory::release_startup_pages();
+    machine.start();
     supervise(machine, watch).map_err(RunError::Host)
 }
 

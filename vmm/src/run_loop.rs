@@ -15,6 +15,7 @@ use crate::kvm::{ExitKind, Kicker, Vcpu, VmExit, ticks};
 use crate::memory::GuestMemory;
 use devices::bus::{DeviceId, MmioBus, PioBus, Width};
 use devices::power::PowerSwitch;
+use std::hint;
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -36,6 +37,40 @@ pub struct Shared {
     pub halt: OnceLock<HaltReason>,
     /// Signalled then.
     pub halt_evt: EventFd,
+}
+
+/// vCPU threads wait here until the machine is whole: a thread takes long to start, which it does
+/// while the devices are made. Dropping it sends them home.
+#[derive(Default)]
+pub struct Gate(Arc<OnceLock<Option<Arc<Shared>>>>);
+
+impl Gate {
+    /// Lets the vCPUs run.
+    pub fn open(&self, shared: Arc<Shared>) {
+        // The second of two openings changes nothing.
+        let _ = self.0.set(Some(shared));
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let _ = self.0.set(None);
+    }
+}
+
+/// How often a thread looks at the gate before it sleeps: about as long as a wake-up takes.
+const LOOKS: u32 = 20_000;
+
+/// Waits for the gate; the first vCPU, which all wait for, awake at first.
+fn pass(gate: &OnceLock<Option<Arc<Shared>>>, index: u8) -> Option<Arc<Shared>> {
+    let looks = if index == 0 { LOOKS } else { 0 };
+    for _ in 0..looks {
+        if gate.get().is_some() {
+            break;
+        }
+        hint::spin_loop();
+    }
+    gate.wait().clone()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,8 +124,8 @@ pub struct VcpuHandle {
 }
 
 impl VcpuHandle {
-    /// Starts the thread of vCPU `index`.
-    pub fn spawn(index: u8, vcpu: Vcpu, shared: Arc<Shared>) -> io::Result<Self> {
+    /// Starts the thread of vCPU `index`, which runs once the gate opens.
+    pub fn spawn(index: u8, vcpu: Vcpu, gate: &Gate) -> io::Result<Self> {
         let control = Arc::new(Control {
             command: AtomicU8::new(Command::Run as u8),
             resting: Mutex::new(false),
@@ -98,6 +133,7 @@ impl VcpuHandle {
         });
         let (kicker, stats) = (Kicker::new(), Arc::new(ExitStats::default()));
         let parts = (control.clone(), kicker.clone(), stats.clone());
+        let gate = gate.0.clone();
         let thread = thread::Builder::new()
             .name(format!("vcpu{index}"))
             .stack_size(STACK_BYTES);
@@ -105,6 +141,9 @@ impl VcpuHandle {
             let (control, kicker, stats) = parts;
             let mut vcpu = vcpu;
             vcpu.attach(kicker);
+            let Some(shared) = pass(&gate, index) else {
+                return;
+            };
             let reason = run(&mut vcpu, &shared, &control, &stats);
             if let Some(reason) = reason
                 && shared.halt.set(reason).is_ok()

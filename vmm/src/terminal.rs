@@ -82,6 +82,7 @@ const PREFIX: u8 = 0x01;
 /// What `Ctrl-A h` shows.
 pub const HELP: &str = "\n\
     Ctrl-A x  ends the virtual machine\n\
+    Ctrl-A p  pauses it, or lets it go on\n\
     Ctrl-A h  shows this help\n\
     Ctrl-A Ctrl-A  sends Ctrl-A to the guest\n";
 
@@ -90,6 +91,8 @@ pub const HELP: &str = "\n\
 pub enum EscapeCommand {
     /// `Ctrl-A x`
     Quit,
+    /// `Ctrl-A p`
+    Pause,
     /// `Ctrl-A h`
     Help,
 }
@@ -108,6 +111,7 @@ impl Escape {
             match (std::mem::take(&mut self.after_prefix), byte) {
                 (false, PREFIX) => self.after_prefix = true,
                 (true, b'x' | b'X') => return Some(EscapeCommand::Quit),
+                (true, b'p' | b'P') => return Some(EscapeCommand::Pause),
                 (true, b'h' | b'H' | b'?') => return Some(EscapeCommand::Help),
                 (true, PREFIX) | (false, _) => guest.push(byte),
                 // Not a command: the guest gets both.

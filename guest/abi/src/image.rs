@@ -15,6 +15,9 @@ pub const INIT: &str = "bin/init";
 pub mod param {
     /// Where the console stream goes: `ttyS0` (16550) or `hvc0` (virtio-console).
     pub const CONSOLE: &str = "console";
+    /// Bytes that the 16550's transmitter takes at once, default 16: more for a virtual one that
+    /// is known never to be full.
+    pub const UART_FIFO: &str = "uart_fifo";
     /// Scheduling policy: `round-robin` (default) or `priority`.
     pub const SCHED: &str = "sched";
     /// Length of a time slice in microseconds, default 10000.

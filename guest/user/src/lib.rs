@@ -1,2 +1,34 @@
-//! Hostel guest programs runtime.
+//! Runtime of the programs that Hostel's guest kernel runs in ring 3.
+//!
+//! A program is one file of `src/bin`: it says `user::program!(main)` or, when it is a check of a
+//! suite, `user::check!(run)`, and is safe code from there on. What it stands on:
+//!
+//! - [`start`]: the entry point, arguments and the panic handler; `routines`: what compiled code
+//!   calls without saying so (`memcpy` and its like).
+//! - [`sys`]: one function for each system call, with typed results.
+//! - [`file`], [`process`], [`thread`], [`sync`], [`time`], [`mapping`]: the same as things with
+//!   an owner. `heap` makes `alloc` usable.
+//! - [`check`]: how a check measures, judges and reports.
+//! - [`fpu`], [`wild`]: what only assembly can do, for the checks about it.
 #![no_std]
+
+pub extern crate alloc;
+
+#[macro_use]
+pub mod file;
+#[macro_use]
+pub mod start;
+#[macro_use]
+pub mod check;
+pub mod fpu;
+mod heap;
+pub mod mapping;
+pub mod process;
+mod routines;
+pub mod sync;
+pub mod sys;
+pub mod thread;
+pub mod time;
+pub mod wild;
+
+pub use abi;

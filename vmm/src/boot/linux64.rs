@@ -1,7 +1,6 @@
 //! Linux's 64-bit protocol: zero page and identity-mapped first GiB (Linux boot.rst, 64-bit).
 
 use super::{BootError, Handover, layout, memory_map};
-use crate::kvm::CpuMode;
 use crate::memory::GuestMemory;
 use linux_loader::configurator::linux::LinuxBootConfigurator;
 use linux_loader::configurator::{BootConfigurator, BootParams};
@@ -18,7 +17,7 @@ const KERNEL_ALIGNMENT: u32 = 0x0100_0000;
 const PRESENT_WRITABLE: u64 = 3;
 const LARGE: u64 = 1 << 7;
 
-pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<CpuMode, BootError> {
+pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(), BootError> {
     let mut params = boot_params::default();
     params.hdr.boot_flag = BOOT_FLAG;
     params.hdr.header = HEADER_MAGIC;
@@ -43,21 +42,14 @@ pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<Cpu
     let params = BootParams::new(&params, GuestAddress(layout::ZERO_PAGE));
     LinuxBootConfigurator::write_bootparams(&params, memory)
         .expect("boot structures lie in the first MiB, which every guest has");
-    write_page_tables(memory)?;
-    Ok(CpuMode::Linux64 {
-        zero_page: layout::ZERO_PAGE,
-    })
+    write_page_tables(memory)
 }
 
 fn write_page_tables(memory: &GuestMemory) -> Result<(), BootError> {
-    let write = |value: u64, at| memory.write_obj(value, GuestAddress(at));
+    let write = |entry: u64, at| memory.write_obj(entry, GuestAddress(at));
     write(layout::BOOT_PDPT | PRESENT_WRITABLE, layout::BOOT_PML4)?;
     write(layout::BOOT_PD | PRESENT_WRITABLE, layout::BOOT_PDPT)?;
-    for page in 0..512 {
-        write(
-            (page << 21) | PRESENT_WRITABLE | LARGE,
-            layout::BOOT_PD + page * 8,
-        )?;
-    }
-    Ok(())
+    let pages = (0..512_u64).map(|page| (page << 21) | PRESENT_WRITABLE | LARGE);
+    let bytes: Vec<u8> = pages.flat_map(u64::to_le_bytes).collect();
+    Ok(memory.write_slice(&bytes, GuestAddress(layout::BOOT_PD))?)
 }

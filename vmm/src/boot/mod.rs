@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Kernel (elf.rs) --load--> entry, protocol --+
-//!  initrd (initrd.rs) -------> range ----------+--> pvh.rs or linux64.rs --> CpuMode for kvm
+//!  initrd (initrd.rs) -------> range ----------+--> pvh.rs or linux64.rs
 //!  command line, e820 -------------------------+
 //! ```
 //!
@@ -49,8 +49,20 @@ pub enum BootError {
     Memory(#[from] vm_memory::GuestMemoryError),
 }
 
-/// Writes what the protocol asks for and says how the first vCPU starts.
-pub fn hand_over(memory: &GuestMemory, handover: &Handover<'_>) -> Result<CpuMode, BootError> {
+/// How the first vCPU starts.
+pub fn cpu_mode(protocol: Protocol) -> CpuMode {
+    match protocol {
+        Protocol::Pvh => CpuMode::Pvh {
+            start_info: layout::PVH_START_INFO,
+        },
+        Protocol::Linux64 => CpuMode::Linux64 {
+            zero_page: layout::ZERO_PAGE,
+        },
+    }
+}
+
+/// Writes what the protocol asks for.
+pub fn hand_over(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(), BootError> {
     write_cmdline(memory, handover.cmdline)?;
     mptable::write(memory, handover.cpus)?;
     for (address, entry) in (layout::GDT..).step_by(8).zip(layout::GDT_ENTRIES) {

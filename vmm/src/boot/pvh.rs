@@ -1,7 +1,6 @@
 //! PVH: `hvm_start_info` with memory map, initrd as module, command line (Xen pvh.rst).
 
 use super::{BootError, Handover, layout, memory_map};
-use crate::kvm::CpuMode;
 use crate::memory::GuestMemory;
 use linux_loader::configurator::pvh::PvhBootConfigurator;
 use linux_loader::configurator::{BootConfigurator, BootParams};
@@ -16,7 +15,7 @@ const START_VERSION: u32 = 1;
 const MODULES: u64 = layout::PVH_START_INFO + 0x100;
 const MEMORY_MAP: u64 = layout::PVH_START_INFO + 0x200;
 
-pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<CpuMode, BootError> {
+pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(), BootError> {
     let map: Vec<_> = memory_map(memory)
         .into_iter()
         .map(|(addr, size, kind)| hvm_memmap_table_entry {
@@ -50,7 +49,5 @@ pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<Cpu
     }
     PvhBootConfigurator::write_bootparams(&params, memory)
         .expect("boot structures lie in the first MiB, which every guest has");
-    Ok(CpuMode::Pvh {
-        start_info: layout::PVH_START_INFO,
-    })
+    Ok(())
 }

@@ -12,7 +12,6 @@ use kvm_bindings::{
 };
 use kvm_ioctls::{Cap, IoEventAddress, NoDatamatch, VmFd};
 use std::io;
-use std::thread;
 use vm_memory::{Address, GuestMemoryBackend, GuestMemoryRegion};
 use vmm_sys_util::eventfd::EventFd;
 
@@ -60,20 +59,10 @@ pub struct Vm {
 impl Vm {
     /// A VM with this memory. vCPUs come from [`Self::create_vcpu`].
     pub fn new(kvm: &Kvm, memory: GuestMemory, chips: Chips) -> Result<Self, VmError> {
-        // The list of CPUID leaves takes KVM as long as half of the rest.
-        thread::scope(|scope| {
-            let cpuid = scope.spawn(|| kvm.fd.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES));
-            let mut vm = Self::without_cpuid(kvm, memory, chips)?;
-            let cpuid = cpuid.join().expect("an ioctl does not panic");
-            vm.cpuid = cpuid.map_err(VmError::at("list its CPUID leaves"))?;
-            Ok(vm)
-        })
-    }
-
-    fn without_cpuid(kvm: &Kvm, memory: GuestMemory, chips: Chips) -> Result<Self, VmError> {
         let fd = kvm.fd.create_vm().map_err(VmError::at("create a VM"))?;
+        let cpuid = kvm.fd.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES);
+        let cpuid = cpuid.map_err(VmError::at("list its CPUID leaves"))?;
         let tsc_deadline = kvm.fd.check_extension(Cap::TscDeadlineTimer);
-        let cpuid = CpuId::new(0).expect("an empty list is a list");
         let vm = Self {
             fd,
             cpuid,

@@ -1,0 +1,44 @@
+//! The IOAPIC: device lines to vectors. And the PIC before it, which is masked.
+
+use super::port::outb;
+use super::trap::{FIRST_LINE, LINES};
+use crate::mm::{MmioRegion, PhysAddr};
+use crate::sync::SpinLock;
+
+/// Where every machine without ACPI has it.
+const BASE: PhysAddr = PhysAddr(0xfec0_0000);
+const SELECT: u64 = 0x00;
+const WINDOW: u64 = 0x10;
+/// First register of line 0's redirection entry (82093AA 3.2.4). Edge, active high, processor 0
+/// are all zeroes in it.
+const REDIRECTION: u32 = 0x10;
+
+const PIC_MASKS: [u16; 2] = [0x21, 0xa1];
+
+static REGISTERS: SpinLock<Option<MmioRegion>> = SpinLock::new(None);
+
+/// Masks the PIC, which would share the first lines.
+pub fn mask_pic() {
+    for port in PIC_MASKS {
+        outb(port, 0xff);
+    }
+}
+
+/// Leads line `gsi` to its vector, on processor 0; false if there is no such line.
+pub fn route(gsi: u32) -> bool {
+    if u64::from(gsi) >= LINES {
+        return false;
+    }
+    let mut registers = REGISTERS.lock();
+    if registers.is_none() {
+        *registers = MmioRegion::map(BASE, 0x20);
+    }
+    let Some(registers) = &*registers else {
+        return false;
+    };
+    registers.write32(SELECT, REDIRECTION + gsi * 2 + 1);
+    registers.write32(WINDOW, 0);
+    registers.write32(SELECT, REDIRECTION + gsi * 2);
+    registers.write32(WINDOW, FIRST_LINE as u32 + gsi);
+    true
+}

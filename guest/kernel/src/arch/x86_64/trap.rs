@@ -1,0 +1,290 @@
+//! The ways into ring 0 and out of it.
+//!
+//! ```text
+//! ring 3 ──interrupt, exception──> vector n ─> trap_entry ─> handle ─> trap_return ──> ring 3
+//!        ──syscall──> stub of processor n ──> syscall_entry ─> handle_syscall ──┘
+//! ```
+//! Rust code keeps rbx, rbp and r12-r15 by itself, so they are not stored on the way in but where
+//! somebody looks at them: in a fork, and when the kernel itself has faulted.
+
+use core::arch::global_asm;
+use core::cell::UnsafeCell;
+
+use super::descriptor::{KERNEL_CODE, USER_CODE, USER_DATA};
+use super::{MAX_CPUS, apic, cpu, cpu_id, fpu, tlb};
+use crate::{irq, panic, process, sched, syscall};
+
+/// Registers of what was interrupted, as they lie on the kernel stack.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "registers by name")]
+pub struct TrapFrame {
+    /// The first six are valid in a fork and after a fault in ring 0 only.
+    pub r15: u64,
+    pub r14: u64,
+    pub r13: u64,
+    pub r12: u64,
+    pub rbp: u64,
+    pub rbx: u64,
+    pub r11: u64,
+    pub r10: u64,
+    pub r9: u64,
+    pub r8: u64,
+    pub rdi: u64,
+    pub rsi: u64,
+    pub rdx: u64,
+    pub rcx: u64,
+    pub rax: u64,
+    pub vector: u64,
+    pub error: u64,
+    pub rip: u64,
+    pub cs: u64,
+    pub rflags: u64,
+    pub rsp: u64,
+    pub ss: u64,
+}
+
+const _: () = assert!(
+    size_of::<TrapFrame>() == 176,
+    "the assembly below knows the layout"
+);
+
+/// Interrupts on, and bit 1, which is always set.
+const USER_FLAGS: u64 = 0x202;
+
+impl TrapFrame {
+    /// The state in which ring 3 starts at `rip` with `rsp` and two arguments.
+    pub fn user(rip: u64, rsp: u64, arguments: [u64; 2]) -> Self {
+        Self {
+            rdi: arguments[0],
+            rsi: arguments[1],
+            rip,
+            rsp,
+            cs: u64::from(USER_CODE),
+            ss: u64::from(USER_DATA),
+            rflags: USER_FLAGS,
+            ..Self::default()
+        }
+    }
+
+    fn is_user(&self) -> bool {
+        self.cs != u64::from(KERNEL_CODE)
+    }
+}
+
+/// Where a processor finds its stack on `syscall`, which loads none.
+#[repr(C)]
+struct SyscallStack {
+    user_rsp: UnsafeCell<u64>,
+    kernel_rsp: UnsafeCell<u64>,
+}
+
+// SAFETY: each processor touches its own element only.
+unsafe impl Sync for SyscallStack {}
+
+static SYSCALL_STACKS: [SyscallStack; MAX_CPUS] = [const {
+    SyscallStack {
+        user_rsp: UnsafeCell::new(0),
+        kernel_rsp: UnsafeCell::new(0),
+    }
+}; MAX_CPUS];
+
+/// Bytes of each processor's `syscall` stub.
+const SYSCALL_STUB_BYTES: u64 = 32;
+
+/// Where `syscall` enters the kernel on processor `cpu`.
+pub(super) fn syscall_entry(cpu: u32) -> u64 {
+    unsafe extern "C" {
+        safe static syscall_stubs: u8;
+    }
+    &raw const syscall_stubs as u64 + u64::from(cpu) * SYSCALL_STUB_BYTES
+}
+
+/// Sets where ring 3 enters the kernel on this processor.
+pub(super) fn set_kernel_stack(top: u64) {
+    super::descriptor::set_kernel_stack(top);
+    // SAFETY: this processor's own element.
+    unsafe { *SYSCALL_STACKS[cpu_id() as usize].kernel_rsp.get() = top };
+}
+
+global_asm!(
+    // Entry code of the vectors, 16 bytes each. Exceptions that push no error code push a zero.
+    ".pushsection .vectors, \"ax\"",
+    ".balign 16",
+    ".set vector, 0",
+    ".rept 64",
+    ".balign 16",
+    ".if vector != 8 && (vector < 10 || vector > 14) && vector != 17 && vector != 21",
+    "push 0",
+    ".endif",
+    "push vector",
+    "jmp trap_entry",
+    ".set vector, vector + 1",
+    ".endr",
+    ".popsection",
+
+    "trap_entry:",
+    "push rax",
+    "push rcx",
+    "push rdx",
+    "push rsi",
+    "push rdi",
+    "push r8",
+    "push r9",
+    "push r10",
+    "push r11",
+    "sub rsp, 48",
+    "cld",
+    "test byte ptr [rsp + 144], 3",
+    "jz 3f",
+    "2: mov rdi, rsp",
+    "call {handle}",
+    // How a thread enters ring 3 for the first time, and a fork's child: all registers count.
+    "trap_return: add rsp, 48",
+    "4: pop r11",
+    "pop r10",
+    "pop r9",
+    "pop r8",
+    "pop rdi",
+    "pop rsi",
+    "pop rdx",
+    "pop rcx",
+    "pop rax",
+    "add rsp, 16",
+    "iretq",
+    // From ring 0: somebody may want to see all registers.
+    "3: mov [rsp], r15",
+    "mov [rsp + 8], r14",
+    "mov [rsp + 16], r13",
+    "mov [rsp + 24], r12",
+    "mov [rsp + 32], rbp",
+    "mov [rsp + 40], rbx",
+    "jmp 2b",
+
+    ".globl thread_entry",
+    "thread_entry:",
+    "call {switched}",
+    "pop r15",
+    "pop r14",
+    "pop r13",
+    "pop r12",
+    "pop rbp",
+    "pop rbx",
+    "jmp 4b",
+
+    // `syscall`: rcx is the return address, r11 the flags, the stack the program's.
+    ".balign 32",
+    "syscall_stubs:",
+    ".set cpu, 0",
+    ".rept {cpus}",
+    ".balign 32",
+    "mov [rip + {stacks} + cpu * 16], rsp",
+    "mov rsp, [rip + {stacks} + cpu * 16 + 8]",
+    "push {user_data}",
+    "push [rip + {stacks} + cpu * 16]",
+    "jmp syscall_entry",
+    ".set cpu, cpu + 1",
+    ".endr",
+
+    "syscall_entry:",
+    "push r11",
+    "push {user_code}",
+    "push rcx",
+    "sub rsp, 16",
+    "push rax",
+    "sub rsp, 8",
+    "push rdx",
+    "push rsi",
+    "push rdi",
+    "push r8",
+    "push r9",
+    "push r10",
+    "sub rsp, 56",
+    "cmp eax, {fork}",
+    "je 6f",
+    "5: mov rdi, rsp",
+    "call {handle_syscall}",
+    "add rsp, 56",
+    "pop r10",
+    "pop r9",
+    "pop r8",
+    "pop rdi",
+    "pop rsi",
+    "pop rdx",
+    // Lost by contract, and not to show what the kernel had in them.
+    "xor ecx, ecx",
+    "xor r11d, r11d",
+    "add rsp, 8",
+    "pop rax",
+    "add rsp, 16",
+    "iretq",
+    "6: mov [rsp], r15",
+    "mov [rsp + 8], r14",
+    "mov [rsp + 16], r13",
+    "mov [rsp + 24], r12",
+    "mov [rsp + 32], rbp",
+    "mov [rsp + 40], rbx",
+    "jmp 5b",
+    handle = sym handle,
+    handle_syscall = sym handle_syscall,
+    switched = sym switched,
+    stacks = sym SYSCALL_STACKS,
+    cpus = const MAX_CPUS,
+    fork = const abi::syscall::Sysno::Fork as u64,
+    user_code = const USER_CODE,
+    user_data = const USER_DATA,
+);
+
+/// First steps of a thread on its own stack.
+extern "C" fn switched() {
+    sched::finish_switch();
+    sched::before_user();
+}
+
+extern "C" fn handle_syscall(frame: &mut TrapFrame) {
+    frame.rax = syscall::dispatch(frame).cast_unsigned();
+    sched::before_user();
+}
+
+const DEVICE_NOT_AVAILABLE: u64 = 7;
+const NMI: u64 = 2;
+const PAGE_FAULT: u64 = 14;
+const EXCEPTIONS: u64 = 32;
+
+/// First vector of the IOAPIC's lines.
+pub(super) const FIRST_LINE: u64 = 32;
+/// Lines that have a vector.
+pub(super) const LINES: u64 = 24;
+/// Vector of the local APIC's timer.
+pub(super) const TIMER: u64 = 56;
+/// Vector of [`apic::Ipi::Reschedule`].
+pub(super) const RESCHEDULE: u64 = 57;
+/// Vector of [`apic::Ipi::FlushTlb`].
+pub(super) const FLUSH_TLB: u64 = 58;
+/// Vector that the local APIC gives when an interrupt is gone again. Wants no end signalled.
+pub(super) const SPURIOUS: u64 = 63;
+
+extern "C" fn handle(frame: &mut TrapFrame) {
+    match frame.vector {
+        PAGE_FAULT if frame.is_user() => process::page_fault(frame, cpu::fault_address()),
+        DEVICE_NOT_AVAILABLE if frame.is_user() => fpu::load(),
+        NMI if panic::is_under_way() => cpu::stop(),
+        0..EXCEPTIONS if frame.is_user() => process::exception(frame),
+        0..EXCEPTIONS => panic::kernel_fault(frame, cpu::fault_address()),
+        SPURIOUS => {}
+        vector => interrupt(vector),
+    }
+    if frame.is_user() {
+        sched::before_user();
+    }
+}
+
+fn interrupt(vector: u64) {
+    match vector {
+        TIMER => sched::timer_interrupt(),
+        RESCHEDULE => sched::reschedule(),
+        FLUSH_TLB => tlb::answer(),
+        line => irq::dispatch((line - FIRST_LINE) as usize),
+    }
+    apic::end_of_interrupt();
+}

@@ -1,0 +1,65 @@
+//! The kernel's own text and records in the console stream.
+
+use core::fmt::{self, Write};
+
+use abi::record::Record;
+
+use crate::drivers;
+use crate::sync::SpinLock;
+
+/// Bytes that are put together before they are written; every record of the kernel but a panic's
+/// fits, and so is one piece in the stream.
+const BUFFER_BYTES: usize = 1024;
+
+struct Buffer {
+    bytes: [u8; BUFFER_BYTES],
+    len: usize,
+}
+
+static BUFFER: SpinLock<Buffer> = SpinLock::new(Buffer {
+    bytes: [0; BUFFER_BYTES],
+    len: 0,
+});
+
+impl Buffer {
+    fn flush(&mut self) {
+        drivers::console().write_now(&self.bytes[..self.len]);
+        self.len = 0;
+    }
+}
+
+impl Write for Buffer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for piece in text.as_bytes().chunks(BUFFER_BYTES) {
+            if self.len + piece.len() > BUFFER_BYTES {
+                self.flush();
+            }
+            self.bytes[self.len..self.len + piece.len()].copy_from_slice(piece);
+            self.len += piece.len();
+        }
+        Ok(())
+    }
+}
+
+/// Writes text.
+pub fn print(text: fmt::Arguments<'_>) {
+    let mut buffer = BUFFER.lock();
+    // A buffer takes all.
+    let _ = buffer.write_fmt(text);
+    buffer.flush();
+}
+
+/// Writes a record.
+pub fn record(record: &Record<'_>) {
+    print(format_args!("{record}"));
+}
+
+/// Writes straight to the device, whoever holds the buffer. For a panic.
+pub struct Direct;
+
+impl Write for Direct {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        drivers::console().write_now(text.as_bytes());
+        Ok(())
+    }
+}

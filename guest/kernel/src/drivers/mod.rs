@@ -1,0 +1,110 @@
+//! Devices, as the rest of the kernel sees them.
+//!
+//! - [`BlockDevice`] and [`CharDevice`] are what they can do; payload lies in [`Segment`]s of
+//!   pinned memory and is not copied.
+//! - `uart` is the 16550 of a PC; `virtio` finds and drives virtio devices.
+//!
+//! [`init`] remembers the command line and sets up the console alone. Everything else is brought
+//! up when it is first asked for, as each register costs an exit.
+
+mod lazy;
+mod pinned;
+mod uart;
+mod virtio;
+
+pub use pinned::Segment;
+
+use crate::cmdline::Cmdline;
+use crate::sync::Once;
+use abi::image::param;
+use abi::syscall::{Errno, IoMode};
+use uart::COM1;
+
+/// A disk.
+pub trait BlockDevice: Sync {
+    /// Its size in sectors of 512 bytes.
+    fn sectors(&self) -> u64;
+
+    /// Reads from `sector` on, as much as `to` holds.
+    ///
+    /// [`Errno::Inval`] unless that is whole sectors, [`Errno::NoSpc`] beyond the end,
+    /// [`Errno::Io`] when the device fails.
+    fn read(&self, sector: u64, to: &[Segment], mode: IoMode) -> Result<(), Errno>;
+
+    /// Writes `from` to `sector` and on. Errors as for reading, and [`Errno::Perm`] for a disk
+    /// that is read-only.
+    fn write(&self, sector: u64, from: &[Segment], mode: IoMode) -> Result<(), Errno>;
+
+    /// Returns when all that was written before is on stable storage.
+    fn flush(&self, mode: IoMode) -> Result<(), Errno>;
+}
+
+/// A stream of bytes.
+pub trait CharDevice: Sync {
+    /// Writes `from`; number of bytes. The bytes of one call stay together.
+    fn write(&self, from: &[Segment], mode: IoMode) -> Result<usize, Errno>;
+
+    /// Waits for bytes and reads at most what `to` holds; their number. With
+    /// [`IoMode::Poll`] a terminal that has none answers [`Errno::Again`].
+    fn read(&self, to: &[Segment], mode: IoMode) -> Result<usize, Errno>;
+
+    /// Writes the kernel's own text without sleeping, also in a panic, as well as can be.
+    fn write_now(&self, bytes: &[u8]);
+}
+
+/// Counts since boot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests completed by virtio-blk.
+    pub block_requests: u64,
+    /// Doorbells rung.
+    pub notifications: u64,
+}
+
+/// Name of the console on the virtio device.
+const VIRTIO_CONSOLE: &str = "hvc0";
+
+static CONSOLE: Once<&'static dyn CharDevice> = Once::new();
+
+/// Sets up the serial port and the console that the command line names. The serial port is the
+/// console when it names none, or one that is not there.
+pub fn init(cmdline: &Cmdline) {
+    let burst_bytes = cmdline
+        .get(param::UART_FIFO)
+        .and_then(|text| text.parse().ok());
+    COM1.init(burst_bytes);
+    virtio::init(cmdline);
+    let virtio = match cmdline.get(param::CONSOLE) {
+        Some(VIRTIO_CONSOLE) => virtio::console::device(),
+        _ => None,
+    };
+    CONSOLE.set(virtio.unwrap_or(&COM1));
+}
+
+/// Where the console stream goes; the serial port before [`init`].
+pub fn console() -> &'static dyn CharDevice {
+    CONSOLE.get().copied().unwrap_or(&COM1)
+}
+
+/// The stream device of this name: `console`, `ttyS0` or `rng`.
+pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
+    match name {
+        "console" => Some(console()),
+        "ttyS0" if COM1.is_present() => Some(&COM1),
+        "rng" => virtio::rng::device(),
+        _ => None,
+    }
+}
+
+/// Disk number `index`, in the order of the command line.
+pub fn block_device(index: usize) -> Option<&'static dyn BlockDevice> {
+    virtio::blk::disk(index)
+}
+
+/// Counts of all drivers.
+pub fn counters() -> Counters {
+    Counters {
+        block_requests: virtio::blk::requests(),
+        notifications: virtio::notifications(),
+    }
+}

@@ -1,0 +1,47 @@
+//! [`Segment`]: a piece of pinned memory, which is what all payload of a device lies in.
+//!
+//! Pages of a program are pinned while a device or driver works on them; the program's other
+//! threads may change them meanwhile, so nothing is read twice.
+#![expect(unsafe_code, reason = "reaches pinned memory through the direct map")]
+
+use crate::mm::{PhysAddr, phys_to_virt};
+
+/// Memory that stays where it is until the driver is done with it, within one page or several
+/// that follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Where it starts.
+    pub phys: PhysAddr,
+    /// Its length in bytes.
+    pub len: u32,
+}
+
+impl Segment {
+    /// Length in bytes as an index.
+    pub fn len(&self) -> usize {
+        // A u32 fits.
+        self.len as usize
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Lends the bytes to `send`, which hands them to a device.
+    pub(super) fn lend<T>(&self, send: impl FnOnce(&[u8]) -> T) -> T {
+        // SAFETY: the segment is pinned memory, which the direct map has, and `send` only has
+        // port instructions read it, for which any bytes will do.
+        send(unsafe { core::slice::from_raw_parts(phys_to_virt(self.phys), self.len()) })
+    }
+
+    /// Copies `bytes` to `offset`; how many fit.
+    pub(super) fn fill(&self, offset: usize, bytes: &[u8]) -> usize {
+        let count = bytes.len().min(self.len().saturating_sub(offset));
+        let to = phys_to_virt(self.phys.offset(offset as u64));
+        // SAFETY: `count` bytes from `offset` are inside the segment, which is pinned memory; no
+        // Rust object is there.
+        unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), count) };
+        count
+    }
+}

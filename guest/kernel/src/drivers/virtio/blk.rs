@@ -1,0 +1,180 @@
+//! virtio-blk (virtio 1.3 5.2): reads, writes and flushes, several under way at once.
+//!
+//! Payload goes from and to the caller's own pages. A transfer with more segments than one
+//! request takes is cut ([`Cutter`]) in several, which the device gets without a wait between.
+
+use super::cut::{Cutter, SECTOR_BYTES};
+use super::device::{Channel, Device};
+use super::queue::{Direction, Request, Token};
+use super::{DeviceType, find};
+use crate::drivers::lazy::Lazy;
+use crate::drivers::{BlockDevice, Segment};
+use abi::syscall::{Errno, IoMode};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// `VIRTIO_BLK_F_RO`, `VIRTIO_BLK_F_FLUSH` (virtio 1.3 5.2.3).
+const FEATURE_READ_ONLY: u64 = 1 << 5;
+const FEATURE_FLUSH: u64 = 1 << 9;
+/// Capacity in sectors, in the device configuration (5.2.4).
+const CONFIG_CAPACITY: u64 = 0;
+const STATUS_OK: u8 = 0;
+
+/// Requests of one transfer that are under way at once.
+const MAX_IN_FLIGHT: usize = 4;
+const MAX_DISKS: usize = 4;
+
+/// Request types (virtio 1.3 5.2.6).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Read = 0,
+    Write = 1,
+    Flush = 4,
+}
+
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
+static DISKS: [Lazy<Option<Disk>>; MAX_DISKS] = [const { Lazy::new() }; MAX_DISKS];
+
+/// Requests completed since boot, all disks.
+pub(crate) fn requests() -> u64 {
+    REQUESTS.load(Ordering::Relaxed)
+}
+
+/// Disk number `index`, started at its first use.
+pub(crate) fn disk(index: usize) -> Option<&'static dyn BlockDevice> {
+    let disk = DISKS.get(index)?.get_or_make(|| Disk::start(index).ok());
+    disk.as_ref().map(|disk| disk as &dyn BlockDevice)
+}
+
+struct Disk {
+    device: &'static Device,
+    channel: &'static Channel,
+    sectors: u64,
+    max_segments: usize,
+}
+
+impl Disk {
+    fn start(index: usize) -> Result<Self, Errno> {
+        let handle = find(DeviceType::Block, index).ok_or(Errno::NoEnt)?;
+        let device = handle.start::<1>(FEATURE_READ_ONLY | FEATURE_FLUSH)?;
+        let sectors = device.transport.config_u64(CONFIG_CAPACITY)?;
+        let channel = device.channels.first().ok_or(Errno::Io)?;
+        let max_segments = channel.queue.lock().max_segments();
+        Ok(Self {
+            device,
+            channel,
+            sectors,
+            max_segments,
+        })
+    }
+
+    /// The number of bytes, if they are whole sectors that the disk has.
+    fn check_range(&self, sector: u64, segments: &[Segment]) -> Result<u64, Errno> {
+        let bytes: u64 = segments.iter().map(|segment| u64::from(segment.len)).sum();
+        if bytes == 0 || !bytes.is_multiple_of(SECTOR_BYTES.into()) {
+            return Err(Errno::Inval);
+        }
+        let end = sector.checked_add(bytes / u64::from(SECTOR_BYTES));
+        end.filter(|end| *end <= self.sectors)
+            .map(|_| bytes)
+            .ok_or(Errno::NoSpc)
+    }
+
+    fn submit(
+        &self,
+        operation: Operation,
+        sector: u64,
+        piece: &[Segment],
+        mode: IoMode,
+    ) -> Result<Token, Errno> {
+        let direction = match operation {
+            Operation::Read => Direction::FromDevice,
+            Operation::Write | Operation::Flush => Direction::ToDevice,
+        };
+        let header = Some([operation as u64, sector]);
+        self.device.submit(
+            self.channel,
+            &Request {
+                header,
+                segments: piece,
+                direction,
+                mode,
+            },
+        )
+    }
+
+    fn finish(&self, token: Token, mode: IoMode) -> Result<(), Errno> {
+        let answer = self.device.wait(self.channel, token, mode)?;
+        REQUESTS.fetch_add(1, Ordering::Relaxed);
+        if answer.status == STATUS_OK {
+            Ok(())
+        } else {
+            Err(Errno::Io)
+        }
+    }
+
+    fn transfer(
+        &self,
+        operation: Operation,
+        mut sector: u64,
+        segments: &[Segment],
+        mode: IoMode,
+    ) -> Result<(), Errno> {
+        let bytes = self.check_range(sector, segments)?;
+        let end = sector + bytes / u64::from(SECTOR_BYTES);
+        let mut under_way = [None; MAX_IN_FLIGHT];
+        let mut result = Ok(());
+        for (i, piece) in Cutter::new(segments, self.max_segments).enumerate() {
+            let place = &mut under_way[i % MAX_IN_FLIGHT];
+            if let Some(oldest) = place.take() {
+                result = self.finish(oldest, mode);
+            }
+            let submitted =
+                result.and_then(|()| self.submit(operation, sector, piece.segments(), mode));
+            match submitted {
+                Ok(token) => *place = Some(token),
+                Err(errno) => {
+                    result = Err(errno);
+                    break;
+                }
+            }
+            sector += piece.bytes() / u64::from(SECTOR_BYTES);
+        }
+        // The memory is the device's until it has answered: every request is waited for, also
+        // after one has failed.
+        for token in under_way.into_iter().flatten() {
+            result = result.and(self.finish(token, mode));
+        }
+        result?;
+        if sector == end {
+            Ok(())
+        } else {
+            Err(Errno::Inval)
+        }
+    }
+}
+
+impl BlockDevice for Disk {
+    fn sectors(&self) -> u64 {
+        self.sectors
+    }
+
+    fn read(&self, sector: u64, to: &[Segment], mode: IoMode) -> Result<(), Errno> {
+        self.transfer(Operation::Read, sector, to, mode)
+    }
+
+    fn write(&self, sector: u64, from: &[Segment], mode: IoMode) -> Result<(), Errno> {
+        if self.device.has(FEATURE_READ_ONLY) {
+            return Err(Errno::Perm);
+        }
+        self.transfer(Operation::Write, sector, from, mode)
+    }
+
+    fn flush(&self, mode: IoMode) -> Result<(), Errno> {
+        if !self.device.has(FEATURE_FLUSH) {
+            // Without it a completed write is on stable storage (virtio 1.3 5.2.6.2).
+            return Ok(());
+        }
+        let token = self.submit(Operation::Flush, 0, &[], mode)?;
+        self.finish(token, mode)
+    }
+}

@@ -1,0 +1,195 @@
+//! A started device: requests to it, and how their answers are awaited.
+
+use super::Broken;
+use super::mmio::Transport;
+use super::queue::{Answer, FEATURE_EVENT_INDEX, FEATURE_INDIRECT, Queue, Request, Token};
+use crate::sched::WaitQueue;
+use crate::sync::SpinLock;
+use crate::{arch, time};
+use abi::syscall::{Errno, IoMode};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// `VIRTIO_F_VERSION_1` (virtio 1.3 6).
+const FEATURE_VERSION_1: u64 = 1 << 32;
+/// A device that does not answer for so long is given up.
+const ANSWER_TIMEOUT_NS: u64 = 10_000_000_000;
+/// Between two looks at the clock while polling.
+const POLLS_PER_LOOK: u32 = 256;
+
+/// A queue and those who wait for it.
+pub(super) struct Channel {
+    index: u16,
+    pub(super) queue: SpinLock<Queue>,
+    pub(super) waiters: WaitQueue,
+    /// Somebody waits for a slot.
+    starved: AtomicBool,
+}
+
+/// A started device.
+pub(super) struct Device {
+    pub(super) transport: &'static Transport,
+    features: u64,
+    pub(super) channels: Vec<Channel>,
+    broken: AtomicBool,
+}
+
+impl Device {
+    pub(super) fn start<const QUEUES: usize>(
+        transport: &'static Transport,
+        features: u64,
+    ) -> Result<Self, Broken> {
+        let wanted = features | FEATURE_VERSION_1 | FEATURE_INDIRECT | FEATURE_EVENT_INDEX;
+        let features = transport.negotiate(wanted, FEATURE_VERSION_1)?;
+        let mut channels = Vec::with_capacity(QUEUES);
+        for index in (0..).take(QUEUES) {
+            let max_size = transport.select_queue(index);
+            let queue = Queue::new(max_size, features).map_err(|_| transport.fail())?;
+            transport.set_rings(&queue.rings());
+            channels.push(Channel {
+                index,
+                queue: SpinLock::new(queue),
+                waiters: WaitQueue::new(),
+                starved: AtomicBool::new(false),
+            });
+        }
+        let broken = AtomicBool::new(false);
+        Ok(Self {
+            transport,
+            features,
+            channels,
+            broken,
+        })
+    }
+
+    pub(super) fn has(&self, feature: u64) -> bool {
+        self.features & feature != 0
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    /// Gives the device up: it stops touching memory, and all who wait for it wake.
+    fn break_down(&self) -> Errno {
+        if !self.broken.swap(true, Ordering::AcqRel) {
+            self.transport.reset();
+        }
+        for channel in &self.channels {
+            channel.waiters.wake_all();
+        }
+        Errno::Io
+    }
+
+    pub(super) fn interrupted(&self) {
+        self.transport.acknowledge();
+        for channel in &self.channels {
+            let collected = channel.queue.lock().collect();
+            match collected {
+                Ok(true) => channel.waiters.wake_all(),
+                Ok(false) => {}
+                // Nobody to tell here; those who wait find out.
+                Err(Broken) => drop(self.break_down()),
+            }
+        }
+    }
+
+    /// One request, from submission to answer.
+    pub(super) fn request(
+        &self,
+        channel: &Channel,
+        request: &Request<'_>,
+    ) -> Result<Answer, Errno> {
+        let token = self.submit(channel, request)?;
+        self.wait(channel, token, request.mode)
+    }
+
+    /// Hands a request to the device; sleeps while no slot is free.
+    pub(super) fn submit(&self, channel: &Channel, request: &Request<'_>) -> Result<Token, Errno> {
+        loop {
+            if let Some(token) = self.try_submit(channel, request)? {
+                return Ok(token);
+            }
+            channel.starved.store(true, Ordering::SeqCst);
+            let has_room = || self.is_broken() || channel.queue.lock().has_room();
+            if !channel.waiters.wait_until_deadline(has_room, deadline_ns()) {
+                return Err(self.break_down());
+            }
+        }
+    }
+
+    pub(super) fn try_submit(
+        &self,
+        channel: &Channel,
+        request: &Request<'_>,
+    ) -> Result<Option<Token>, Errno> {
+        if self.is_broken() {
+            return Err(Errno::Io);
+        }
+        let mut queue = channel.queue.lock();
+        let token = queue.submit(request);
+        if token.is_some() && queue.publish() {
+            self.transport.notify(channel.index);
+        }
+        Ok(token)
+    }
+
+    /// Waits for the answer to a request in the way that it was submitted for.
+    pub(super) fn wait(
+        &self,
+        channel: &Channel,
+        token: Token,
+        mode: IoMode,
+    ) -> Result<Answer, Errno> {
+        let deadline_ns = deadline_ns();
+        let done = || self.is_done(channel, token);
+        let in_time = match mode {
+            IoMode::Interrupt => channel.waiters.wait_until_deadline(done, deadline_ns),
+            IoMode::Poll => poll_until(done, deadline_ns),
+        };
+        if !in_time {
+            return Err(self.break_down());
+        }
+        let answer = channel.queue.lock().take(token);
+        if channel.starved.swap(false, Ordering::SeqCst) {
+            channel.waiters.wake_all();
+        }
+        answer.ok_or(Errno::Io)
+    }
+
+    /// Whether waiting for this request is over, for good or bad.
+    pub(super) fn is_done(&self, channel: &Channel, token: Token) -> bool {
+        let mut queue = channel.queue.lock();
+        if queue.is_done(token) {
+            return true;
+        }
+        let collected = queue.collect();
+        let done = queue.is_done(token);
+        drop(queue);
+        match collected {
+            Ok(true) => channel.waiters.wake_all(),
+            Ok(false) => {}
+            Err(Broken) => drop(self.break_down()),
+        }
+        done || self.is_broken()
+    }
+}
+
+fn deadline_ns() -> u64 {
+    time::now_ns().saturating_add(ANSWER_TIMEOUT_NS)
+}
+
+/// Looks until `done`; false if that is not before the deadline.
+pub(super) fn poll_until(mut done: impl FnMut() -> bool, deadline_ns: u64) -> bool {
+    loop {
+        for _ in 0..POLLS_PER_LOOK {
+            if done() {
+                return true;
+            }
+            arch::relax();
+        }
+        if time::now_ns() >= deadline_ns {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! A split virtqueue (virtio 1.3 2.7) for requests whose buffers lie scattered in pinned memory.
+//!
+//! One [`DmaBuffer`] holds the rings and, for each request under way, a slot ([`Layout`]).
+//! With indirect descriptors slot `i` is descriptor `i`, which points to the slot's table, so
+//! that nothing has to be looked for. A device without them gets the ring's descriptors dealt
+//! out among fewer slots, and a slot's table is its share of the ring.
+//!
+//! The device is not trusted: an answer that fits no request makes it [`Broken`].
+
+use super::Broken;
+use super::layout::{DESCRIPTOR_BYTES, Layout, MAX_SLOTS, SLOT_HEAD_BYTES, STATUS_OFFSET};
+use crate::drivers::Segment;
+use crate::mm::{DmaBuffer, PhysAddr};
+use abi::syscall::IoMode;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// `VIRTIO_F_INDIRECT_DESC` (virtio 1.3 6).
+pub(super) const FEATURE_INDIRECT: u64 = 1 << 28;
+/// `VIRTIO_F_EVENT_IDX`.
+pub(super) const FEATURE_EVENT_INDEX: u64 = 1 << 29;
+
+/// Descriptor flags (virtio 1.3 2.7.5).
+const NEXT: u64 = 1;
+const WRITE: u64 = 2;
+const INDIRECT: u64 = 4;
+/// Flag of either ring: the other side need not be told (2.7.7, 2.7.10).
+const NO_EVENT: u16 = 1;
+/// A status that no device writes (5.2.6).
+const NO_STATUS: u8 = 0xff;
+
+/// Memory that the driver shares with the device, zero at first.
+pub(super) trait SharedMemory: Sized {
+    fn allocate(bytes: u64) -> Option<Self>;
+    fn phys(&self) -> PhysAddr;
+    fn read8(&self, offset: u64) -> u8;
+    fn write8(&self, offset: u64, value: u8);
+    fn read16(&self, offset: u64) -> u16;
+    fn write16(&self, offset: u64, value: u16);
+    fn read64(&self, offset: u64) -> u64;
+    fn write64(&self, offset: u64, value: u64);
+}
+
+macro_rules! shared_memory {
+    ($owner:ty: $($name:ident($($arg:ident: $arg_type:ty),*) $(-> $result:ty)?;)*) => {
+        impl SharedMemory for $owner {
+            fn allocate(bytes: u64) -> Option<Self> {
+                Self::new(bytes)
+            }
+            $(
+                #[inline]
+                fn $name(&self, $($arg: $arg_type),*) $(-> $result)? {
+                    self.$name($($arg),*)
+                }
+            )*
+        }
+    };
+}
+
+// Inherent methods of the same names win inside the macro.
+shared_memory! { DmaBuffer:
+    phys() -> PhysAddr;
+    read8(offset: u64) -> u8;
+    write8(offset: u64, value: u8);
+    read16(offset: u64) -> u16;
+    write16(offset: u64, value: u16);
+    read64(offset: u64) -> u64;
+    write64(offset: u64, value: u64);
+}
+
+/// Which way the payload goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    ToDevice,
+    FromDevice,
+}
+
+/// What the driver asks the device to do.
+pub(super) struct Request<'a> {
+    /// Two words before the payload, and a status byte after it (virtio 1.3 5.2.6), or neither.
+    pub(super) header: Option<[u64; 2]>,
+    /// The payload.
+    pub(super) segments: &'a [Segment],
+    pub(super) direction: Direction,
+    /// How the caller is going to wait.
+    pub(super) mode: IoMode,
+}
+
+/// A request under way. Whoever has it must [`Queue::take`] the answer.
+#[derive(Clone, Copy)]
+pub(super) struct Token(u16);
+
+/// What came back.
+#[derive(Clone, Copy)]
+pub(super) struct Answer {
+    /// Bytes that the device says it has written, at most those that it could.
+    pub(super) written: u32,
+    /// Its status byte, for a request with a header.
+    pub(super) status: u8,
+}
+
+#[derive(Clone, Copy)]
+enum Slot {
+    Free,
+    Pending { writable: u32, mode: IoMode },
+    Done { written: u32 },
+}
+
+/// Where the rings are, for the device.
+pub(super) struct Rings {
+    pub(super) size: u16,
+    pub(super) descriptors: PhysAddr,
+    pub(super) avail: PhysAddr,
+    pub(super) used: PhysAddr,
+}
+
+/// One queue of a device, the driver's side.
+pub(super) struct Queue<M = DmaBuffer> {
+    memory: M,
+    layout: Layout,
+    indirect: bool,
+    event_index: bool,
+    slots: [Slot; MAX_SLOTS as usize],
+    pending: u16,
+    /// Those of the pending whose owner sleeps.
+    sleepers: u16,
+    avail_index: u16,
+    /// `avail_index` when the device was last told.
+    told_index: u16,
+    used_index: u16,
+    barrier: AtomicU32,
+}
+
+impl<M: SharedMemory> Queue<M> {
+    /// A queue of at most `max_size` entries; it takes one page for most devices.
+    pub(super) fn new(max_size: u32, features: u64) -> Result<Self, Broken> {
+        let indirect = features & FEATURE_INDIRECT != 0;
+        let layout = Layout::new(max_size, indirect)?;
+        let memory = M::allocate(layout.bytes()).ok_or(Broken)?;
+        let queue = Self {
+            memory,
+            layout,
+            indirect,
+            event_index: features & FEATURE_EVENT_INDEX != 0,
+            slots: [Slot::Free; MAX_SLOTS as usize],
+            pending: 0,
+            sleepers: 0,
+            avail_index: 0,
+            told_index: 0,
+            used_index: 0,
+            barrier: AtomicU32::new(0),
+        };
+        queue.want_no_interrupt();
+        Ok(queue)
+    }
+
+    pub(super) fn rings(&self) -> Rings {
+        Rings {
+            size: self.layout.size,
+            descriptors: self.phys(0),
+            avail: self.phys(self.layout.avail),
+            used: self.phys(self.layout.used),
+        }
+    }
+
+    fn phys(&self, offset: u64) -> PhysAddr {
+        self.memory.phys().offset(offset)
+    }
+
+    /// Segments that a request can have.
+    pub(super) fn max_segments(&self) -> usize {
+        usize::from(self.layout.table_len - 2)
+    }
+
+    /// Puts a request into the ring, or `None` if all slots are taken. The device sees it at the
+    /// next [`Queue::publish`]. `request` has 1 to [`Queue::max_segments`] descriptors' worth.
+    pub(super) fn submit(&mut self, request: &Request<'_>) -> Option<Token> {
+        let free = |slot: &Slot| matches!(slot, Slot::Free);
+        let limit = usize::from(self.layout.slots);
+        let index = self.slots[..limit].iter().position(free)?;
+        let slot = u16::try_from(index).ok()?;
+        let (head, writable) = self.write_chain(slot, request);
+        let entry = self.layout.avail_entry(self.avail_index);
+        self.memory.write16(entry, head);
+        self.avail_index = self.avail_index.wrapping_add(1);
+        self.slots[index] = Slot::Pending {
+            writable,
+            mode: request.mode,
+        };
+        self.pending += 1;
+        if request.mode == IoMode::Interrupt {
+            self.sleepers += 1;
+        }
+        Some(Token(slot))
+    }
+
+    /// Writes the descriptors of a request; its first one, and how much the device may write.
+    fn write_chain(&mut self, slot: u16, request: &Request<'_>) -> (u16, u32) {
+        let at = self.layout.slot(slot);
+        let (table, first) = if self.indirect {
+            (at + SLOT_HEAD_BYTES, 0)
+        } else {
+            let first = slot * self.layout.table_len;
+            (u64::from(first) * DESCRIPTOR_BYTES, first)
+        };
+        let extra = if request.header.is_some() { 2 } else { 0 };
+        let mut chain = Chain {
+            memory: &self.memory,
+            at: table,
+            next: first,
+            left: request.segments.len() + extra,
+            writable: 0,
+        };
+        if let Some([first_word, second_word]) = request.header {
+            self.memory.write64(at, first_word);
+            self.memory.write64(at + 8, second_word);
+            chain.push(self.phys(at), 16, Direction::ToDevice);
+        }
+        for segment in request.segments {
+            chain.push(segment.phys, segment.len, request.direction);
+        }
+        if request.header.is_some() {
+            self.memory.write8(at + STATUS_OFFSET, NO_STATUS);
+            chain.push(self.phys(at + STATUS_OFFSET), 1, Direction::FromDevice);
+        }
+        let (count, writable) = (chain.next - first, chain.writable);
+        if !self.indirect {
+            return (first, writable);
+        }
+        let bytes = u64::from(count) * DESCRIPTOR_BYTES;
+        let entry = u64::from(slot) * DESCRIPTOR_BYTES;
+        self.memory.write64(entry, self.phys(table).0);
+        self.memory.write64(entry + 8, bytes | INDIRECT << 32);
+        (slot, writable)
+    }
+
+    /// Shows the device what was submitted; whether its doorbell must be rung.
+    pub(super) fn publish(&mut self) -> bool {
+        if self.sleepers > 0 {
+            self.want_interrupt();
+        }
+        self.memory.write16(self.layout.avail + 2, self.avail_index);
+        self.full_barrier();
+        let old = core::mem::replace(&mut self.told_index, self.avail_index);
+        if self.event_index {
+            let event = self.memory.read16(self.layout.avail_event());
+            let since_event = self.avail_index.wrapping_sub(event).wrapping_sub(1);
+            since_event < self.avail_index.wrapping_sub(old)
+        } else {
+            self.memory.read16(self.layout.used) & NO_EVENT == 0
+        }
+    }
+
+    /// Takes in what the device has finished. Whether a sleeper's request was among it.
+    pub(super) fn collect(&mut self) -> Result<bool, Broken> {
+        let sleepers = self.sleepers;
+        loop {
+            let used = self.memory.read16(self.layout.used + 2);
+            if used.wrapping_sub(self.used_index) > self.pending {
+                return Err(Broken);
+            }
+            while self.used_index != used {
+                self.collect_one()?;
+            }
+            if self.sleepers == 0 {
+                break;
+            }
+            self.want_interrupt();
+            self.full_barrier();
+            if self.memory.read16(self.layout.used + 2) == self.used_index {
+                break;
+            }
+        }
+        Ok(self.sleepers < sleepers)
+    }
+
+    fn collect_one(&mut self) -> Result<(), Broken> {
+        let entry = self.memory.read64(self.layout.used_entry(self.used_index));
+        // An entry is the head's index and the length, 32 bits each (virtio 1.3 2.7.8).
+        let (head, len) = (entry & u64::from(u32::MAX), (entry >> 32) as u32);
+        let head = u16::try_from(head).map_err(|_| Broken)?;
+        let stride = if self.indirect {
+            1
+        } else {
+            self.layout.table_len
+        };
+        if head % stride != 0 {
+            return Err(Broken);
+        }
+        let index = head / stride;
+        let slot = self.slots.get_mut(usize::from(index)).ok_or(Broken)?;
+        let Slot::Pending { writable, mode } = *slot else {
+            return Err(Broken);
+        };
+        *slot = Slot::Done {
+            written: len.min(writable),
+        };
+        self.used_index = self.used_index.wrapping_add(1);
+        self.pending -= 1;
+        if mode == IoMode::Interrupt {
+            self.sleepers -= 1;
+        }
+        Ok(())
+    }
+
+    /// Whether a request's answer is there.
+    pub(super) fn is_done(&self, token: Token) -> bool {
+        matches!(self.slots[usize::from(token.0)], Slot::Done { .. })
+    }
+
+    /// Whether a request can be submitted.
+    pub(super) fn has_room(&self) -> bool {
+        let slots = &self.slots[..usize::from(self.layout.slots)];
+        slots.iter().any(|slot| matches!(slot, Slot::Free))
+    }
+
+    /// The answer to a request, if it is there; its slot is free again.
+    pub(super) fn take(&mut self, token: Token) -> Option<Answer> {
+        let slot = &mut self.slots[usize::from(token.0)];
+        let Slot::Done { written } = *slot else {
+            return None;
+        };
+        *slot = Slot::Free;
+        let status = self.memory.read8(self.layout.slot(token.0) + STATUS_OFFSET);
+        Some(Answer { written, status })
+    }
+
+    fn want_interrupt(&self) {
+        if self.event_index {
+            self.memory
+                .write16(self.layout.used_event(), self.used_index);
+        } else {
+            self.memory.write16(self.layout.avail, 0);
+        }
+    }
+
+    /// With an event index an old one is left alone: it asks for nothing until it wraps.
+    fn want_no_interrupt(&self) {
+        if self.event_index {
+            self.memory
+                .write16(self.layout.used_event(), self.used_index.wrapping_sub(1));
+        } else {
+            self.memory.write16(self.layout.avail, NO_EVENT);
+        }
+    }
+
+    /// Orders what was written before what is read after, as the device sees it (virtio 1.3
+    /// 2.7.13.4.1). An exchange, because software KVM does not execute `mfence`.
+    fn full_barrier(&self) {
+        self.barrier.swap(0, Ordering::SeqCst);
+    }
+}
+
+/// Descriptors of a request, written one after the other.
+struct Chain<'a, M> {
+    memory: &'a M,
+    at: u64,
+    next: u16,
+    left: usize,
+    writable: u32,
+}
+
+impl<M: SharedMemory> Chain<'_, M> {
+    fn push(&mut self, address: PhysAddr, len: u32, direction: Direction) {
+        self.next += 1;
+        self.left -= 1;
+        let mut flags = 0;
+        if self.left > 0 {
+            flags |= NEXT;
+        }
+        if direction == Direction::FromDevice {
+            flags |= WRITE;
+            self.writable = self.writable.saturating_add(len);
+        }
+        self.memory.write64(self.at, address.0);
+        let rest = u64::from(len) | flags << 32 | u64::from(self.next) << 48;
+        self.memory.write64(self.at + 8, rest);
+        self.at += DESCRIPTOR_BYTES;
+    }
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

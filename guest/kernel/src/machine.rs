@@ -1,0 +1,36 @@
+//! What the machine is, as found at boot.
+
+use crate::mm::replacement::Policy;
+use crate::sync::Once;
+
+/// Facts that do not change.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// Processors, up or on their way.
+    pub cpus: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Replacement policy of budgets that name none.
+    pub replacement: Policy,
+}
+
+impl Machine {
+    /// The processors, a bit each.
+    pub fn cpu_mask(&self) -> u64 {
+        (1 << self.cpus) - 1
+    }
+}
+
+static MACHINE: Once<Machine> = Once::new();
+
+/// Remembers the facts.
+pub fn set(machine: Machine) {
+    MACHINE.set(machine);
+}
+
+/// The facts.
+pub fn get() -> &'static Machine {
+    MACHINE
+        .get()
+        .expect("the machine is known before there is a program")
+}

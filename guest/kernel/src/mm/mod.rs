@@ -1,0 +1,30 @@
+//! Memory.
+//!
+//! - [`frame`] hands out physical frames, by [`buddy`]; [`heap`] makes the kernel's heap of them.
+//! - [`kernel_map`] is the kernel's half of every address space.
+//! - [`space`] is a program's half: areas, and pages made on demand ([`fault`]), evicted by a
+//!   policy of [`replacement`] to [`swap`].
+//! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
+//!   by page, never by the program's own addresses.
+//! - [`DmaBuffer`] and [`MmioRegion`] are for drivers.
+
+#![expect(unsafe_code, reason = "page tables, the direct map and the heap")]
+
+pub mod addr;
+pub mod buddy;
+mod dma;
+pub mod fault;
+pub mod frame;
+pub mod heap;
+pub mod kernel_map;
+mod mmio;
+pub mod page_table;
+pub mod replacement;
+pub mod space;
+pub mod stacks;
+pub mod swap;
+pub mod user;
+
+pub use addr::{PAGE_BYTES, PhysAddr, phys_to_virt};
+pub use dma::DmaBuffer;
+pub use mmio::MmioRegion;

@@ -1,0 +1,143 @@
+//! The end of a kernel that cannot go on: a record with registers and a backtrace, the other
+//! processors stopped, the machine ended.
+
+use core::fmt::Write;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use abi::port::Exit;
+use abi::record::{Metric, Record};
+
+use crate::arch::trap::TrapFrame;
+use crate::arch::{apic, backtrace, cpu, cpu_id, power};
+use crate::console::Direct;
+
+/// Most return addresses that are looked for.
+const MOST_FRAMES: usize = 24;
+
+static UNDER_WAY: AtomicBool = AtomicBool::new(false);
+
+/// Whether some processor panics, so that the others have to stop.
+pub fn is_under_way() -> bool {
+    UNDER_WAY.load(Ordering::Relaxed)
+}
+
+/// A panic of Rust code.
+pub fn rust_panic(info: &PanicInfo<'_>) -> ! {
+    let here = backtrace::frame_pointer();
+    end(
+        &mut Text::new(format_args!("{info}")),
+        &[("rbp", here)],
+        here,
+    )
+}
+
+/// A fault in ring 0; `fault_address` counts for a page fault only.
+pub fn kernel_fault(frame: &TrapFrame, fault_address: u64) -> ! {
+    let TrapFrame {
+        rax,
+        rbx,
+        rcx,
+        rdx,
+        rsi,
+        rdi,
+        rbp,
+        rsp,
+        ..
+    } = *frame;
+    let TrapFrame {
+        r8,
+        r9,
+        r10,
+        r11,
+        r12,
+        r13,
+        r14,
+        r15,
+        ..
+    } = *frame;
+    let registers = [
+        ("rip", frame.rip),
+        ("rsp", rsp),
+        ("rflags", frame.rflags),
+        ("error", frame.error),
+        ("cr2", fault_address),
+        ("rax", rax),
+        ("rbx", rbx),
+        ("rcx", rcx),
+        ("rdx", rdx),
+        ("rsi", rsi),
+        ("rdi", rdi),
+        ("rbp", rbp),
+        ("r8", r8),
+        ("r9", r9),
+        ("r10", r10),
+        ("r11", r11),
+        ("r12", r12),
+        ("r13", r13),
+        ("r14", r14),
+        ("r15", r15),
+    ];
+    end(
+        &mut Text::new(format_args!("exception {} in the kernel", frame.vector)),
+        &registers,
+        rbp,
+    )
+}
+
+fn end(message: &mut Text, registers: &[Metric<'_>], frame_pointer: u64) -> ! {
+    if UNDER_WAY.swap(true, Ordering::Relaxed) {
+        // A panic within the panic, or of two processors at once: the first one tells.
+        cpu::stop();
+    }
+    apic::send_nmi_to_others();
+    let mut addresses = [0; MOST_FRAMES];
+    let backtrace = backtrace::walk(frame_pointer, &mut addresses);
+    let cpu = u64::from(cpu_id());
+    // The device takes all.
+    let _ = write!(
+        Direct,
+        "{}",
+        Record::Panic {
+            message: message.as_str(),
+            cpu,
+            registers,
+            backtrace
+        }
+    );
+    power::end(Exit::Panic as u8)
+}
+
+/// A message of limited length, on the stack.
+struct Text {
+    bytes: [u8; 256],
+    len: usize,
+}
+
+impl Text {
+    fn new(message: core::fmt::Arguments<'_>) -> Self {
+        let mut text = Self {
+            bytes: [0; 256],
+            len: 0,
+        };
+        // What does not fit is left out.
+        let _ = text.write_fmt(message);
+        text
+    }
+
+    fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("a message that is not text")
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        for character in text.chars() {
+            let end = self.len + character.len_utf8();
+            let space = self.bytes.get_mut(self.len..end).ok_or(core::fmt::Error)?;
+            character.encode_utf8(space);
+            self.len = end;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,474 @@
+//! Scheduling: who runs on which processor, and when that changes.
+//!
+//! Every processor has a run queue, ordered by a [`policy`]. The kernel itself is not preempted:
+//! switches happen where a thread waits ([`wait`]), and before ring 3 is entered again, when
+//! the timer or another processor has asked for one. A processor without work takes some from
+//! another's queue, else it halts.
+//!
+//! Lock order: a wait queue, then a run queue; never two run queues.
+
+#[cfg(test)]
+mod conformance;
+pub mod policy;
+mod priority;
+mod round_robin;
+mod sleep;
+mod stats;
+mod thread;
+mod wait;
+
+use alloc::boxed::Box;
+use core::cell::Cell;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use policy::{Policy, Scheduler, Task};
+use thread::State;
+
+pub use stats::{Totals, totals};
+pub use thread::Thread;
+pub use wait::WaitQueue;
+
+use crate::arch::context::{switch_context, use_page_table};
+use crate::arch::{MAX_CPUS, apic, clock, cpu, cpu_id, descriptor, fpu};
+use crate::mm::{PhysAddr, kernel_map};
+use crate::process;
+use crate::sync::{CpuLocal, Once, SpinLock};
+use crate::time::NEVER;
+
+/// How the kernel schedules; from the command line.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Who runs next.
+    pub policy: Policy,
+    /// For how long.
+    pub slice_ns: u64,
+}
+
+static SETTINGS: Once<Settings> = Once::new();
+
+/// The threads that wait for a processor.
+struct RunQueue {
+    policy: SpinLock<Option<Box<dyn Scheduler<&'static Thread>>>>,
+    len: AtomicUsize,
+}
+
+static QUEUES: [RunQueue; MAX_CPUS] = [const {
+    RunQueue {
+        policy: SpinLock::new(None),
+        len: AtomicUsize::new(0),
+    }
+}; MAX_CPUS];
+
+/// What a processor is doing.
+struct Local {
+    current: Cell<Option<&'static Thread>>,
+    idle: Cell<Option<&'static Thread>>,
+    /// The thread just left, whose stack is free once the next one runs.
+    previous: Cell<Option<&'static Thread>>,
+    need_switch: Cell<bool>,
+    /// When the running thread's slice ends; [`NEVER`] if nobody else wants the processor.
+    slice_end: Cell<u64>,
+    /// What the timer is set to.
+    timer: Cell<u64>,
+    /// Time-stamp counter when the switch that is under way began.
+    switch_start: Cell<u64>,
+}
+
+static LOCAL: CpuLocal<Local> = CpuLocal::new(
+    [const {
+        Local {
+            current: Cell::new(None),
+            idle: Cell::new(None),
+            previous: Cell::new(None),
+            need_switch: Cell::new(false),
+            slice_end: Cell::new(NEVER),
+            timer: Cell::new(NEVER),
+            switch_start: Cell::new(0),
+        }
+    }; MAX_CPUS],
+);
+
+/// Processors that idle, a bit each.
+static IDLE: AtomicU64 = AtomicU64::new(0);
+/// Processors that run threads, a bit each.
+static ONLINE: AtomicU64 = AtomicU64::new(0);
+
+/// Prepares run queues for `cpus` processors.
+pub fn init(settings: Settings, cpus: u32) {
+    SETTINGS.set(settings);
+    for queue in &QUEUES[..cpus as usize] {
+        *queue.policy.lock() = Some(settings.policy.make());
+    }
+}
+
+/// How the kernel schedules.
+pub fn settings() -> &'static Settings {
+    SETTINGS
+        .get()
+        .expect("the scheduler is set up before there is a program")
+}
+
+/// Makes what runs here this processor's idle thread, which threads are scheduled from.
+pub fn join() {
+    let cpu = cpu_id();
+    let idle = &*Box::leak(Box::new(Thread::idle(descriptor::idle_stack(cpu), cpu)));
+    let local = LOCAL.get();
+    local.idle.set(Some(idle));
+    local.current.set(Some(idle));
+    ONLINE.fetch_or(1 << cpu, Ordering::SeqCst);
+}
+
+/// Processors that run threads.
+pub fn online() -> u32 {
+    ONLINE.load(Ordering::SeqCst).count_ones()
+}
+
+/// Runs threads, and halts when there are none.
+pub fn idle() -> ! {
+    let me = 1 << cpu_id();
+    loop {
+        schedule();
+        IDLE.fetch_or(me, Ordering::SeqCst);
+        if !is_work_waiting() {
+            cpu::wait_for_interrupt();
+        }
+        IDLE.fetch_and(!me, Ordering::SeqCst);
+    }
+}
+
+fn is_work_waiting() -> bool {
+    QUEUES[cpu_id() as usize].len.load(Ordering::SeqCst) != 0
+}
+
+/// The running thread.
+#[inline]
+pub fn current() -> &'static Thread {
+    LOCAL
+        .get()
+        .current
+        .get()
+        .expect("every processor joins before it runs threads")
+}
+
+/// Whether `address` is on the stack of the thread that this processor runs, if it runs one.
+pub fn is_current_stack(address: u64) -> bool {
+    LOCAL
+        .get()
+        .current
+        .get()
+        .is_some_and(|thread| thread.context.has_on_stack(address))
+}
+
+fn is_idle(thread: &Thread) -> bool {
+    LOCAL
+        .get()
+        .idle
+        .get()
+        .is_some_and(|idle| core::ptr::eq(idle, thread))
+}
+
+/// Lets a new thread run.
+pub fn start(thread: &'static Thread) {
+    wake(thread);
+}
+
+/// Lets `thread` run if it is blocked; false if it is not.
+pub fn wake(thread: &'static Thread) -> bool {
+    let woken = thread.change_state(State::Blocked, State::Ready);
+    if woken {
+        place(thread);
+    }
+    woken
+}
+
+/// Puts a thread that is ready where it may run: where it was, if that processor is free, else
+/// on a free one.
+fn place(thread: &'static Thread) {
+    let last = thread.cpu.load(Ordering::Relaxed);
+    let allowed = thread.affinity();
+    let free = IDLE.load(Ordering::SeqCst) & allowed;
+    let online = ONLINE.load(Ordering::Relaxed) & allowed;
+    let cpu = match 1 << last {
+        last_bit if free & last_bit != 0 => last,
+        _ if free != 0 => free.trailing_zeros(),
+        last_bit if online & last_bit != 0 => last,
+        _ if online != 0 => online.trailing_zeros(),
+        // Not up yet: it will find the thread in its queue.
+        _ => allowed.trailing_zeros(),
+    };
+    enqueue(thread, cpu as usize);
+    let bit = 1 << cpu;
+    // Taken: the next thread placed goes elsewhere.
+    if free & bit != 0 {
+        IDLE.fetch_and(!bit, Ordering::SeqCst);
+    }
+}
+
+/// Puts a thread that is ready into the queue of `cpu`, and tells that processor where that
+/// changes what it should do.
+fn enqueue(thread: &'static Thread, cpu: usize) {
+    thread.cpu.store(cpu as u32, Ordering::Relaxed);
+    thread.ready_since.store(clock::tsc(), Ordering::Relaxed);
+    let queue = &QUEUES[cpu];
+    let before = {
+        let mut policy = queue.policy.lock();
+        if let Some(policy) = &mut *policy {
+            policy.enqueue(thread);
+        }
+        queue.len.fetch_add(1, Ordering::SeqCst)
+    };
+    if cpu == cpu_id() as usize {
+        reschedule();
+    } else if before == 0 || settings().policy.is_preemptive() {
+        apic::send(cpu, apic::Ipi::Reschedule);
+    }
+}
+
+/// Another thread may have to run here: looks whether it does at once, and sees to it that it
+/// does some time.
+pub fn reschedule() {
+    let local = LOCAL.get();
+    let Some(running) = local.current.get() else {
+        return;
+    };
+    if is_idle(running) || is_preempted(running) {
+        local.need_switch.set(true);
+    }
+    if local.slice_end.get() == NEVER && is_work_waiting() {
+        local.slice_end.set(clock::now_ns() + settings().slice_ns);
+        set_timer();
+    }
+}
+
+/// Whether a thread that waits here must run in place of `running`.
+fn is_preempted(running: &'static Thread) -> bool {
+    settings().policy.is_preemptive()
+        && QUEUES[cpu_id() as usize]
+            .policy
+            .lock()
+            .as_ref()
+            .is_some_and(|policy| policy.preempts(running))
+}
+
+/// Lets others run, if somebody waits.
+pub fn yield_now() {
+    schedule();
+}
+
+/// Switches to the thread that is to run next. The running one goes on later if it is
+/// [`State::Running`]; if it is blocked it must be where somebody wakes it.
+pub fn schedule() {
+    let cpu = cpu_id() as usize;
+    let local = LOCAL.get();
+    let previous = current();
+    local.switch_start.set(clock::tsc());
+    local.need_switch.set(false);
+    if !is_idle(previous) && previous.change_state(State::Running, State::Ready) {
+        match previous.may_run_on(cpu) {
+            true => enqueue_here(previous, cpu),
+            false => place(previous),
+        }
+    }
+    let next = pick(cpu, previous)
+        .or_else(|| steal(cpu))
+        .or(local.idle.get());
+    let next = next.expect("every processor has an idle thread");
+    next.set_state(State::Running);
+    next.cpu.store(cpu as u32, Ordering::Relaxed);
+    set_slice(next);
+    if !core::ptr::eq(next, previous) {
+        switch(previous, next);
+    }
+}
+
+/// As [`enqueue`], by the processor itself while it switches.
+fn enqueue_here(thread: &'static Thread, cpu: usize) {
+    thread
+        .ready_since
+        .store(LOCAL.get().switch_start.get(), Ordering::Relaxed);
+    if let Some(policy) = &mut *QUEUES[cpu].policy.lock() {
+        policy.enqueue(thread);
+        QUEUES[cpu].len.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// The thread that the policy of `cpu` picks.
+fn pick(cpu: usize, previous: &'static Thread) -> Option<&'static Thread> {
+    let queue = &QUEUES[cpu];
+    if queue.len.load(Ordering::Relaxed) == 0 {
+        return None;
+    }
+    loop {
+        let thread = queue.policy.lock().as_mut()?.pick_next()?;
+        queue.len.fetch_sub(1, Ordering::SeqCst);
+        if !is_sound(thread) {
+            continue;
+        }
+        let is_elsewhere =
+            thread.on_cpu.load(Ordering::Acquire) && !core::ptr::eq(thread, previous);
+        if is_elsewhere {
+            // Its last processor has yet to leave its stack. It may be waiting for ours likewise,
+            // so come back for it instead of waiting.
+            enqueue_here(thread, cpu);
+            return None;
+        }
+        stats::waited(thread);
+        return Some(thread);
+    }
+}
+
+/// A thread that waits on another processor and may run on `cpu`.
+fn steal(cpu: usize) -> Option<&'static Thread> {
+    let others = QUEUES.iter().enumerate();
+    for (_, queue) in
+        others.filter(|(other, queue)| *other != cpu && queue.len.load(Ordering::Relaxed) != 0)
+    {
+        let Some(thread) = queue
+            .policy
+            .lock()
+            .as_mut()
+            .and_then(|policy| policy.steal(cpu))
+        else {
+            continue;
+        };
+        queue.len.fetch_sub(1, Ordering::SeqCst);
+        if !is_sound(thread) {
+            continue;
+        }
+        if thread.on_cpu.load(Ordering::Acquire) {
+            enqueue_here(thread, cpu);
+            continue;
+        }
+        stats::waited(thread);
+        return Some(thread);
+    }
+    None
+}
+
+/// Whether a thread that a policy has handed out can run. One that cannot is named and refused.
+fn is_sound(thread: &'static Thread) -> bool {
+    let state = thread.state();
+    if state != State::Ready {
+        let (tid, policy) = (thread.tid.load(Ordering::Relaxed), settings().policy.name());
+        let pid = thread.process().map_or(0, |process| process.pid());
+        crate::console::print(format_args!(
+            "{policy}: refused to run thread {tid} of process {pid}, which is {state:?}\n"
+        ));
+    }
+    state == State::Ready
+}
+
+fn switch(previous: &'static Thread, next: &'static Thread) {
+    let local = LOCAL.get();
+    fpu::leave(&previous.fpu);
+    switch_space(previous, next);
+    next.on_cpu.store(true, Ordering::Relaxed);
+    local.previous.set(Some(previous));
+    local.current.set(Some(next));
+    if !is_idle(next) {
+        fpu::arrive(&next.fpu);
+    }
+    switch_context(&previous.context, &next.context);
+    finish_switch();
+}
+
+/// Lets this processor see the addresses of `next`'s process.
+fn switch_space(previous: &Thread, next: &Thread) {
+    let me = 1 << cpu_id();
+    let (old, new) = (previous.process(), next.process());
+    if old.map(core::ptr::from_ref) == new.map(core::ptr::from_ref) {
+        return;
+    }
+    match new {
+        Some(new) => {
+            new.shared.cpus.fetch_or(me, Ordering::SeqCst);
+            use_page_table(PhysAddr(new.shared.root.load(Ordering::Relaxed)));
+        }
+        None => use_page_table(kernel_map::root()),
+    }
+    if let Some(old) = old {
+        old.shared.cpus.fetch_and(!me, Ordering::SeqCst);
+    }
+}
+
+/// What is left to do of a switch when the next thread runs on its own stack.
+pub fn finish_switch() {
+    let local = LOCAL.get();
+    if let Some(previous) = local.previous.take() {
+        let is_dead = previous.state() == State::Dead;
+        previous.on_cpu.store(false, Ordering::Release);
+        if is_dead {
+            previous.recycle();
+        }
+    }
+    stats::switched(local.switch_start.get());
+}
+
+/// Ends the running thread, which has left its process.
+pub fn exit() -> ! {
+    current().set_state(State::Dead);
+    schedule();
+    unreachable!("a dead thread is not picked")
+}
+
+/// Last stop before ring 3: switches if that was asked for, and ends threads that were killed.
+#[inline]
+pub fn before_user() {
+    while LOCAL.get().need_switch.get() {
+        schedule();
+    }
+    if current()
+        .process()
+        .is_some_and(|process| process.is_ending())
+    {
+        process::exit_thread();
+    }
+}
+
+/// Gives `next` a slice, which ends only if somebody else waits.
+fn set_slice(next: &'static Thread) {
+    let end = if !is_idle(next) && is_work_waiting() {
+        clock::now_ns() + settings().slice_ns
+    } else {
+        NEVER
+    };
+    LOCAL.get().slice_end.set(end);
+    set_timer();
+}
+
+/// Sets the timer to what comes first: the slice's end or somebody to wake. A timer that is set
+/// too early is left so; it costs one interrupt and saves setting it many times.
+fn set_timer() {
+    let local = LOCAL.get();
+    let deadline = local.slice_end.get().min(sleep::next_deadline());
+    if deadline < local.timer.get() {
+        local.timer.set(deadline);
+        apic::set_timer(deadline);
+    }
+}
+
+/// The timer's interrupt.
+pub fn timer_interrupt() {
+    let local = LOCAL.get();
+    local.timer.set(NEVER);
+    stats::ticked();
+    let now = clock::now_ns();
+    sleep::wake_until(now);
+    if local.slice_end.get() <= now {
+        local.slice_end.set(NEVER);
+        if is_work_waiting() {
+            stats::preempted();
+            local.need_switch.set(true);
+        }
+    }
+    set_timer();
+}
+
+/// Interrupts the processor that `thread` runs on, if it runs on another, so that it comes
+/// through [`before_user`].
+pub fn poke(thread: &Thread) {
+    let cpu = thread.cpu.load(Ordering::Relaxed);
+    if thread.on_cpu.load(Ordering::SeqCst) && cpu != cpu_id() {
+        apic::send(cpu as usize, apic::Ipi::Reschedule);
+    }
+}

@@ -1,0 +1,173 @@
+//! A thread: what the scheduler knows of it.
+
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use super::policy::Task;
+use crate::arch::context::Context;
+use crate::arch::fpu::FpuState;
+use crate::arch::stack::Stack;
+use crate::arch::trap::TrapFrame;
+use crate::mm::stacks;
+use crate::process::Process;
+use crate::sync::{AtomicRef, Pool};
+
+/// What a thread is doing.
+///
+/// ```text
+///  Ready ──picked──> Running ──waits──> Blocked
+///    ^ └──preempted─────┘ │                │
+///    └────────── woken ───┼────────────────┘
+///                         └──exits──> Dead
+/// ```
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// In a run queue.
+    Ready = 0,
+    /// On a processor.
+    Running = 1,
+    /// In a wait queue, or on its way there.
+    Blocked = 2,
+    /// It will not run again.
+    Dead = 3,
+}
+
+/// A thread of the kernel, and of a process unless it is a processor's idle one. Threads are
+/// made once and used again, stack and all.
+pub struct Thread {
+    /// Where it goes on.
+    pub context: Context,
+    /// Its FPU registers.
+    pub fpu: FpuState,
+    /// Its number within the process.
+    pub tid: AtomicU64,
+    process: AtomicRef<Process>,
+    state: AtomicU8,
+    /// Whether a processor is on its stack, even if on the way to leave it.
+    pub(super) on_cpu: AtomicBool,
+    /// The processor it is on, or was on last, or waits for.
+    pub(super) cpu: AtomicU32,
+    priority: AtomicU8,
+    affinity: AtomicU64,
+    /// Time-stamp counter when it became ready.
+    pub(super) ready_since: AtomicU64,
+}
+
+static POOL: Pool<Thread> = Pool::new();
+
+/// Priority of a new process's first thread.
+const DEFAULT_PRIORITY: u8 = 3;
+
+impl Thread {
+    fn on(stack: Stack) -> Self {
+        Self {
+            context: Context::new(stack),
+            fpu: FpuState::new(),
+            tid: AtomicU64::new(0),
+            process: AtomicRef::new(),
+            state: AtomicU8::new(State::Blocked as u8),
+            on_cpu: AtomicBool::new(false),
+            cpu: AtomicU32::new(0),
+            priority: AtomicU8::new(DEFAULT_PRIORITY),
+            affinity: AtomicU64::new(u64::MAX),
+            ready_since: AtomicU64::new(0),
+        }
+    }
+
+    /// The thread that this code runs as already, on the idle stack of processor `cpu`.
+    pub(super) fn idle(stack: Stack, cpu: u32) -> Self {
+        let thread = Self::on(stack);
+        thread.cpu.store(cpu, Ordering::Relaxed);
+        thread.set_state(State::Running);
+        thread.on_cpu.store(true, Ordering::Relaxed);
+        thread
+    }
+
+    /// A thread of `process` that will enter ring 3 with `registers` once it is
+    /// [started](super::start). It inherits priority and affinity from `parent`.
+    pub fn create(
+        process: &'static Process,
+        tid: u64,
+        registers: TrapFrame,
+        parent: Option<&Self>,
+    ) -> Option<&'static Self> {
+        let thread = POOL.take(|| stacks::allocate().map(Self::on))?;
+        thread.tid.store(tid, Ordering::Relaxed);
+        thread.process.store(Some(process));
+        thread.set_state(State::Blocked);
+        thread.fpu.reset();
+        thread.context.enter_user(registers);
+        let priority = parent.map_or(DEFAULT_PRIORITY, |parent| {
+            parent.priority.load(Ordering::Relaxed)
+        });
+        let affinity = parent.map_or(u64::MAX, |parent| parent.affinity.load(Ordering::Relaxed));
+        thread.priority.store(priority, Ordering::Relaxed);
+        thread.affinity.store(affinity, Ordering::Relaxed);
+        if let Some(parent) = parent {
+            thread
+                .cpu
+                .store(parent.cpu.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        Some(thread)
+    }
+
+    /// Lets the thread, which is dead and on no processor, be used again.
+    pub(super) fn recycle(&'static self) {
+        POOL.give_back(self);
+    }
+
+    /// Its process; idle threads have none, nor have dying ones.
+    #[inline]
+    pub fn process(&self) -> Option<&'static Process> {
+        self.process.load()
+    }
+
+    /// It leaves its process, being about to end.
+    pub fn leave_process(&self) {
+        self.process.store(None);
+    }
+
+    pub(super) fn state(&self) -> State {
+        match self.state.load(Ordering::Acquire) {
+            0 => State::Ready,
+            1 => State::Running,
+            2 => State::Blocked,
+            _ => State::Dead,
+        }
+    }
+
+    pub(super) fn set_state(&self, state: State) {
+        self.state.store(state as u8, Ordering::Release);
+    }
+
+    /// Changes the state from `from` to `to`, if it is `from`.
+    pub(super) fn change_state(&self, from: State, to: State) -> bool {
+        self.state
+            .compare_exchange(from as u8, to as u8, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Sets the priority, which must be below [`super::policy::LEVELS`]; the one before.
+    pub fn set_priority(&self, priority: u8) -> u8 {
+        self.priority.swap(priority, Ordering::Relaxed)
+    }
+
+    /// Sets the processors it may run on, a bit each.
+    pub fn set_affinity(&self, mask: u64) {
+        self.affinity.store(mask, Ordering::Relaxed);
+    }
+
+    pub(super) fn affinity(&self) -> u64 {
+        self.affinity.load(Ordering::Relaxed)
+    }
+}
+
+impl Task for &'static Thread {
+    fn priority(&self) -> usize {
+        usize::from(self.priority.load(Ordering::Relaxed))
+    }
+
+    fn may_run_on(&self, cpu: usize) -> bool {
+        self.affinity() & 1 << cpu != 0
+    }
+}

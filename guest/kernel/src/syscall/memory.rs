@@ -1,0 +1,62 @@
+//! Address spaces.
+
+use abi::syscall::{Errno, Protection, Replacement};
+
+use super::Outcome;
+use crate::machine;
+use crate::mm::replacement::Policy;
+use crate::mm::{PAGE_BYTES, swap};
+use crate::process::current;
+
+/// Least frames of a budget: one instruction can need this many pages at once, twice over.
+const LEAST_BUDGET: u64 = 8;
+
+pub(super) fn sys_mmap(bytes: u64, protection: u64) -> Outcome {
+    let protection = Protection::from_number(protection).ok_or(Errno::Inval)?;
+    let bytes = whole_pages(bytes)?;
+    current().with_space(|space| space.map_anywhere(bytes, protection))
+}
+
+pub(super) fn sys_munmap(address: u64, bytes: u64) -> Outcome {
+    let (start, end) = range(address, bytes)?;
+    current().with_space(|space| {
+        space.unmap(start, end);
+        Ok(0)
+    })
+}
+
+pub(super) fn sys_mprotect(address: u64, bytes: u64, protection: u64) -> Outcome {
+    let protection = Protection::from_number(protection).ok_or(Errno::Inval)?;
+    let (start, end) = range(address, bytes)?;
+    current().with_space(|space| space.protect(start, end, protection).map(|()| 0))
+}
+
+pub(super) fn sys_set_frame_budget(pages: u64, policy: u64) -> Outcome {
+    let policy = match Replacement::from_number(policy).ok_or(Errno::Inval)? {
+        Replacement::Default => machine::get().replacement,
+        Replacement::Fifo => Policy::Fifo,
+        Replacement::Clock => Policy::Clock,
+    };
+    let budget = match pages {
+        0 => None,
+        _ if !swap::is_there() => return Err(Errno::NoSpc),
+        pages if pages < LEAST_BUDGET => return Err(Errno::Inval),
+        pages => Some((pages, policy.make())),
+    };
+    current().with_space(|space| space.set_budget(budget).map(|()| 0))
+}
+
+fn whole_pages(bytes: u64) -> Result<u64, Errno> {
+    bytes
+        .checked_next_multiple_of(PAGE_BYTES)
+        .filter(|bytes| *bytes != 0)
+        .ok_or(Errno::Inval)
+}
+
+/// Whole pages from `address`, which begins one, up to an address.
+fn range(address: u64, bytes: u64) -> Result<(u64, u64), Errno> {
+    let end = address
+        .checked_add(whole_pages(bytes)?)
+        .filter(|_| address.is_multiple_of(PAGE_BYTES));
+    end.map(|end| (address, end)).ok_or(Errno::Inval)
+}

@@ -1,0 +1,69 @@
+//! System calls: one short function each, one file a family. What each does and returns is said
+//! at [`Sysno`].
+
+mod io;
+mod memory;
+mod process;
+mod thread;
+mod time;
+
+use abi::syscall::{Errno, Sysno};
+
+use crate::arch::trap::TrapFrame;
+
+/// What a system call gives: a value, or why not.
+type Outcome = Result<u64, Errno>;
+
+/// Does what the registers in `frame` ask for; the value for rax.
+pub fn dispatch(frame: &mut TrapFrame) -> i64 {
+    let outcome = match Sysno::from_number(frame.rax) {
+        Some(number) => call(number, frame),
+        None => Err(Errno::NoSys),
+    };
+    match outcome {
+        Ok(value) => value.cast_signed(),
+        Err(error) => -(error as i64),
+    }
+}
+
+fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
+    let TrapFrame {
+        rdi, rsi, rdx, r10, ..
+    } = *frame;
+    match number {
+        Sysno::Exit => process::sys_exit(rdi),
+        Sysno::Fork => process::sys_fork(frame),
+        Sysno::Exec => process::sys_exec(frame, (rdi, rsi), (rdx, r10)),
+        Sysno::Wait => process::sys_wait(rdi, rsi, rdx),
+        Sysno::Kill => process::sys_kill(rdi),
+        Sysno::GetPid => process::sys_get_pid(),
+        Sysno::ThreadSpawn => thread::sys_thread_spawn(rdi, rsi, rdx),
+        Sysno::ThreadExit => thread::sys_thread_exit(),
+        Sysno::ThreadJoin => thread::sys_thread_join(rdi),
+        Sysno::Yield => thread::sys_yield(),
+        Sysno::Sleep => time::sys_sleep(rdi),
+        Sysno::SetPriority => thread::sys_set_priority(rdi),
+        Sysno::SetAffinity => thread::sys_set_affinity(rdi),
+        Sysno::GetCpu => thread::sys_get_cpu(),
+        Sysno::FutexWait => thread::sys_futex_wait(rdi, rsi, rdx),
+        Sysno::FutexWake => thread::sys_futex_wake(rdi, rsi),
+        Sysno::Mmap => memory::sys_mmap(rdi, rsi),
+        Sysno::Munmap => memory::sys_munmap(rdi, rsi),
+        Sysno::Mprotect => memory::sys_mprotect(rdi, rsi, rdx),
+        Sysno::SetFrameBudget => memory::sys_set_frame_budget(rdi, rsi),
+        Sysno::Open => io::sys_open(rdi, rsi),
+        Sysno::Close => io::sys_close(rdi),
+        Sysno::Read => io::sys_read(rdi, rsi, rdx),
+        Sysno::Write => io::sys_write(rdi, rsi, rdx),
+        Sysno::Seek => io::sys_seek(rdi, rsi),
+        Sysno::Flush => io::sys_flush(rdi),
+        Sysno::Pipe => io::sys_pipe(rdi),
+        Sysno::Dup => io::sys_dup(rdi, rsi),
+        Sysno::SetIoMode => io::sys_set_io_mode(rdi, rsi),
+        Sysno::Size => io::sys_size(rdi),
+        Sysno::ClockNs => time::sys_clock_ns(),
+        Sysno::GetStats => process::sys_get_stats(rdi),
+        Sysno::GetSysInfo => process::sys_get_sys_info(rdi),
+        Sysno::PowerOff => process::sys_power_off(rdi),
+    }
+}

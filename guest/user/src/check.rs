@@ -1,0 +1,134 @@
+//! What a check of a suite is made of: figures measured, a verdict, and the record of both.
+//!
+//! A check is a program that `init` starts with `ID SUBSYSTEM [ARGUMENT]...`. It says
+//! `user::check!(run)` with `fn run(&mut Check) -> Verdict`. Its exit code tells `init` that the
+//! record has been written: [`PASSED`] or [`FAILED`]; with any other end `init` writes one.
+
+use crate::file::STDOUT;
+use crate::start::Args;
+use abi::record::{Outcome, Record, Subsystem};
+use abi::syscall::Errno;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+/// Exit code: the check has reported that it passed.
+pub const PASSED: i32 = 0;
+/// Exit code: the check has reported that it failed.
+pub const FAILED: i32 = 1;
+/// Exit code: the check was started with arguments that name no check.
+pub const NOT_A_CHECK: i32 = 2;
+
+/// Why a check fails.
+#[derive(Debug)]
+pub struct Failure(pub String);
+
+/// How a check ends.
+pub type Verdict = Result<(), Failure>;
+
+impl From<&str> for Failure {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+/// Says what was tried when a system call fails.
+pub trait Context<T> {
+    /// A failure "`what`: the error".
+    fn context(self, what: &str) -> Result<T, Failure>;
+}
+
+impl<T> Context<T> for Result<T, Errno> {
+    fn context(self, what: &str) -> Result<T, Failure> {
+        self.map_err(|errno| Failure(alloc::format!("{what}: {errno:?}")))
+    }
+}
+
+/// Ends the check with a failure unless the condition holds.
+#[macro_export]
+macro_rules! ensure {
+    ($condition:expr, $($format:tt)+) => {
+        if !$condition {
+            return Err($crate::check::Failure($crate::alloc::format!($($format)+)));
+        }
+    };
+}
+
+/// A check under way.
+pub struct Check {
+    id: &'static str,
+    subsystem: Subsystem,
+    args: Args,
+    metrics: Vec<(&'static str, u64)>,
+}
+
+/// Arguments before a check's own: path, id, subsystem.
+const OWN_ARGS: usize = 3;
+
+impl Check {
+    fn from_args(args: Args) -> Option<Self> {
+        let subsystem = Subsystem::from_name(args.get(2)?)?;
+        Some(Self {
+            id: args.get(1)?,
+            subsystem,
+            args,
+            metrics: Vec::new(),
+        })
+    }
+
+    /// Its name in the suite.
+    pub fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// Argument `index` of those that the suite gives it.
+    pub fn arg(&self, index: usize) -> Option<&'static str> {
+        self.args.get(OWN_ARGS + index)
+    }
+
+    /// Notes a figure; the name carries the unit.
+    pub fn metric(&mut self, name: &'static str, value: u64) {
+        self.metrics.push((name, value));
+    }
+
+    fn report(&self, verdict: &Verdict) -> i32 {
+        let (outcome, detail, code) = match verdict {
+            Ok(()) => (Outcome::Pass, "", PASSED),
+            Err(Failure(text)) => (Outcome::Fail, text.as_str(), FAILED),
+        };
+        let metrics = &self.metrics;
+        write_record(&Record::Check {
+            id: self.id,
+            subsystem: self.subsystem,
+            outcome,
+            detail,
+            metrics,
+        })
+        .map_or(NOT_A_CHECK, |()| code)
+    }
+}
+
+/// Writes a record with one system call, so that it is not mixed with others' output.
+pub fn write_record(record: &Record<'_>) -> Result<(), Errno> {
+    STDOUT.write_all(record.to_string().as_bytes())
+}
+
+/// Runs `body` as the check that `args` name and reports it; the exit code.
+pub fn run(args: Args, body: fn(&mut Check) -> Verdict) -> i32 {
+    let Some(mut check) = Check::from_args(args) else {
+        println!("this program is a check: start it with ID SUBSYSTEM [ARGUMENT]...");
+        return NOT_A_CHECK;
+    };
+    let verdict = body(&mut check);
+    check.report(&verdict)
+}
+
+/// Declares `fn(&mut Check) -> Verdict` as the check that the program is.
+#[macro_export]
+macro_rules! check {
+    ($body:path) => {
+        fn main(args: $crate::start::Args) -> i32 {
+            $crate::check::run(args, $body)
+        }
+        $crate::program!(main);
+    };
+}

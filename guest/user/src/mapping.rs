@@ -1,0 +1,82 @@
+//! [`Mapping`]: pages of one's own, looked at word by word.
+//!
+//! Accesses are volatile: each is one access of the processor, faults and all, which is what the
+//! checks of the memory subsystem are about. None goes through a Rust reference, so pages may be
+//! protected or evicted at will; a forbidden access ends the program.
+#![expect(unsafe_code, reason = "accesses memory by address")]
+
+use crate::sys;
+use abi::syscall::{Errno, Protection};
+use core::ptr;
+
+/// Bytes of a page.
+pub const PAGE: usize = 4096;
+/// 64-bit words of a page.
+pub const WORDS_PER_PAGE: usize = PAGE / 8;
+
+/// Zero pages, unmapped when dropped.
+#[derive(Debug)]
+pub struct Mapping {
+    address: usize,
+    pages: usize,
+}
+
+impl Mapping {
+    /// Maps `pages` pages.
+    pub fn new(pages: usize, protection: Protection) -> Result<Self, Errno> {
+        let bytes = pages.checked_mul(PAGE).ok_or(Errno::NoMem)?;
+        let address = sys::mmap(bytes, protection)?;
+        Ok(Self { address, pages })
+    }
+
+    /// Its first address.
+    pub fn address(&self) -> usize {
+        self.address
+    }
+
+    /// The address after its last.
+    pub fn end(&self) -> usize {
+        self.address + self.pages * PAGE
+    }
+
+    fn word(&self, page: usize, word: usize) -> *mut u64 {
+        assert!(
+            page < self.pages && word < WORDS_PER_PAGE,
+            "inside the mapping"
+        );
+        ptr::with_exposed_provenance_mut(self.address + page * PAGE + word * 8)
+    }
+
+    /// Reads a word of a page.
+    pub fn read(&self, page: usize, word: usize) -> u64 {
+        // SAFETY: inside this mapping, which holds no Rust object.
+        unsafe { self.word(page, word).read_volatile() }
+    }
+
+    /// Writes a word of a page.
+    pub fn write(&self, page: usize, word: usize, value: u64) {
+        // SAFETY: as above.
+        unsafe { self.word(page, word).write_volatile(value) };
+    }
+
+    /// Changes the protection of `pages` pages from `first`.
+    pub fn protect(&self, first: usize, pages: usize, protection: Protection) -> Result<(), Errno> {
+        assert!(first + pages <= self.pages, "inside the mapping");
+        // SAFETY: the range is this mapping's, which holds no Rust object.
+        unsafe { sys::mprotect(self.address + first * PAGE, pages * PAGE, protection) }
+    }
+
+    /// Unmaps `pages` pages from `first`. They must not be used again.
+    pub fn unmap(&self, first: usize, pages: usize) -> Result<(), Errno> {
+        assert!(first + pages <= self.pages, "inside the mapping");
+        // SAFETY: as above.
+        unsafe { sys::munmap(self.address + first * PAGE, pages * PAGE) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: nobody can use it any more. The kernel ignores pages that are unmapped already.
+        let _ = unsafe { sys::munmap(self.address, self.pages * PAGE) };
+    }
+}
