@@ -92,6 +92,8 @@ pub struct DeviceManager {
     pub serial: Arc<Mutex<SerialPort>>,
     /// Takes input for the guest's virtio console.
     pub console_input: ConsoleInput,
+    /// The virtio devices by name, to ask what they refused.
+    pub virtio: Vec<(String, Arc<Mutex<MmioTransport>>)>,
 }
 
 impl DeviceManager {
@@ -111,6 +113,7 @@ impl DeviceManager {
             parameters: Vec::new(),
             serial,
             console_input: console.input(),
+            virtio: Vec::new(),
         };
         this.add_ports(vm, power, backends.on_mark)?;
         let disks = backends.disks.into_iter().enumerate().map(|(index, file)| {
@@ -198,8 +201,9 @@ impl DeviceManager {
             base,
             len: layout::VIRTIO_MMIO_SIZE,
         };
-        self.mmio
-            .insert(range, id, name, Arc::new(Mutex::new(transport)))?;
+        let transport = Arc::new(Mutex::new(transport));
+        self.mmio.insert(range, id, name, transport.clone())?;
+        self.virtio.push((name.to_owned(), transport));
         self.parameters.push(format!(
             "{}={:#x}@{base:#x}:{gsi}",
             abi::image::param::VIRTIO_MMIO,

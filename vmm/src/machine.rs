@@ -13,9 +13,10 @@ use crate::run_loop::{Gate, Shared, VcpuHandle};
 use devices::legacy::serial::SerialPort;
 use devices::power::PowerSwitch;
 use devices::virtio::console::ConsoleInput;
+use devices::virtio::mmio::MmioTransport;
 use std::fs::File;
 use std::io::{self, Cursor};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 use vmm_sys_util::eventfd::EventFd;
 
@@ -142,6 +143,15 @@ impl Timeline {
     }
 }
 
+/// Accesses, settings and chains of a driver that its device refused.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Refused {
+    /// The device.
+    pub device: String,
+    /// How many.
+    pub count: u64,
+}
+
 /// A virtual machine, before it runs and while it does.
 pub struct Machine {
     // Dropped in this order: the gate sends waiting threads home, the handles stop the others,
@@ -150,6 +160,7 @@ pub struct Machine {
     handles: Vec<VcpuHandle>,
     shared: Arc<Shared>,
     device_names: Vec<String>,
+    virtio: Vec<(String, Arc<Mutex<MmioTransport>>)>,
     tsc_khz: u32,
     /// Takes input for the guest's serial port.
     pub serial: Arc<Mutex<SerialPort>>,
@@ -224,6 +235,7 @@ impl Machine {
             tsc_khz,
             shared: Arc::new(shared),
             device_names: devices.names,
+            virtio: devices.virtio,
             serial: devices.serial,
             console_input: devices.console_input,
             timeline,
@@ -266,6 +278,18 @@ impl Machine {
     /// Exits so far by kind and device.
     pub fn exits(&self) -> Vec<ExitRow> {
         accounting::rows(&self.counters(), &self.device_names, self.tsc_khz)
+    }
+
+    /// What the guest's drivers did against the specification and was ignored, by device.
+    pub fn refused(&self) -> Vec<Refused> {
+        let counts = self.virtio.iter().map(|(device, transport)| Refused {
+            device: device.clone(),
+            count: transport
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .refused(),
+        });
+        counts.filter(|refused| refused.count > 0).collect()
     }
 
     /// The guest's memory.

@@ -3,7 +3,7 @@
 use crate::accounting::ExitRow;
 use crate::doctor::{KvmKind, Probe};
 use crate::halt::HaltReason;
-use crate::machine::{Point, Timeline};
+use crate::machine::{Point, Refused, Timeline};
 use crate::memory;
 use crate::suite::CheckResult;
 use serde::Serialize;
@@ -25,6 +25,8 @@ pub struct Report {
     pub checks: Vec<CheckResult>,
     /// Exits by kind and device, most time first.
     pub exits: Vec<ExitRow>,
+    /// What drivers did against the specification and was ignored.
+    pub refused: Vec<Refused>,
     /// How it ended.
     pub halt: HaltReport,
     /// Resident memory of the process beyond the guest's, at the end of the guest.

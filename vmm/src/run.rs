@@ -378,6 +378,7 @@ fn show(wishes: &Wishes, machine: &Machine, checks: &[CheckResult], panic: Optio
     if wishes.stats || !checks.is_empty() {
         out.push('\n');
         out.push_str(&table::exits(&machine.exits()));
+        out.push_str(&table::refused(&machine.refused()));
     }
     if let Some(panic) = panic {
         let symbols = symbols::Symbols::of(guest::kernel());
@@ -436,6 +437,7 @@ fn report(
         timeline_us: (&*machine.timeline).into(),
         checks,
         exits: machine.exits(),
+        refused: machine.refused(),
         halt: HaltReport::new(halt, status),
         vmm_overhead_bytes,
     }

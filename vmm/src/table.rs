@@ -1,6 +1,7 @@
 //! Results as text for an 80-column terminal.
 
 use crate::accounting::ExitRow;
+use crate::machine::Refused;
 use crate::suite::{CheckResult, GuestPanic};
 use abi::record::Outcome;
 use std::collections::BTreeMap;
@@ -142,6 +143,12 @@ pub fn exits(rows: &[ExitRow]) -> String {
         duration(total)
     );
     out
+}
+
+/// What drivers did that was ignored, a line a device.
+pub fn refused(refused: &[Refused]) -> String {
+    let line = |r: &Refused| format!("{}: {} accesses or requests refused\n", r.device, r.count);
+    refused.iter().map(line).collect()
 }
 
 /// A panic of the guest's kernel, addresses with their function where `symbol` knows it.

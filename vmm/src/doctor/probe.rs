@@ -49,8 +49,9 @@ const INTERPRETED_NS: f64 = 100.0;
 
 /// Where the code goes.
 const CODE: u64 = 0x10_0000;
-/// Iterations of the loop that is timed to tell the kind: 2 instructions each.
-const LOOPS: u32 = 500;
+/// Iterations of the loops that are timed to tell the kind: 2 instructions each.
+const LONG_LOOPS: u32 = 1100;
+const SHORT_LOOPS: u32 = 100;
 /// Exits of one round.
 const EXITS: u32 = 200;
 /// Rounds, of which the median counts.
@@ -147,9 +148,16 @@ impl Bench {
         }
     }
 
+    /// The difference of a long loop and a short one, so that the exits at their ends drop out.
     fn ring0_instruction_ns(&mut self) -> Result<f64, ProbeError> {
-        let [a, b, c, d] = LOOPS.to_le_bytes();
-        // out; mov ecx, LOOPS; dec ecx; jnz; out; jmp back
+        let (long, short) = (self.loop_ns(LONG_LOOPS)?, self.loop_ns(SHORT_LOOPS)?);
+        let instructions = f64::from(2 * (LONG_LOOPS - SHORT_LOOPS));
+        Ok(((long - short) / instructions).max(0.0))
+    }
+
+    fn loop_ns(&mut self, loops: u32) -> Result<f64, ProbeError> {
+        let [a, b, c, d] = loops.to_le_bytes();
+        // out; mov ecx, loops; dec ecx; jnz; out; jmp back
         let code = [
             0xe6, PORT, 0xb9, a, b, c, d, 0x49, 0x75, 0xfd, 0xe6, PORT, 0xeb, 0xf2,
         ];
@@ -157,7 +165,7 @@ impl Bench {
         self.next_exit()?;
         let start = Instant::now();
         self.next_exit()?;
-        Ok(start.elapsed().as_nanos() as f64 / f64::from(2 * LOOPS + 2))
+        Ok(start.elapsed().as_nanos() as f64)
     }
 
     fn exit_ns(&mut self, code: &[u8]) -> Result<u64, ProbeError> {
