@@ -94,7 +94,9 @@ fn link_statically() {
         let script = folder.join(format!("lib{library}.a"));
         fs::write(script, format!("INPUT({path})\n")).expect("OUT_DIR is writable");
     }
-    println!("cargo::rustc-link-search=native={}", folder.display());
+    // An argument, not a search path of cargo's: that would reach every program that uses the
+    // library, without the other argument, and such a mixture crashes at its start.
+    println!("cargo::rustc-link-arg-bins=-L{}", folder.display());
     println!("cargo::rustc-link-arg-bins=-static-pie");
 }
 

@@ -1,0 +1,46 @@
+//! [`Report`]: what `--report` wrote, with the questions that tests ask it.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+/// A report, as read.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The whole of it.
+    pub json: Value,
+}
+
+impl Report {
+    /// Reads one.
+    pub fn parse(text: &[u8]) -> Result<Self> {
+        let json = serde_json::from_slice(text).context("the report is no JSON")?;
+        Ok(Self { json })
+    }
+
+    /// Name of the reason for which the VM ended.
+    pub fn halt(&self) -> &str {
+        self.json["halt"]["reason"].as_str().unwrap_or("")
+    }
+
+    /// Exits of a kind at a device.
+    pub fn exits(&self, kind: &str, device: &str) -> u64 {
+        let rows = self.json["exits"].as_array().into_iter().flatten();
+        let row = |row: &&Value| row["kind"] == kind && row["device"] == device;
+        rows.filter(row)
+            .map(|row| row["count"].as_u64().unwrap_or(0))
+            .sum()
+    }
+
+    /// A point of the timeline in microseconds, if it was reached.
+    pub fn timeline_us(&self, point: &str) -> Option<u64> {
+        self.json["timeline_us"][point].as_u64()
+    }
+
+    /// Name and outcome of each check.
+    pub fn checks(&self) -> Vec<(&str, &str)> {
+        let checks = self.json["checks"].as_array().into_iter().flatten();
+        checks
+            .filter_map(|check| Some((check["id"].as_str()?, check["outcome"].as_str()?)))
+            .collect()
+    }
+}

@@ -1,0 +1,209 @@
+//! The built-in guest: its suites pass on every shape of machine, and the report says so.
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tests::{Builder, Ended, TestVm, require_kvm};
+
+/// Quick, and of all subsystems.
+const SMOKE: &str = "smoke";
+
+fn suite(name: &str) -> Builder {
+    let vm = TestVm::builder().arg("--suite").arg(name);
+    vm.report().deadline(Duration::from_secs(100))
+}
+
+/// Runs a suite, whose checks are to pass, all of them.
+fn passes(vm: Builder) -> Result<Ended> {
+    let ended = vm.run()?.expect(0)?;
+    ensure!(ended.stderr.is_empty(), "{}", ended.stderr);
+    let report = ended.report()?;
+    let checks = report.checks();
+    ensure!(!checks.is_empty(), "no checks");
+    ensure!(
+        checks.iter().all(|(_, outcome)| *outcome == "pass"),
+        "{checks:?}"
+    );
+    ensure!(report.halt() == "power_off", "{}", report.halt());
+    Ok(ended)
+}
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    let object = value.as_object().into_iter().flatten();
+    object.map(|(key, _)| key.as_str()).collect()
+}
+
+/// The report has the fields that it should, with values that make sense.
+fn report_is_whole(report: &Value) -> Result<()> {
+    let top = [
+        "hostel",
+        "host",
+        "vm",
+        "timeline_us",
+        "checks",
+        "exits",
+        "refused",
+        "halt",
+        "vmm_overhead_bytes",
+    ];
+    ensure!(keys(report) == BTreeSet::from(top), "{:?}", keys(report));
+    let kind = report["host"]["kvm"].as_str();
+    ensure!(matches!(kind, Some("hardware" | "software")), "{kind:?}");
+    let overhead = report["vmm_overhead_bytes"].as_u64();
+    ensure!(overhead.is_some_and(|bytes| bytes > 0), "{overhead:?}");
+    timeline_is_ordered(&report["timeline_us"])?;
+    for check in report["checks"].as_array().into_iter().flatten() {
+        let fields = BTreeSet::from(["id", "subsystem", "outcome", "metrics"]);
+        ensure!(keys(check) == fields, "{check}");
+        ensure!(check["metrics"]["exits"].is_u64(), "{check}");
+    }
+    for row in report["exits"].as_array().into_iter().flatten() {
+        let fields = BTreeSet::from(["kind", "device", "count", "total_ns", "p50_ns", "p99_ns"]);
+        ensure!(keys(row) == fields, "{row}");
+        ensure!(row["count"].as_u64() > Some(0), "{row}");
+    }
+    Ok(())
+}
+
+fn timeline_is_ordered(timeline: &Value) -> Result<()> {
+    let points = [
+        "vm_created",
+        "first_run",
+        "guest_kernel",
+        "guest_user",
+        "ended",
+    ];
+    ensure!(keys(timeline) == BTreeSet::from(points), "{timeline}");
+    let times: Vec<Option<u64>> = points.map(|point| timeline[point].as_u64()).to_vec();
+    ensure!(
+        times.iter().all(Option::is_some) && times.is_sorted(),
+        "{timeline}"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_default_suite_passes_and_is_reported_whole() -> Result<()> {
+    require_kvm!();
+    let vm = TestVm::builder()
+        .report()
+        .deadline(Duration::from_secs(100));
+    let ended = passes(vm)?;
+    let report = ended.report()?;
+    ensure!(
+        report.checks().len() >= 15,
+        "{} checks",
+        report.checks().len()
+    );
+    report_is_whole(&report.json)?;
+    let checks = report.json["checks"].as_array().into_iter().flatten();
+    let subsystems: BTreeSet<_> = checks.filter_map(|c| c["subsystem"].as_str()).collect();
+    ensure!(
+        subsystems == BTreeSet::from(["scheduling", "memory", "io"]),
+        "{subsystems:?}"
+    );
+    ensure!(
+        report.exits("mmio_write", "virtio-console") > 0,
+        "exits of devices"
+    );
+    for (id, _) in report.checks() {
+        ensure!(
+            ended.text().contains(id),
+            "the table lacks {id}:\n{}",
+            ended.text()
+        );
+    }
+    let widest = ended.text().lines().map(|line| line.chars().count()).max();
+    ensure!(widest <= Some(80), "{widest:?} columns:\n{}", ended.text());
+    Ok(())
+}
+
+#[test]
+fn the_default_suite_passes_on_one_processor() -> Result<()> {
+    require_kvm!();
+    passes(suite("default").cpus(1))?;
+    Ok(())
+}
+
+#[test]
+fn the_default_suite_passes_on_four_processors() -> Result<()> {
+    require_kvm!();
+    passes(suite("default").cpus(4))?;
+    Ok(())
+}
+
+#[test]
+fn suites_pass_with_little_and_with_much_memory() -> Result<()> {
+    require_kvm!();
+    for memory in ["16M", "5G"] {
+        passes(suite(SMOKE).memory(memory))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn suites_pass_on_the_serial_console() -> Result<()> {
+    require_kvm!();
+    let ended = passes(suite(SMOKE).arg("--console").arg("serial"))?;
+    let serial = ended.report()?.exits("pio_write", "serial");
+    ensure!(serial > 100, "only {serial} writes to the serial port");
+    Ok(())
+}
+
+#[test]
+fn suites_pass_under_each_policy() -> Result<()> {
+    require_kvm!();
+    passes(suite("scheduling").append("sched=priority"))?;
+    passes(suite("memory").append("replacement=fifo"))?;
+    Ok(())
+}
+
+#[test]
+fn every_suite_can_be_named_and_passes() -> Result<()> {
+    require_kvm!();
+    // The default suite has tests of its own.
+    for name in vmm::guest::suite_names().filter(|name| *name != "default") {
+        let ended = passes(suite(name))?;
+        let named = ended.report()?.json["vm"]["suite"].clone();
+        ensure!(named == name, "{name}: the report says {named}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_panic_of_the_kernel_is_shown_with_registers_and_backtrace() -> Result<()> {
+    require_kvm!();
+    let vm = TestVm::builder()
+        .arg("--suite")
+        .arg("none")
+        .append("init=bin/none");
+    let ended = vm.report().run()?.expect_line(4, &["panicked"])?;
+    let text = ended.text();
+    for part in [
+        "panicked on cpu 0",
+        "cannot start bin/none",
+        "rbp ffffffff8",
+        "kernel::start",
+    ] {
+        ensure!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+    ensure!(ended.report()?.halt() == "guest_panic", "the reason");
+    Ok(())
+}
+
+#[test]
+fn a_check_without_a_result_fails_the_run() -> Result<()> {
+    require_kvm!();
+    // The suite's own program never starts: no check reports.
+    let ended = suite(SMOKE).append("init=bin/hello").run()?;
+    let ended = ended
+        .expect(1)?
+        .expect_words(&["hostel: checks failed: sched.cpus"])?;
+    let checks = ended.report()?.checks();
+    ensure!(
+        checks.iter().all(|(_, outcome)| *outcome == "fail"),
+        "{checks:?}"
+    );
+    Ok(())
+}
