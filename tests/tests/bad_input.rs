@@ -167,12 +167,12 @@ fn disks_that_cannot_be_used() -> Result<()> {
     )?;
     refused(vm(Path::new("/dev/null")), &["a character device"])?;
     let disk = scratch.write("disk", &[0; 4096])?;
-    let copies = (0..20).map(|i| scratch.path(&format!("disk{i}")));
-    let many = copies.fold(Ok(vm(&disk)), |vm: Result<Builder>, copy| {
+    let mut many = vm(&disk);
+    for copy in (0..20).map(|i| scratch.path(&format!("disk{i}"))) {
         std::fs::copy(&disk, &copy)?;
-        Ok(vm?.disk(&copy))
-    });
-    refused(many?, &["too many"])
+        many = many.disk(&copy);
+    }
+    refused(many, &["too many"])
 }
 
 #[test]
