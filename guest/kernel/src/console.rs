@@ -42,7 +42,7 @@ impl Write for Buffer {
 }
 
 /// Writes text.
-pub fn print(text: fmt::Arguments<'_>) {
+pub(crate) fn print(text: fmt::Arguments<'_>) {
     let mut buffer = BUFFER.lock();
     // A buffer takes all.
     let _ = buffer.write_fmt(text);
@@ -50,12 +50,12 @@ pub fn print(text: fmt::Arguments<'_>) {
 }
 
 /// Writes a record.
-pub fn record(record: &Record<'_>) {
+pub(crate) fn record(record: &Record<'_>) {
     print(format_args!("{record}"));
 }
 
 /// Writes straight to the device, whoever holds the buffer. For a panic.
-pub struct Direct;
+pub(crate) struct Direct;
 
 impl Write for Direct {
     fn write_str(&mut self, text: &str) -> fmt::Result {
