@@ -39,6 +39,18 @@ impl Write for Buffer {
         }
         Ok(())
     }
+
+    /// Records are written character by character; few instructions for each.
+    fn write_char(&mut self, character: char) -> fmt::Result {
+        match u8::try_from(character) {
+            Ok(byte) if byte.is_ascii() && self.len < BUFFER_BYTES => {
+                self.bytes[self.len] = byte;
+                self.len += 1;
+                Ok(())
+            }
+            _ => self.write_str(character.encode_utf8(&mut [0; 4])),
+        }
+    }
 }
 
 /// Writes text.
