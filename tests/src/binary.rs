@@ -25,8 +25,10 @@ fn build() -> PathBuf {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "hostel does not build:\n{errors}");
     let messages = String::from_utf8_lossy(&output.stdout);
-    let executables = messages.lines().filter_map(executable);
-    executables.last().expect("cargo names what it has built")
+    let mut executables = messages.lines().filter_map(executable);
+    executables
+        .next_back()
+        .expect("cargo names what it has built")
 }
 
 /// The executable that a message of cargo's names, if any.

@@ -88,7 +88,7 @@ machine_code!(
 
 fn counting_kernel(cpus: u8) -> Kernel {
     let mut code = start_up().to_vec();
-    assert!(START_UP % 0x1000 == 0 && code.len() <= START_UP_BYTES);
+    assert!(START_UP.is_multiple_of(0x1000) && code.len() <= START_UP_BYTES);
     code.resize(START_UP_BYTES, 0);
     Kernel::pvh(count_processors())
         .data(START_UP_SOURCE, &code)

@@ -28,6 +28,8 @@ pub mod accounting;
 pub mod boot;
 pub mod device_manager;
 pub mod doctor;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod guest;
 pub mod halt;
 pub mod input;

@@ -74,10 +74,13 @@ impl<L: Listener> Splitter<L> {
                     bytes = rest;
                 }
             } else {
-                let (inside, rest) = bytes.split_at(at.map_or(bytes.len(), |at| at + 1));
+                // One byte more than a record has tells that it is none.
+                let room = MAX_RECORD_BYTES + 1 - self.held.len();
+                let len = at.map_or(bytes.len(), |at| at + 1).min(room);
+                let (inside, rest) = bytes.split_at(len);
                 self.held.extend(inside);
                 bytes = rest;
-                if at.is_some() || self.held.len() > MAX_RECORD_BYTES {
+                if inside.last() == Some(&LF) || self.held.len() > MAX_RECORD_BYTES {
                     self.record_ends();
                 }
             }
@@ -106,6 +109,9 @@ impl<L: Listener> Splitter<L> {
     fn record_ends(&mut self) {
         let held = std::mem::take(&mut self.held);
         let json = held.strip_prefix(&[RS]).unwrap_or(&held);
+        if held.len() > MAX_RECORD_BYTES {
+            return self.outside(&held);
+        }
         match Parsed::from_json(json) {
             Ok(Parsed::StreamBegin { id, bytes }) => {
                 self.raw = Some(Raw {
@@ -192,6 +198,17 @@ mod tests {
         assert_eq!(heard.text, b"after");
         assert!(!hear(&stream(&raw[1..], crc), 64).streams[0].1.intact());
         assert!(!hear(&stream(&raw, crc ^ 1), 64).streams[0].1.intact());
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_is_text_however_the_stream_is_cut() {
+        let id = "x".repeat(MAX_RECORD_BYTES);
+        let stream = Record::Start { id: &id }.to_string();
+        for size in [100, MAX_RECORD_BYTES, stream.len()] {
+            let heard = hear(stream.as_bytes(), size);
+            assert_eq!(heard.text, stream.as_bytes(), "pieces of {size}");
+            assert!(heard.records.is_empty(), "pieces of {size}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-const SHDR_BYTES: usize = 64;
+const SHDR_BYTES: u64 = 64;
 const SYM_BYTES: usize = 24;
 const SHT_SYMTAB: u64 = 2;
 /// Low bits of a symbol's info: its type.
@@ -31,11 +31,11 @@ impl Symbols {
 
 fn functions(elf: &[u8]) -> Option<BTreeMap<u64, (u64, String)>> {
     let (shoff, count) = (field(elf, 0x28, 8)?, field(elf, 0x3c, 2)?);
-    let header = |index: u64| usize::try_from(shoff + index * SHDR_BYTES as u64).ok();
+    let header = |index: u64| slice(elf, shoff.checked_add(index * SHDR_BYTES)?, SHDR_BYTES);
     let symtab = (0..count)
         .filter_map(header)
-        .find(|at| field(elf, at + 4, 4) == Some(SHT_SYMTAB))?;
-    let strtab = section(elf, header(field(elf, symtab + 0x28, 4)?)?)?;
+        .find(|header| field(header, 4, 4) == Some(SHT_SYMTAB))?;
+    let strtab = section(elf, header(field(symtab, 0x28, 4)?)?)?;
     let symbols = section(elf, symtab)?.chunks_exact(SYM_BYTES);
     let functions =
         symbols.filter(|symbol| field(symbol, 4, 1).is_some_and(|i| i & 15 == STT_FUNC));
@@ -48,11 +48,15 @@ fn functions(elf: &[u8]) -> Option<BTreeMap<u64, (u64, String)>> {
     Some(named.collect())
 }
 
-/// Contents of the section with the header at `header`.
-fn section(elf: &[u8], header: usize) -> Option<&[u8]> {
-    let start = usize::try_from(field(elf, header + 0x18, 8)?).ok()?;
-    let size = usize::try_from(field(elf, header + 0x20, 8)?).ok()?;
-    elf.get(start..start.checked_add(size)?)
+/// Contents of the section with that header.
+fn section<'a>(elf: &'a [u8], header: &[u8]) -> Option<&'a [u8]> {
+    slice(elf, field(header, 0x18, 8)?, field(header, 0x20, 8)?)
+}
+
+/// `len` bytes at `start`, if they are all there.
+fn slice(elf: &[u8], start: u64, len: u64) -> Option<&[u8]> {
+    let end = usize::try_from(start.checked_add(len)?).ok()?;
+    elf.get(usize::try_from(start).ok()?..end)
 }
 
 /// A little-endian number of `size` bytes.
