@@ -124,7 +124,7 @@ fn announce_if_up() {
 }
 
 /// Writes the boot record, if it has not been written.
-pub fn announce() {
+pub(crate) fn announce() {
     static DONE: AtomicBool = AtomicBool::new(false);
     if DONE.swap(true, Ordering::SeqCst) {
         return;

@@ -14,7 +14,7 @@ use user::time::now_ns;
 
 user::check!(run);
 
-const PAGES: usize = 48;
+const PAGES: usize = 30;
 /// The child writes every third page.
 const STRIDE: usize = 3;
 const WRITTEN: u64 = (PAGES / STRIDE) as u64;

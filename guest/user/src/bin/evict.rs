@@ -14,8 +14,8 @@ use user::{ensure, sys};
 user::check!(run);
 
 const BUDGET: u64 = 64;
-const PAGES: usize = 160;
-const PASSES: u64 = 2;
+const PAGES: usize = 100;
+const PASSES: u64 = 1;
 /// The page touched before every other.
 const HOT: usize = 0;
 

@@ -12,7 +12,7 @@ use user::{ensure, sys};
 
 user::check!(run);
 
-const REQUESTS: u64 = 32;
+const REQUESTS: u64 = 12;
 const BYTES: usize = 4096;
 const OFFSET: u64 = SCRATCH_FIRST_SECTOR * 512;
 

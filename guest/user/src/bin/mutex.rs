@@ -13,7 +13,7 @@ use user::{ensure, sys, thread};
 user::check!(run);
 
 const THREADS_PER_CPU: u64 = 2;
-const INCREMENTS: u64 = 2000;
+const INCREMENTS: u64 = 1000;
 /// Every so often the lock is kept while others run, so that they have to sleep for it.
 const YIELD_EVERY: u64 = 100;
 

@@ -15,7 +15,7 @@ use user::time::now_ns;
 
 user::check!(run);
 
-const BYTES: usize = 256 * 1024;
+const BYTES: usize = 64 * 1024;
 const PIECE: usize = 4096;
 
 fn fill(piece: &mut [u8], start: usize) {

@@ -14,7 +14,7 @@ use user::{ensure, sys, thread};
 
 user::check!(run);
 
-const ROUNDS: u32 = 200;
+const ROUNDS: u32 = 50;
 
 fn run(check: &mut Check) -> Verdict {
     sys::set_affinity(1).context("affinity to processor 0")?;
