@@ -92,7 +92,7 @@ fn measured(probe: &Probe) -> [Finding; 2] {
         KvmKind::Hardware => "hardware: the processor runs the guest, of every ring",
         KvmKind::Software => {
             "software: ring 3 runs natively, ring 0 is interpreted\n\
-             (the built-in guest is made for that; a Linux guest is too slow here)"
+             (right for the built-in guest; too slow for a Linux guest)"
         }
     };
     let kind = format!(
