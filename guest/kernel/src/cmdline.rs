@@ -2,37 +2,34 @@
 //!
 //! Searched eight bytes at a time, as every instruction before the first program counts.
 
-/// Words that are kept; more are ignored.
-const MOST: usize = 48;
+use alloc::vec::Vec;
+
+/// Words that there is room for at first; one with all default devices has fewer.
+const USUAL: usize = 16;
 
 /// The command line, split into words.
 #[derive(Clone, Debug)]
 pub struct Cmdline {
-    words: [(&'static str, &'static str); MOST],
-    count: usize,
+    words: Vec<(&'static str, &'static str)>,
 }
 
 impl Cmdline {
     /// Splits `text` at spaces. Text that is not UTF-8 is an empty command line.
     pub fn parse(text: &'static [u8]) -> Self {
-        let mut cmdline = Self {
-            words: [("", ""); MOST],
-            count: 0,
-        };
+        let mut words = Vec::with_capacity(USUAL);
         let whole = core::str::from_utf8(text).unwrap_or_default();
         let (bytes, mut start) = (whole.as_bytes(), 0);
-        while start < bytes.len() && cmdline.count < MOST {
+        while start < bytes.len() {
             let end = find(bytes, start, b' ');
             if end > start {
                 let word = &whole[start..end];
                 let equals = find(word.as_bytes(), 0, b'=');
                 let value = word.get(equals + 1..).unwrap_or_default();
-                cmdline.words[cmdline.count] = (&word[..equals], value);
-                cmdline.count += 1;
+                words.push((&word[..equals], value));
             }
             start = end + 1;
         }
-        cmdline
+        Self { words }
     }
 
     /// The value of the last word of that name; empty for a word without one.
@@ -42,7 +39,7 @@ impl Cmdline {
 
     /// The values of all words of that name, in their order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'static str> + 'a {
-        self.words[..self.count]
+        self.words
             .iter()
             .filter(move |word| word.0 == name)
             .map(|word| word.1)

@@ -39,10 +39,22 @@ impl Write for Buffer {
         }
         Ok(())
     }
+
+    /// Records are written character by character; few instructions for each.
+    fn write_char(&mut self, character: char) -> fmt::Result {
+        match u8::try_from(character) {
+            Ok(byte) if byte.is_ascii() && self.len < BUFFER_BYTES => {
+                self.bytes[self.len] = byte;
+                self.len += 1;
+                Ok(())
+            }
+            _ => self.write_str(character.encode_utf8(&mut [0; 4])),
+        }
+    }
 }
 
 /// Writes text.
-pub fn print(text: fmt::Arguments<'_>) {
+pub(crate) fn print(text: fmt::Arguments<'_>) {
     let mut buffer = BUFFER.lock();
     // A buffer takes all.
     let _ = buffer.write_fmt(text);
@@ -50,12 +62,12 @@ pub fn print(text: fmt::Arguments<'_>) {
 }
 
 /// Writes a record.
-pub fn record(record: &Record<'_>) {
+pub(crate) fn record(record: &Record<'_>) {
     print(format_args!("{record}"));
 }
 
 /// Writes straight to the device, whoever holds the buffer. For a panic.
-pub struct Direct;
+pub(crate) struct Direct;
 
 impl Write for Direct {
     fn write_str(&mut self, text: &str) -> fmt::Result {

@@ -5,7 +5,7 @@ use crate::sync::Once;
 
 /// Facts that do not change.
 #[derive(Clone, Copy, Debug)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// Processors, up or on their way.
     pub cpus: u32,
     /// Memory in bytes.
@@ -16,7 +16,7 @@ pub struct Machine {
 
 impl Machine {
     /// The processors, a bit each.
-    pub fn cpu_mask(&self) -> u64 {
+    pub(crate) fn cpu_mask(&self) -> u64 {
         (1 << self.cpus) - 1
     }
 }
@@ -24,12 +24,12 @@ impl Machine {
 static MACHINE: Once<Machine> = Once::new();
 
 /// Remembers the facts.
-pub fn set(machine: Machine) {
+pub(crate) fn set(machine: Machine) {
     MACHINE.set(machine);
 }
 
 /// The facts.
-pub fn get() -> &'static Machine {
+pub(crate) fn get() -> &'static Machine {
     MACHINE
         .get()
         .expect("the machine is known before there is a program")

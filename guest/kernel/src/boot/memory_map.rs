@@ -3,7 +3,7 @@
 use crate::mm::PAGE_BYTES;
 
 /// Most regions that are kept; more are ignored.
-const MOST: usize = 32;
+const MOST: usize = 16;
 /// What the direct map has from the start: structures of the kernel are put below.
 const FIRST_GIB: u64 = 1 << 30;
 /// Memory beyond cannot be described.

@@ -234,7 +234,7 @@ impl VmSpace {
             if let Page::Mapped(mapping) = entry.load() {
                 let noted = mapping.flags & (Flags::ACCESSED | Flags::DIRTY);
                 // Never writable at once: the page may be shared, and the next write finds out.
-                let flags = noted | rights(protection) - Flags::WRITABLE;
+                let flags = noted | (rights(protection) - Flags::WRITABLE);
                 if let Page::Mapped(before) =
                     entry.replace(Page::Mapped(Mapping { flags, ..mapping }))
                 {

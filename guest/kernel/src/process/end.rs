@@ -31,7 +31,7 @@ const EXCEPTIONS: &[(u64, &str)] = &[
 ];
 
 /// A page fault of ring 3 at `address`: makes the page, or ends the process.
-pub fn page_fault(frame: &TrapFrame, address: u64) {
+pub(crate) fn page_fault(frame: &TrapFrame, address: u64) {
     let process = current();
     process
         .shared
@@ -58,7 +58,7 @@ fn describe(access: Access) -> &'static str {
 }
 
 /// Another exception of ring 3: ends the process.
-pub fn exception(frame: &TrapFrame) {
+pub(crate) fn exception(frame: &TrapFrame) {
     let name = EXCEPTIONS
         .iter()
         .find(|(vector, _)| *vector == frame.vector)
@@ -91,7 +91,7 @@ fn end_by_fault(process: &'static Process, cause: EndCause, words: &str, detail:
 }
 
 /// Ends the running process with `code`. The thread ends on its way back to ring 3.
-pub fn exit(code: i32) {
+pub(crate) fn exit(code: i32) {
     end(
         current(),
         ExitStatus {
@@ -103,7 +103,7 @@ pub fn exit(code: i32) {
 }
 
 /// Kills a child of the running process.
-pub fn kill(pid: u64) -> Result<(), Errno> {
+pub(crate) fn kill(pid: u64) -> Result<(), Errno> {
     let children = current().children.lock();
     let child = children.iter().copied().find(|child| child.pid() == pid);
     drop(children);
@@ -142,7 +142,7 @@ fn end(process: &'static Process, status: ExitStatus) -> bool {
 }
 
 /// Ends the running thread; the last of its process ends that, too.
-pub fn exit_thread() -> ! {
+pub(crate) fn exit_thread() -> ! {
     let (process, me) = (current(), sched::current());
     let is_last = {
         let mut threads = process.threads.lock();
@@ -215,7 +215,7 @@ fn end_of_first(process: &Process) -> ! {
 
 /// Waits for a child of the running process to end: `pid`, or any for 0. Gives its number and
 /// how it ended.
-pub fn wait_for_child(pid: u64, deadline_ns: u64) -> Result<(u64, ExitStatus), Errno> {
+pub(crate) fn wait_for_child(pid: u64, deadline_ns: u64) -> Result<(u64, ExitStatus), Errno> {
     let process = current();
     let mut found = Err(Errno::TimedOut);
     process.changes.wait_until_deadline(
@@ -238,11 +238,11 @@ pub fn wait_for_child(pid: u64, deadline_ns: u64) -> Result<(u64, ExitStatus), E
 fn look_for_child(process: &Process, pid: u64) -> Result<Option<&'static Process>, Errno> {
     let mut children = process.children.lock();
     let is_meant = |child: &&'static Process| pid == 0 || child.pid() == pid;
-    if !children.iter().any(|child| is_meant(&child)) {
+    if !children.iter().any(&is_meant) {
         return Err(Errno::Child);
     }
     let ended = children
         .iter()
-        .position(|child| is_meant(&child) && child.ended.load(Ordering::Acquire));
+        .position(|child| is_meant(child) && child.ended.load(Ordering::Acquire));
     Ok(ended.map(|index| children.swap_remove(index)))
 }

@@ -27,7 +27,7 @@ const MAX_ARGUMENTS: usize = 64;
 const MAX_THREADS: usize = 256;
 
 /// Makes the first process, which runs the initrd's program `path`.
-pub fn start_first(path: &str) -> Result<(), Errno> {
+pub(crate) fn start_first(path: &str) -> Result<(), Errno> {
     let process = Process::create(None).ok_or(Errno::NoMem)?;
     debug_assert!(
         process.pid() == FIRST_PID,
@@ -43,7 +43,7 @@ pub fn start_first(path: &str) -> Result<(), Errno> {
 
 /// Replaces the running process's program by the initrd's `path`, with `arguments` joined by
 /// NULs; gives the registers to enter it with.
-pub fn exec(path: &[u8], arguments: &[u8]) -> Result<TrapFrame, Errno> {
+pub(crate) fn exec(path: &[u8], arguments: &[u8]) -> Result<TrapFrame, Errno> {
     let process = super::current();
     if !process.is_alone() {
         return Err(Errno::Again);
@@ -62,7 +62,7 @@ pub fn exec(path: &[u8], arguments: &[u8]) -> Result<TrapFrame, Errno> {
 }
 
 /// A copy of the running process, whose only thread goes on with `registers`; its number.
-pub fn fork(registers: TrapFrame) -> Result<u64, Errno> {
+pub(crate) fn fork(registers: TrapFrame) -> Result<u64, Errno> {
     let parent = super::current();
     let child = Process::create(Some(parent)).ok_or(Errno::NoMem)?;
     let copy = parent.with_space(|space| space.fork(&child.shared).ok_or(Errno::NoMem))?;
@@ -78,7 +78,7 @@ pub fn fork(registers: TrapFrame) -> Result<u64, Errno> {
 }
 
 /// A thread of the running process at `entry`, with `argument`; its number.
-pub fn spawn_thread(registers: TrapFrame) -> Result<u64, Errno> {
+pub(crate) fn spawn_thread(registers: TrapFrame) -> Result<u64, Errno> {
     start_thread(super::current(), registers, Some(sched::current()))
 }
 

@@ -11,7 +11,7 @@ use crate::sched::{self, WaitQueue};
 static WAITERS: WaitQueue = WaitQueue::new();
 
 /// Sleeps while the word at `address` is `expected`, until woken or `deadline_ns`.
-pub fn futex_wait(address: u64, expected: u32, deadline_ns: u64) -> Result<(), Errno> {
+pub(crate) fn futex_wait(address: u64, expected: u32, deadline_ns: u64) -> Result<(), Errno> {
     let (process, me) = (current(), sched::current());
     if !address.is_multiple_of(4) {
         return Err(Errno::Inval);
@@ -45,7 +45,7 @@ pub fn futex_wait(address: u64, expected: u32, deadline_ns: u64) -> Result<(), E
 }
 
 /// Wakes up to `count` threads that wait for the word at `address`; how many.
-pub fn futex_wake(address: u64, count: u64) -> u64 {
+pub(crate) fn futex_wake(address: u64, count: u64) -> u64 {
     let process = current();
     let mut woken = 0;
     while woken < count {

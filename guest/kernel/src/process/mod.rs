@@ -16,11 +16,11 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use abi::syscall::{Errno, ExitStatus};
 
-pub use end::{exception, exit, exit_thread, kill, page_fault, wait_for_child};
-pub use exec::{exec, fork, spawn_thread, start_first};
-pub use files::{Files, Kind, OpenFile};
-pub use futex::{futex_wait, futex_wake};
-pub use pipe::Pipe;
+pub(crate) use end::{exception, exit, exit_thread, kill, page_fault, wait_for_child};
+pub(crate) use exec::{exec, fork, spawn_thread, start_first};
+pub(crate) use files::{Files, Kind, OpenFile};
+pub(crate) use futex::{futex_wait, futex_wake};
+pub(crate) use pipe::Pipe;
 
 use crate::mm::space::{Shared, VmSpace};
 use crate::sched::{self, Thread, WaitQueue};
@@ -60,7 +60,7 @@ static POOL: Pool<Process> = Pool::new();
 static LAST_PID: AtomicU64 = AtomicU64::new(0);
 
 /// Number of the first process.
-pub const FIRST_PID: u64 = 1;
+pub(crate) const FIRST_PID: u64 = 1;
 
 impl Process {
     fn empty() -> Self {
@@ -139,7 +139,7 @@ impl Process {
 ///
 /// # Panics
 /// If the thread is an idle one: they make no system calls.
-pub fn current() -> &'static Process {
+pub(crate) fn current() -> &'static Process {
     sched::current()
         .process()
         .expect("only threads of processes come here")

@@ -69,7 +69,7 @@ fn every_task_comes_out_once() {
 fn equals_run_in_turn() {
     for policy in Policy::ALL {
         let mut queue = policy.make();
-        [0, 1, 2].map(|id| queue.enqueue(job(id, 3)));
+        (0..3).for_each(|id| queue.enqueue(job(id, 3)));
         let mut order = Vec::new();
         for _ in 0..6 {
             let next = queue.pick_next().unwrap();

@@ -4,13 +4,13 @@ use super::policy::{LEVELS, Scheduler, Task};
 use super::round_robin::RoundRobin;
 
 /// One queue a level.
-pub struct Priority<T> {
+pub(super) struct Priority<T> {
     levels: [RoundRobin<T>; LEVELS],
 }
 
 impl<T> Priority<T> {
     /// Empty queues.
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             levels: [const { RoundRobin::new() }; LEVELS],
         }

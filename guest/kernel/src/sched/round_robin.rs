@@ -5,13 +5,13 @@ use alloc::collections::VecDeque;
 use super::policy::{Scheduler, Task};
 
 /// One queue.
-pub struct RoundRobin<T> {
+pub(super) struct RoundRobin<T> {
     queue: VecDeque<T>,
 }
 
 impl<T> RoundRobin<T> {
     /// An empty queue.
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             queue: VecDeque::new(),
         }

@@ -21,7 +21,7 @@ use crate::sync::{AtomicRef, Pool};
 /// ```
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(super) enum State {
     /// In a run queue.
     Ready = 0,
     /// On a processor.

@@ -15,7 +15,7 @@ use crate::arch::trap::TrapFrame;
 type Outcome = Result<u64, Errno>;
 
 /// Does what the registers in `frame` ask for; the value for rax.
-pub fn dispatch(frame: &mut TrapFrame) -> i64 {
+pub(crate) fn dispatch(frame: &mut TrapFrame) -> i64 {
     let outcome = match Sysno::from_number(frame.rax) {
         Some(number) => call(number, frame),
         None => Err(Errno::NoSys),

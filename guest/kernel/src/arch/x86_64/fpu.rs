@@ -3,9 +3,12 @@
 //! CR0.TS makes the first use of a time slice trap. The registers are stored when the thread
 //! leaves the processor, so a thread that moves to another finds them in memory; one that comes
 //! back to a processor that nobody else has used them on finds them still there.
+//!
+//! Where ring 3 runs under a software KVM that does not let CR0.TS trap ([`be_eager`]), threads
+//! are given their registers as they come.
 
 use core::cell::{Cell, UnsafeCell};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::MAX_CPUS;
 use super::cpu_id;
@@ -65,6 +68,7 @@ impl FpuState {
         self.reset();
         LOCAL.get().held.set(0);
         lock();
+        arrive(self);
     }
 
     /// Takes the state over from `parent`, the running thread. This one has yet to run.
@@ -111,9 +115,29 @@ static LOCAL: CpuLocal<Local> = CpuLocal::new(
 /// Loads of the registers since boot.
 pub static LOADS: AtomicU64 = AtomicU64::new(0);
 
-/// Gives the registers to the running thread, which has trapped on their use.
-pub fn load() {
+/// Whether registers are loaded without waiting for a trap.
+static EAGER: AtomicBool = AtomicBool::new(false);
+
+/// The running thread, of the first process, has been seen to run where CR0.TS does not trap:
+/// what it has in the registers is its own, and from now on nobody waits for a trap.
+pub fn be_eager() {
+    if EAGER.swap(true, Ordering::Relaxed) {
+        return;
+    }
     let state = &sched::current().fpu;
+    let local = LOCAL.get();
+    unlock();
+    local.held.set(state.id());
+    state.last_cpu.store(cpu_id() + 1, Ordering::Relaxed);
+    local.live.set(true);
+}
+
+/// Gives the registers to the running thread, which has trapped on their use.
+pub fn load_current() {
+    load(&sched::current().fpu);
+}
+
+fn load(state: &FpuState) {
     let local = LOCAL.get();
     unlock();
     if !is_here(state, local) {
@@ -144,10 +168,8 @@ pub fn leave(state: &FpuState) {
 
 /// A thread whose state is `state` has come to this processor.
 pub fn arrive(state: &FpuState) {
-    let local = LOCAL.get();
-    if is_here(state, local) {
-        unlock();
-        local.live.set(true);
+    if EAGER.load(Ordering::Relaxed) || is_here(state, LOCAL.get()) {
+        load(state);
     }
 }
 

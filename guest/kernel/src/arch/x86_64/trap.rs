@@ -270,7 +270,7 @@ extern "C" fn handle(frame: &mut TrapFrame) {
             late_syscall(frame)
         }
         PAGE_FAULT if frame.is_user() => process::page_fault(frame, cpu::fault_address()),
-        DEVICE_NOT_AVAILABLE if frame.is_user() => fpu::load(),
+        DEVICE_NOT_AVAILABLE if frame.is_user() => fpu::load_current(),
         NMI if panic::is_under_way() => cpu::stop(),
         0..EXCEPTIONS if frame.is_user() => process::exception(frame),
         0..EXCEPTIONS => panic::kernel_fault(frame, cpu::fault_address()),
@@ -288,6 +288,8 @@ fn late_syscall(frame: &mut TrapFrame) {
     if frame.rcx >= USER_END {
         return process::page_fault(frame, frame.rip);
     }
+    // The same hosts do not let CR0.TS trap in ring 3.
+    fpu::be_eager();
     frame.rip = frame.rcx;
     frame.rflags = frame.r11 & SETTABLE_FLAGS | USER_FLAGS;
     frame.rax = syscall::dispatch(frame).cast_unsigned();
