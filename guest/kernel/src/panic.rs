@@ -3,7 +3,7 @@
 
 use core::fmt::Write;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use abi::port::Exit;
 use abi::record::{Metric, Record};
@@ -15,11 +15,12 @@ use crate::console::Direct;
 /// Most return addresses that are looked for.
 const MOST_FRAMES: usize = 24;
 
-static UNDER_WAY: AtomicBool = AtomicBool::new(false);
+/// 0, or the number plus one of the processor that panics.
+static UNDER_WAY: AtomicU32 = AtomicU32::new(0);
 
 /// Whether some processor panics, so that the others have to stop.
 pub fn is_under_way() -> bool {
-    UNDER_WAY.load(Ordering::Relaxed)
+    UNDER_WAY.load(Ordering::Relaxed) != 0
 }
 
 /// A panic of Rust code.
@@ -86,9 +87,13 @@ pub fn kernel_fault(frame: &TrapFrame, fault_address: u64) -> ! {
 }
 
 fn end(message: &mut Text, registers: &[Metric<'_>], frame_pointer: u64) -> ! {
-    if UNDER_WAY.swap(true, Ordering::Relaxed) {
-        // A panic within the panic, or of two processors at once: the first one tells.
-        cpu::stop();
+    let me = cpu_id() + 1;
+    match UNDER_WAY.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => {}
+        // A panic within the panic: no more can be told.
+        Err(panicking) if panicking == me => power::end(Exit::Panic as u8),
+        // Another processor tells.
+        Err(_) => cpu::stop(),
     }
     apic::send_nmi_to_others();
     let mut addresses = [0; MOST_FRAMES];

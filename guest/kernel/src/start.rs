@@ -123,10 +123,20 @@ fn announce_if_up() {
     }
 }
 
-/// Writes the boot record, if it has not been written.
-pub(crate) fn announce() {
-    static DONE: AtomicBool = AtomicBool::new(false);
-    if DONE.swap(true, Ordering::SeqCst) {
+/// Time since the clock was started by which processors have to be up to be in the boot record.
+const ANNOUNCE_NS: u64 = 1_000_000_000;
+
+/// Writes the boot record if some processor has not come up in time.
+pub(crate) fn announce_if_late(now_ns: u64) {
+    if now_ns > ANNOUNCE_NS && !ANNOUNCED.load(Ordering::Relaxed) {
+        announce();
+    }
+}
+
+static ANNOUNCED: AtomicBool = AtomicBool::new(false);
+
+fn announce() {
+    if ANNOUNCED.swap(true, Ordering::SeqCst) {
         return;
     }
     let machine = machine::get();

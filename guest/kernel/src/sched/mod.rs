@@ -453,6 +453,7 @@ pub fn timer_interrupt() {
     local.timer.set(NEVER);
     stats::ticked();
     let now = clock::now_ns();
+    crate::start::announce_if_late(now);
     sleep::wake_until(now);
     if local.slice_end.get() <= now {
         local.slice_end.set(NEVER);

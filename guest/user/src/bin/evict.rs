@@ -14,7 +14,7 @@ use user::{ensure, sys};
 user::check!(run);
 
 const BUDGET: u64 = 64;
-const PAGES: usize = 100;
+const PAGES: usize = 84;
 const PASSES: u64 = 1;
 /// The page touched before every other.
 const HOT: usize = 0;

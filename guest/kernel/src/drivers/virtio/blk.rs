@@ -115,11 +115,26 @@ impl Disk {
     fn transfer(
         &self,
         operation: Operation,
-        mut sector: u64,
+        sector: u64,
         segments: &[Segment],
         mode: IoMode,
     ) -> Result<(), Errno> {
         let bytes = self.check_range(sector, segments)?;
+        if segments.len() <= self.max_segments {
+            let token = self.submit(operation, sector, segments, mode)?;
+            return self.finish(token, mode);
+        }
+        self.transfer_in_pieces(operation, sector, segments, mode, bytes)
+    }
+
+    fn transfer_in_pieces(
+        &self,
+        operation: Operation,
+        mut sector: u64,
+        segments: &[Segment],
+        mode: IoMode,
+        bytes: u64,
+    ) -> Result<(), Errno> {
         let end = sector + bytes / u64::from(SECTOR_BYTES);
         let mut under_way = [None; MAX_IN_FLIGHT];
         let mut result = Ok(());
