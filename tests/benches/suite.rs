@@ -20,7 +20,7 @@ fn main() -> Result<()> {
         let ended = vm.run()?;
         times.0.push(start.elapsed().as_secs_f64());
         if ended.status.code() != Some(0) {
-            println!("  a check failed: {}", ended.stderr.trim_end());
+            println!("  {}", ended.stderr.lines().next().unwrap_or("it failed"));
         }
     }
     print("hostel run, default suite", &times, "s", Some(SUITE_S));

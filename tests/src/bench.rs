@@ -53,7 +53,7 @@ pub fn print_head(name: &str) {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     println!("{name}: {kind} KVM, {cpus} processors, {profile} build");
     println!(
-        "  {:44} {:>10} {:>22} {:>9}",
+        "  {:50} {:>10} {:>22} {:>9}",
         "", "median", "10 % to 90 %", "target"
     );
 }
@@ -68,5 +68,5 @@ pub fn print(name: &str, samples: &Samples, unit: &str, target: Option<f64>) {
         None => String::new(),
     };
     let spread = format!("{low:.3} to {high:.3}");
-    println!("  {name:44} {median:>10.3} {spread:>22} {verdict} ({unit})");
+    println!("  {name:50} {median:>10.3} {spread:>22} {verdict} ({unit})");
 }
