@@ -115,8 +115,8 @@ fn member(archive: &mut Vec<u8>, name: &str, mode: u32, data: &[u8]) {
     archive.resize(archive.len().next_multiple_of(4), 0);
 }
 
-/// Kernel parameters that the built-in suite runs with.
-pub fn parameters(console: &str) -> String {
+/// Kernel parameters for any VMM.
+fn parameters(console: &str) -> String {
     use image::param;
     format!(
         "{}={console} {}=vda:{}+{}",
@@ -125,6 +125,21 @@ pub fn parameters(console: &str) -> String {
         image::SWAP_FIRST_SECTOR,
         image::SWAP_SECTORS,
     )
+}
+
+/// Bytes that Hostel's UART takes in one burst: its transmitter is never full, so the guest need
+/// not look at its status every 16 bytes.
+const UART_BURST: u32 = 4096;
+
+/// Kernel parameters for Hostel; without a suite, a program that says hello is the first.
+pub fn hostel_parameters(console: &str, suite: Option<&str>) -> String {
+    use image::param;
+    let mut words = parameters(console);
+    words.push_str(&format!(" {}={UART_BURST}", param::UART_FIFO));
+    if suite.is_none() {
+        words.push_str(&format!(" {}=bin/hello", param::INIT));
+    }
+    words
 }
 
 /// Writes kernel, initrd and command line to a folder, for other VMMs; returns the files.
