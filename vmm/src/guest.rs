@@ -57,11 +57,15 @@ pub fn planned_checks(suite: &[u8]) -> Vec<PlannedCheck> {
         .collect()
 }
 
-/// The initrd: all programs, and `suite` if there is one.
+/// The initrd: all programs, the first of the guest first, and `suite` if there is one.
 pub fn initrd(suite: Option<&[u8]>) -> Vec<u8> {
     let mut archive = Vec::new();
-    for (name, elf) in PROGRAMS {
-        member(&mut archive, &format!("bin/{name}"), MODE_PROGRAM, elf);
+    let (first, others): (Vec<_>, Vec<_>) = PROGRAMS
+        .iter()
+        .map(|(name, elf)| (format!("bin/{name}"), *elf))
+        .partition(|(name, _)| name == image::INIT);
+    for (name, elf) in first.into_iter().chain(others) {
+        member(&mut archive, &name, MODE_PROGRAM, elf);
     }
     if let Some(suite) = suite {
         member(&mut archive, image::SUITE, MODE_DATA, suite);
@@ -74,28 +78,45 @@ pub fn initrd(suite: Option<&[u8]>) -> Vec<u8> {
 const MODE_PROGRAM: u32 = 0o100_755;
 /// Regular file, rw-r--r--.
 const MODE_DATA: u32 = 0o100_644;
+/// Bytes before the name.
+const HEADER: usize = 110;
+/// The guest maps pages of a program from where they lie in the archive, if they lie on pages.
+const PAGE: usize = 4096;
 
 fn member(archive: &mut Vec<u8>, name: &str, mode: u32, data: &[u8]) {
-    let size = u32::try_from(data.len()).expect("embedded files are small");
-    let name_size = u32::try_from(name.len() + 1).expect("names are short");
-    let inode = u32::try_from(archive.len()).expect("embedded files are small");
+    // NUL bytes after the name bring the data to a page; readers stop at the first.
+    let name_at = archive.len() + HEADER;
+    let data_at = match data {
+        [] => (name_at + name.len() + 1).next_multiple_of(4),
+        _ => (name_at + name.len() + 1).next_multiple_of(PAGE),
+    };
+    let fields = [
+        archive.len(),
+        mode as usize,
+        0,
+        0,
+        1,
+        0,
+        data.len(),
+        0,
+        0,
+        0,
+        0,
+        data_at - name_at,
+        0,
+    ];
     archive.extend(b"070701");
-    for field in [inode, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, name_size, 0] {
+    for field in fields {
         archive.extend(format!("{field:08x}").bytes());
     }
     archive.extend(name.bytes());
-    archive.push(0);
-    pad(archive);
+    archive.resize(data_at, 0);
     archive.extend(data);
-    pad(archive);
-}
-
-fn pad(archive: &mut Vec<u8>) {
     archive.resize(archive.len().next_multiple_of(4), 0);
 }
 
-/// Kernel parameters that the built-in suite runs with.
-pub fn parameters(console: &str) -> String {
+/// Kernel parameters for any VMM.
+fn parameters(console: &str) -> String {
     use image::param;
     format!(
         "{}={console} {}=vda:{}+{}",
@@ -104,6 +125,21 @@ pub fn parameters(console: &str) -> String {
         image::SWAP_FIRST_SECTOR,
         image::SWAP_SECTORS,
     )
+}
+
+/// Bytes that Hostel's UART takes in one burst: its transmitter is never full, so the guest need
+/// not look at its status every 16 bytes.
+const UART_BURST: u32 = 4096;
+
+/// Kernel parameters for Hostel; without a suite, a program that says hello is the first.
+pub fn hostel_parameters(console: &str, suite: Option<&str>) -> String {
+    use image::param;
+    let mut words = parameters(console);
+    words.push_str(&format!(" {}={UART_BURST}", param::UART_FIFO));
+    if suite.is_none() {
+        words.push_str(&format!(" {}=bin/hello", param::INIT));
+    }
+    words
 }
 
 /// Writes kernel, initrd and command line to a folder, for other VMMs; returns the files.
@@ -146,6 +182,10 @@ mod tests {
     fn the_initrd_is_an_archive_that_ends_in_its_trailer() {
         let initrd = initrd(Some(b"# nothing\n"));
         assert!(initrd.starts_with(b"070701"));
+        assert!(
+            initrd[PAGE..].starts_with(b"\x7fELF"),
+            "the first program lies on a page"
+        );
         assert_eq!(initrd.len() % 4, 0);
         let trailer = b"TRAILER!!!\0";
         assert!(

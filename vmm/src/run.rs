@@ -234,7 +234,7 @@ fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
             };
             disks.push(DiskFile::temporary(abi::image::SCRATCH_DISK_BYTES)?);
             let initrd = Image::Made(guest::initrd(text));
-            let cmdline = guest::parameters(wishes.console.guest_name());
+            let cmdline = guest::hostel_parameters(wishes.console.guest_name(), suite.as_deref());
             let plan = text.map_or(Vec::new(), guest::planned_checks);
             (
                 Image::Embedded(guest::kernel()),

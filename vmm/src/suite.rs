@@ -9,6 +9,7 @@ use crate::stream::{Listener, Received};
 use abi::record::{Outcome, Parsed, Subsystem};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 /// What a check has found.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -22,7 +23,7 @@ pub struct CheckResult {
     /// Empty, or what went wrong.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
-    /// What was measured; `exits` is added by the host.
+    /// What was measured; the host adds `exits` and `took_ns`, from start to result.
     pub metrics: BTreeMap<String, u64>,
 }
 
@@ -61,6 +62,7 @@ pub struct SuiteLog {
     streams: HashMap<String, Received>,
     counters: ExitCounters,
     exits_at_start: u64,
+    started: Instant,
     panic: Option<GuestPanic>,
     progress: Box<dyn Progress>,
 }
@@ -78,6 +80,7 @@ impl SuiteLog {
             streams: HashMap::new(),
             counters,
             exits_at_start: 0,
+            started: Instant::now(),
             panic: None,
             progress,
         }
@@ -110,9 +113,12 @@ impl SuiteLog {
 
     /// Holds what the guest says against what the host received.
     fn judge(&mut self, mut result: CheckResult) {
+        let took_ns = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let exits = self.exits() - self.exits_at_start;
+        let measured = [("took_ns", took_ns), ("exits", exits)];
         result
             .metrics
-            .insert("exits".to_owned(), self.exits() - self.exits_at_start);
+            .extend(measured.map(|(name, value)| (name.to_owned(), value)));
         if let Some(received) = self.streams.get(&result.id).filter(|r| !r.intact()) {
             result.outcome = Outcome::Fail;
             result.detail = format!(
@@ -163,6 +169,7 @@ impl Listener for SuiteLog {
             }
             Parsed::Start { id } => {
                 self.exits_at_start = self.exits();
+                self.started = Instant::now();
                 self.progress.started(&id);
             }
             Parsed::Check {

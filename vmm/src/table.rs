@@ -83,12 +83,14 @@ pub fn checks(results: &[CheckResult]) -> String {
     out
 }
 
-/// Metrics as phrases, exits last, with commas between.
+/// Metrics as phrases, the host's last, with commas between.
 fn listed(metrics: &BTreeMap<String, u64>) -> Vec<String> {
-    let (exits, others): (Vec<_>, Vec<_>) = metrics.iter().partition(|(name, _)| *name == "exits");
-    let mut phrases: Vec<String> = others
+    let (host, guest): (Vec<_>, Vec<_>) = metrics
+        .iter()
+        .partition(|(name, _)| ["exits", "took_ns"].contains(&name.as_str()));
+    let mut phrases: Vec<String> = guest
         .into_iter()
-        .chain(exits)
+        .chain(host)
         .map(|(name, value)| metric(name, *value))
         .collect();
     let last = phrases.len().saturating_sub(1);
