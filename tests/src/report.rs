@@ -31,6 +31,14 @@ impl Report {
             .sum()
     }
 
+    /// What a device's driver did that was ignored.
+    pub fn refused(&self, device: &str) -> u64 {
+        let rows = self.json["refused"].as_array().into_iter().flatten();
+        rows.filter(|row| row["device"] == device)
+            .map(|row| row["count"].as_u64().unwrap_or(0))
+            .sum()
+    }
+
     /// A point of the timeline in microseconds, if it was reached.
     pub fn timeline_us(&self, point: &str) -> Option<u64> {
         self.json["timeline_us"][point].as_u64()

@@ -36,8 +36,19 @@ fn dumper(structures: u64) -> Script {
         .print(0x2_0000, CMDLINE_PART)
 }
 
-/// Boots it and takes the dump apart: entry register, structures, command line.
-fn dump(kernel: &Kernel, memory: &str, initrd: &[u8]) -> Result<(u64, Dump, String, Vec<u8>)> {
+/// What a guest has found.
+struct Found {
+    /// The register that the protocol fills.
+    register: u64,
+    /// Start info or zero page, with what follows in that page.
+    structures: Dump,
+    cmdline: String,
+    /// What the guest printed after these.
+    rest: Vec<u8>,
+}
+
+/// Boots a [`dumper`] and takes its dump apart.
+fn found(kernel: &Kernel, memory: &str, initrd: &[u8]) -> Result<Found> {
     let vm = TestVm::builder()
         .kernel(kernel)
         .memory(memory)
@@ -48,14 +59,15 @@ fn dump(kernel: &Kernel, memory: &str, initrd: &[u8]) -> Result<(u64, Dump, Stri
         vm.initrd(initrd)
     };
     let dump = Dump(vm.run()?.expect(0)?.stdout);
-    let [register, cmdline] = [0, 8 + PAGE];
-    let rest = cmdline + CMDLINE_PART;
-    let text = dump.bytes(cmdline, CMDLINE_PART);
+    let text = dump.bytes(8 + PAGE, CMDLINE_PART);
     let end = text.iter().position(|byte| *byte == 0);
-    let text = String::from_utf8(text[..end.context("the command line has no end")?].to_vec())?;
-    let after = dump.0[rest as usize..].to_vec();
-    let structures = Dump(dump.bytes(8, PAGE).to_vec());
-    Ok((dump.u64(register), structures, text, after))
+    let end = end.context("the command line has no end")?;
+    Ok(Found {
+        register: dump.u64(0),
+        structures: Dump(dump.bytes(8, PAGE).to_vec()),
+        cmdline: String::from_utf8(text[..end].to_vec())?,
+        rest: dump.0[(8 + PAGE + CMDLINE_PART) as usize..].to_vec(),
+    })
 }
 
 fn initrd() -> Vec<u8> {
@@ -74,8 +86,9 @@ fn a_pvh_kernel_finds_start_info_command_line_and_initrd() -> Result<()> {
     let kernel = dumper(START_INFO)
         .print(INITRD_START, INITRD_BYTES as u64)
         .pvh();
-    let (ebx, info, cmdline, module) = dump(&kernel, "64M", &initrd())?;
-    ensure!(ebx == START_INFO, "ebx is {ebx:#x}");
+    let found = found(&kernel, "64M", &initrd())?;
+    ensure!(found.register == START_INFO, "ebx: {:#x}", found.register);
+    let info = &found.structures;
     ensure!(
         (info.u32(0), info.u32(4)) == (0x336e_c578, 1),
         "magic and version"
@@ -87,8 +100,8 @@ fn a_pvh_kernel_finds_start_info_command_line_and_initrd() -> Result<()> {
         range == (INITRD_START, INITRD_BYTES as u64),
         "module {range:x?}"
     );
-    ensure!(module == initrd(), "the module's bytes");
-    ensure!(cmdline.starts_with(CMDLINE), "{cmdline}");
+    ensure!(found.rest == initrd(), "the module's bytes");
+    ensure!(found.cmdline.starts_with(CMDLINE), "{}", found.cmdline);
     Ok(())
 }
 
@@ -98,8 +111,9 @@ fn a_linux_kernel_finds_its_zero_page() -> Result<()> {
     let kernel = dumper(ZERO_PAGE)
         .print(INITRD_START, INITRD_BYTES as u64)
         .linux64();
-    let (rsi, page, cmdline, ramdisk) = dump(&kernel, "64M", &initrd())?;
-    ensure!(rsi == ZERO_PAGE, "rsi is {rsi:#x}");
+    let found = found(&kernel, "64M", &initrd())?;
+    ensure!(found.register == ZERO_PAGE, "rsi: {:#x}", found.register);
+    let page = &found.structures;
     ensure!(page.bytes(0x202, 4) == b"HdrS", "header magic");
     ensure!(page.u32(0x228) == 0x2_0000, "cmd_line_ptr");
     let range = (page.u32(0x218), page.u32(0x21c));
@@ -107,8 +121,8 @@ fn a_linux_kernel_finds_its_zero_page() -> Result<()> {
         range == (INITRD_START as u32, INITRD_BYTES as u32),
         "ramdisk {range:x?}"
     );
-    ensure!(ramdisk == initrd(), "the initrd's bytes");
-    ensure!(cmdline.starts_with(CMDLINE), "{cmdline}");
+    ensure!(found.rest == initrd(), "the initrd's bytes");
+    ensure!(found.cmdline.starts_with(CMDLINE), "{}", found.cmdline);
     Ok(())
 }
 
@@ -121,7 +135,7 @@ fn ram(entries: impl Iterator<Item = (u64, u64, u32)>) -> Vec<(u64, u64)> {
 }
 
 fn pvh_ram(memory: &str) -> Result<Vec<(u64, u64)>> {
-    let (_, info, ..) = dump(&dumper(START_INFO).pvh(), memory, &[])?;
+    let info = found(&dumper(START_INFO).pvh(), memory, &[])?.structures;
     let (table, count) = (info.u64(40) - START_INFO, info.u32(48));
     let entry = |i: u64| table + i * 24;
     let entries = (0..u64::from(count)).map(entry);
@@ -131,7 +145,7 @@ fn pvh_ram(memory: &str) -> Result<Vec<(u64, u64)>> {
 }
 
 fn linux_ram(memory: &str) -> Result<Vec<(u64, u64)>> {
-    let (_, page, ..) = dump(&dumper(ZERO_PAGE).linux64(), memory, &[])?;
+    let page = found(&dumper(ZERO_PAGE).linux64(), memory, &[])?.structures;
     let count = page.bytes(0x1e8, 1)[0];
     let entries = (0..u64::from(count)).map(|i| 0x2d0 + i * 20);
     Ok(ram(entries.map(|at| {

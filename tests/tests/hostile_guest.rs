@@ -134,6 +134,8 @@ fn every_device_register_at_every_width() -> Result<()> {
             let count = report.exits(kind, device);
             ensure!(count > 8000, "{kind} at {device}: {count}");
         }
+        let refused = report.refused(device);
+        ensure!(device == "none" || refused > 0, "{device} refused nothing");
     }
     Ok(())
 }
