@@ -7,7 +7,7 @@ use crate::accounting::{self, ExitRow, ExitStats};
 use crate::boot::{self, BootError, Handover, InitrdError, KernelError, elf, initrd};
 use crate::device_manager::{Backends, DeviceManager, WiringError};
 use crate::halt::status;
-use crate::kvm::{Chips, Kvm, KvmError, VcpuError, Vm, VmError};
+use crate::kvm::{Chips, CpuStart, Kvm, KvmError, VcpuError, Vm, VmError};
 use crate::memory::{self, GuestMemory, MemoryError, MemorySize};
 use crate::run_loop::{Gate, Shared, VcpuHandle};
 use devices::legacy::serial::SerialPort;
@@ -198,13 +198,16 @@ impl Machine {
         let cpus = 0..config.cpus;
         let vcpus = cpus.map(|index| vm.create_vcpu(index, config.cpus));
         let vcpus = vcpus.collect::<Result<Vec<_>, _>>()?;
-        vcpus[0].start_at(boot::cpu_mode(kernel.entry.protocol), kernel.entry.address)?;
+        let mut start = Some(CpuStart {
+            mode: boot::cpu_mode(kernel.entry.protocol),
+            entry: kernel.entry.address,
+        });
         let tsc_khz = vcpus[0].tsc_khz()?;
         let mut handles = Vec::new();
         // Dropped before the handles, which wait for their threads.
         let gate = Gate::default();
         for (index, vcpu) in (0..).zip(vcpus) {
-            handles.push(VcpuHandle::spawn(index, vcpu, &gate)?);
+            handles.push(VcpuHandle::spawn(index, vcpu, start.take(), &gate)?);
         }
         let power = PowerSwitch::new()?;
         let devices = DeviceManager::new(&vm, &power, backends)?;
@@ -254,9 +257,11 @@ impl Machine {
         &self.shared
     }
 
-    /// Stops the guest's time.
+    /// Stops the guest's time, if it has begun.
     pub fn pause(&self) {
-        self.handles.iter().for_each(VcpuHandle::pause);
+        if self.gate.is_open() {
+            self.handles.iter().for_each(VcpuHandle::pause);
+        }
     }
 
     /// Lets it go on.

@@ -11,7 +11,7 @@
 
 use crate::accounting::ExitStats;
 use crate::halt::{EmulationFailure, HaltReason};
-use crate::kvm::{ExitKind, Kicker, Vcpu, VmExit, ticks};
+use crate::kvm::{CpuStart, ExitKind, Kicker, Vcpu, VmExit, ticks};
 use crate::memory::GuestMemory;
 use devices::bus::{DeviceId, MmioBus, PioBus, Width};
 use devices::power::PowerSwitch;
@@ -39,12 +39,17 @@ pub struct Shared {
     pub halt_evt: EventFd,
 }
 
-/// vCPU threads wait here until the machine is whole: a thread takes long to start, which it does
-/// while the devices are made. Dropping it sends them home.
+/// vCPU threads wait here until the machine is whole: they start and set their vCPUs up while the
+/// devices are made. Dropping it sends them home.
 #[derive(Default)]
 pub struct Gate(Arc<OnceLock<Option<Arc<Shared>>>>);
 
 impl Gate {
+    /// Whether the vCPUs run.
+    pub fn is_open(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     /// Lets the vCPUs run.
     pub fn open(&self, shared: Arc<Shared>) {
         // The second of two openings changes nothing.
@@ -125,7 +130,7 @@ pub struct VcpuHandle {
 
 impl VcpuHandle {
     /// Starts the thread of vCPU `index`, which runs once the gate opens.
-    pub fn spawn(index: u8, vcpu: Vcpu, gate: &Gate) -> io::Result<Self> {
+    pub fn spawn(index: u8, vcpu: Vcpu, start: Option<CpuStart>, gate: &Gate) -> io::Result<Self> {
         let control = Arc::new(Control {
             command: AtomicU8::new(Command::Run as u8),
             resting: Mutex::new(false),
@@ -141,10 +146,14 @@ impl VcpuHandle {
             let (control, kicker, stats) = parts;
             let mut vcpu = vcpu;
             vcpu.attach(kicker);
+            let ready = vcpu.set_up(start);
             let Some(shared) = pass(&gate, index) else {
                 return;
             };
-            let reason = run(&mut vcpu, &shared, &control, &stats);
+            let reason = match ready {
+                Ok(()) => run(&mut vcpu, &shared, &control, &stats),
+                Err(error) => Some(HaltReason::HostError(crate::chain(&error))),
+            };
             if let Some(reason) = reason
                 && shared.halt.set(reason).is_ok()
                 && let Err(error) = shared.halt_evt.write(1)

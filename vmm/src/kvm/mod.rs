@@ -19,7 +19,7 @@ mod vm;
 
 pub use exit::{ExitKind, VmExit};
 pub use kick::Kicker;
-pub use regs::CpuMode;
+pub use regs::{CpuMode, CpuStart};
 pub use vcpu::{CpuState, Vcpu, VcpuError};
 pub use vm::{Chips, Vm, VmError};
 

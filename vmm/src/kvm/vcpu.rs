@@ -1,7 +1,7 @@
 //! [`Vcpu`]: one virtual processor, run and looked at.
 
 use super::kick::set_immediate_exit;
-use super::{CpuMode, Kicker, VmExit, regs};
+use super::{CpuStart, Kicker, VmExit, regs};
 use devices::bus::Width;
 use kvm_bindings::{CpuId, kvm_run};
 use kvm_ioctls::{VcpuExit, VcpuFd};
@@ -29,6 +29,7 @@ impl VcpuError {
 /// A virtual processor. It is run by one thread, which attaches a [`Kicker`] first.
 pub struct Vcpu {
     fd: VcpuFd,
+    cpuid: CpuId,
     run: *mut kvm_run,
     kicker: Option<Kicker>,
 }
@@ -38,19 +39,30 @@ pub struct Vcpu {
 unsafe impl Send for Vcpu {}
 
 impl Vcpu {
-    pub(super) fn new(mut fd: VcpuFd, cpuid: &CpuId) -> Result<Self, VcpuError> {
-        fd.set_cpuid2(cpuid).map_err(VcpuError::at("set CPUID"))?;
+    pub(super) fn new(mut fd: VcpuFd, cpuid: CpuId) -> Self {
         let run: *mut kvm_run = fd.get_kvm_run();
-        Ok(Self {
+        Self {
             fd,
+            cpuid,
             run,
             kicker: None,
-        })
+        }
     }
 
-    /// Sets registers so that the guest starts at `entry` in that mode.
-    pub fn start_at(&self, mode: CpuMode, entry: u64) -> Result<(), VcpuError> {
-        regs::set(&self.fd, mode, entry).map_err(VcpuError::at("set registers"))
+    /// Sets CPUID, before the first run, and where the guest starts. A vCPU without a start waits
+    /// for its start-up IPI.
+    pub fn set_up(&self, start: Option<CpuStart>) -> Result<(), VcpuError> {
+        let cpuid = self.fd.set_cpuid2(&self.cpuid);
+        cpuid.map_err(VcpuError::at("set CPUID"))?;
+        match start {
+            Some(start) => self.start_at(start),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets registers so that the guest goes on there.
+    pub fn start_at(&self, start: CpuStart) -> Result<(), VcpuError> {
+        regs::set(&self.fd, start).map_err(VcpuError::at("set registers"))
     }
 
     /// Frequency of the guest's time-stamp counter, which is the host's.

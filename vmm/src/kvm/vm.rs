@@ -116,14 +116,12 @@ impl Vm {
         &self.memory
     }
 
-    /// vCPU `index` of `count`, in reset state, with CPUID and MSRs set.
+    /// vCPU `index` of `count`, to be set up by the thread that will run it.
     pub fn create_vcpu(&self, index: u8, count: u8) -> Result<Vcpu, VcpuError> {
-        let fd = self
-            .fd
-            .create_vcpu(index.into())
-            .map_err(VcpuError::at("create a vCPU"))?;
+        let fd = self.fd.create_vcpu(index.into());
+        let fd = fd.map_err(VcpuError::at("create a vCPU"))?;
         let cpuid = cpuid::for_vcpu(&self.cpuid, index, count, self.tsc_deadline);
-        Vcpu::new(fd, &cpuid)
+        Ok(Vcpu::new(fd, cpuid))
     }
 
     /// Edges on `line` interrupt the guest as global system interrupt `gsi`.
