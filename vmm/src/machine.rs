@@ -161,7 +161,6 @@ pub struct Machine {
     shared: Arc<Shared>,
     device_names: Vec<String>,
     virtio: Vec<(String, Arc<Mutex<MmioTransport>>)>,
-    tsc_khz: u32,
     /// Takes input for the guest's serial port.
     pub serial: Arc<Mutex<SerialPort>>,
     /// Takes input for the guest's virtio console.
@@ -202,13 +201,13 @@ impl Machine {
             mode: boot::cpu_mode(kernel.entry.protocol),
             entry: kernel.entry.address,
         });
-        let tsc_khz = vcpus[0].tsc_khz()?;
         let mut handles = Vec::new();
         // Dropped before the handles, which wait for their threads.
         let gate = Gate::default();
         for (index, vcpu) in (0..).zip(vcpus) {
             handles.push(VcpuHandle::spawn(index, vcpu, start.take(), &gate)?);
         }
+        vm.create_pit()?;
         let power = PowerSwitch::new()?;
         let devices = DeviceManager::new(&vm, &power, backends)?;
         let cmdline: Vec<&str> = std::iter::once(config.cmdline.as_str())
@@ -235,7 +234,6 @@ impl Machine {
         Ok(Self {
             gate,
             handles,
-            tsc_khz,
             shared: Arc::new(shared),
             device_names: devices.names,
             virtio: devices.virtio,
@@ -282,7 +280,7 @@ impl Machine {
 
     /// Exits so far by kind and device.
     pub fn exits(&self) -> Vec<ExitRow> {
-        accounting::rows(&self.counters(), &self.device_names, self.tsc_khz)
+        accounting::rows(&self.counters(), &self.device_names)
     }
 
     /// What the guest's drivers did against the specification and was ignored, by device.
@@ -300,11 +298,6 @@ impl Machine {
     /// The guest's memory.
     pub fn memory(&self) -> &GuestMemory {
         self.vm.memory()
-    }
-
-    /// Frequency of the time-stamp counter.
-    pub fn tsc_khz(&self) -> u32 {
-        self.tsc_khz
     }
 }
 

@@ -146,12 +146,15 @@ impl VcpuHandle {
             let (control, kicker, stats) = parts;
             let mut vcpu = vcpu;
             vcpu.attach(kicker);
-            let ready = vcpu.set_up(start);
+            let ready = vcpu.set_up(start).and_then(|()| vcpu.tsc_khz());
             let Some(shared) = pass(&gate, index) else {
                 return;
             };
             let reason = match ready {
-                Ok(()) => run(&mut vcpu, &shared, &control, &stats),
+                Ok(tsc_khz) => {
+                    stats.set_frequency(tsc_khz);
+                    run(&mut vcpu, &shared, &control, &stats)
+                }
                 Err(error) => Some(HaltReason::HostError(crate::chain(&error))),
             };
             if let Some(reason) = reason

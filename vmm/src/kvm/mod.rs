@@ -25,6 +25,7 @@ pub use vm::{Chips, Vm, VmError};
 
 use kvm_ioctls::Cap;
 use std::io;
+use std::sync::Arc;
 
 /// The path of the device.
 pub const DEVICE: &str = "/dev/kvm";
@@ -69,7 +70,7 @@ pub enum KvmError {
 
 /// An open `/dev/kvm` that has all that is needed.
 pub struct Kvm {
-    fd: kvm_ioctls::Kvm,
+    fd: Arc<kvm_ioctls::Kvm>,
 }
 
 /// The processor's time-stamp counter.
@@ -93,7 +94,7 @@ impl Kvm {
         }
         match NEEDED.iter().find(|(cap, _)| !fd.check_extension(*cap)) {
             Some((_, name)) => Err(KvmError::Lacks(name)),
-            None => Ok(Self { fd }),
+            None => Ok(Self { fd: Arc::new(fd) }),
         }
     }
 

@@ -1,12 +1,14 @@
 //! [`Vcpu`]: one virtual processor, run and looked at.
 
+use super::cpuid::Leaves;
 use super::kick::set_immediate_exit;
 use super::{CpuStart, Kicker, VmExit, regs};
 use devices::bus::Width;
-use kvm_bindings::{CpuId, kvm_run};
+use kvm_bindings::kvm_run;
 use kvm_ioctls::{VcpuExit, VcpuFd};
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// Why a vCPU could not be made or run.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +31,9 @@ impl VcpuError {
 /// A virtual processor. It is run by one thread, which attaches a [`Kicker`] first.
 pub struct Vcpu {
     fd: VcpuFd,
-    cpuid: CpuId,
+    leaves: Arc<Leaves>,
+    /// Index of this vCPU, and how many there are.
+    place: (u8, u8),
     run: *mut kvm_run,
     kicker: Option<Kicker>,
 }
@@ -39,11 +43,12 @@ pub struct Vcpu {
 unsafe impl Send for Vcpu {}
 
 impl Vcpu {
-    pub(super) fn new(mut fd: VcpuFd, cpuid: CpuId) -> Self {
+    pub(super) fn new(mut fd: VcpuFd, leaves: Arc<Leaves>, place: (u8, u8)) -> Self {
         let run: *mut kvm_run = fd.get_kvm_run();
         Self {
             fd,
-            cpuid,
+            leaves,
+            place,
             run,
             kicker: None,
         }
@@ -52,8 +57,11 @@ impl Vcpu {
     /// Sets CPUID, before the first run, and where the guest starts. A vCPU without a start waits
     /// for its start-up IPI.
     pub fn set_up(&self, start: Option<CpuStart>) -> Result<(), VcpuError> {
-        let cpuid = self.fd.set_cpuid2(&self.cpuid);
-        cpuid.map_err(VcpuError::at("set CPUID"))?;
+        let (index, count) = self.place;
+        let leaves = self.leaves.of(index, count);
+        let leaves = leaves.map_err(VcpuError::at("list its CPUID leaves"))?;
+        let set = self.fd.set_cpuid2(&leaves);
+        set.map_err(VcpuError::at("set CPUID"))?;
         match start {
             Some(start) => self.start_at(start),
             None => Ok(()),
