@@ -207,7 +207,6 @@ impl Machine {
         for (index, vcpu) in (0..).zip(vcpus) {
             handles.push(VcpuHandle::spawn(index, vcpu, start.take(), &gate)?);
         }
-        vm.create_pit()?;
         let power = PowerSwitch::new()?;
         let devices = DeviceManager::new(&vm, &power, backends)?;
         let cmdline: Vec<&str> = std::iter::once(config.cmdline.as_str())
