@@ -9,7 +9,8 @@ use crate::device_manager::{Backends, DeviceManager, WiringError};
 use crate::halt::status;
 use crate::kvm::{Chips, CpuStart, Kvm, KvmError, VcpuError, Vm, VmError};
 use crate::memory::{self, GuestMemory, MemoryError, MemorySize};
-use crate::run_loop::{Gate, Shared, VcpuHandle};
+use crate::run_loop::Shared;
+use crate::vcpu_thread::{Gate, VcpuHandle};
 use devices::legacy::serial::SerialPort;
 use devices::power::PowerSwitch;
 use devices::virtio::console::ConsoleInput;
@@ -194,9 +195,6 @@ impl Machine {
             None => None,
         };
         let vm = Vm::new(&kvm, memory.clone(), Chips::InKernel)?;
-        let cpus = 0..config.cpus;
-        let vcpus = cpus.map(|index| vm.create_vcpu(index, config.cpus));
-        let vcpus = vcpus.collect::<Result<Vec<_>, _>>()?;
         let mut start = Some(CpuStart {
             mode: boot::cpu_mode(kernel.entry.protocol),
             entry: kernel.entry.address,
@@ -204,8 +202,11 @@ impl Machine {
         let mut handles = Vec::new();
         // Dropped before the handles, which wait for their threads.
         let gate = Gate::default();
-        for (index, vcpu) in (0..).zip(vcpus) {
-            handles.push(VcpuHandle::spawn(index, vcpu, start.take(), &gate)?);
+        for index in 0..config.cpus {
+            handles.push(VcpuHandle::spawn(index, vm.leaves(), &gate)?);
+        }
+        for (index, handle) in (0..).zip(&handles) {
+            handle.give(vm.create_vcpu(index, config.cpus)?, start.take());
         }
         let power = PowerSwitch::new()?;
         let devices = DeviceManager::new(&vm, &power, backends)?;

@@ -21,8 +21,8 @@ const LEVEL_THREAD: u32 = 1 << 8;
 const LEVEL_CORE: u32 = 2 << 8;
 
 /// Where vCPUs get their leaves. KVM takes a quarter of a millisecond to list what it supports, so
-/// the first vCPU to be set up asks, on its own thread.
-pub(super) struct Leaves {
+/// that is done while something else is.
+pub struct Leaves {
     kvm: Arc<Kvm>,
     supported: OnceLock<Result<CpuId, Error>>,
 }
@@ -34,14 +34,20 @@ impl Leaves {
         Self { kvm, supported }
     }
 
+    /// Has KVM list what it supports, if nobody has yet.
+    pub fn list(&self) {
+        let list = || self.kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES);
+        self.supported.get_or_init(list);
+    }
+
     /// The leaves of vCPU `index` of `count`.
     pub(super) fn of(&self, index: u8, count: u8) -> Result<CpuId, Error> {
-        let list = || self.kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES);
-        let supported = self.supported.get_or_init(list).as_ref();
+        self.list();
         let tsc_deadline = self.kvm.check_extension(Cap::TscDeadlineTimer);
-        supported
-            .map(|supported| for_vcpu(supported, index, count, tsc_deadline))
-            .map_err(|error| *error)
+        match self.supported.wait() {
+            Ok(supported) => Ok(for_vcpu(supported, index, count, tsc_deadline)),
+            Err(error) => Err(*error),
+        }
     }
 }
 

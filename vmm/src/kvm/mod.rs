@@ -17,6 +17,7 @@ mod regs;
 mod vcpu;
 mod vm;
 
+pub use cpuid::Leaves;
 pub use exit::{ExitKind, VmExit};
 pub use kick::Kicker;
 pub use regs::{CpuMode, CpuStart};

@@ -118,6 +118,11 @@ impl Vm {
         Ok(Vcpu::new(fd, self.leaves.clone(), (index, count)))
     }
 
+    /// What vCPU threads may ask for while their vCPUs are being made.
+    pub fn leaves(&self) -> Arc<Leaves> {
+        self.leaves.clone()
+    }
+
     /// Edges on `line` interrupt the guest as global system interrupt `gsi`.
     pub fn connect_irq(&self, line: &IrqLine, gsi: u32) -> Result<(), VmError> {
         self.fd
