@@ -36,9 +36,9 @@ pub mod param {
 pub const SCRATCH_FIRST_SECTOR: u64 = 0;
 /// Length of that part in sectors.
 pub const SCRATCH_SECTORS: u64 = 16384;
-/// First sector of the scratch disk's swap area; 8 MiB.
+/// First sector of the scratch disk's swap area.
 pub const SWAP_FIRST_SECTOR: u64 = SCRATCH_SECTORS;
-/// Length of the swap area in sectors.
-pub const SWAP_SECTORS: u64 = 16384;
+/// Length of the swap area in sectors: 1 MiB, which a check can fill in half a second.
+pub const SWAP_SECTORS: u64 = 2048;
 /// Size in bytes of the temporary disk that the built-in suite runs on.
 pub const SCRATCH_DISK_BYTES: u64 = (SCRATCH_SECTORS + SWAP_SECTORS) * 512;

@@ -360,7 +360,9 @@ fn is_sound(thread: &'static Thread) -> bool {
 
 fn switch(previous: &'static Thread, next: &'static Thread) {
     let local = LOCAL.get();
-    fpu::leave(&previous.fpu);
+    if !is_idle(previous) {
+        fpu::leave(&previous.fpu);
+    }
     switch_space(previous, next);
     next.on_cpu.store(true, Ordering::Relaxed);
     local.previous.set(Some(previous));

@@ -13,7 +13,7 @@ use user::{ensure, sys, thread};
 user::check!(run);
 
 /// How long a thread waits for the others to be running at the same moment.
-const MEETING_NS: u64 = 500 * MS;
+const MEETING_NS: u64 = 5_000 * MS;
 
 /// What a thread has seen.
 struct Seen {

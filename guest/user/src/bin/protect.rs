@@ -95,7 +95,7 @@ fn unmapping(check: &mut Check, pages: &Mapping) -> Verdict {
 /// A page is written on one processor while another takes the right to: its TLB must not keep
 /// the old right, so the writer, which would go on for ever, dies.
 fn other_processor(check: &mut Check) -> Verdict {
-    const ENOUGH_NS: u64 = 3_000 * MS;
+    const ENOUGH_NS: u64 = 8_000 * MS;
     let cpus = sys::sys_info().context("system info")?.cpus;
     let start = now_ns();
     let child = Child::fork(|| write_against_protection(cpus).map_or(2, |()| 0)).context("fork")?;

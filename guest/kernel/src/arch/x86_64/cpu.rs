@@ -7,7 +7,7 @@ use x86_64::registers::control::{Cr0, Cr0Flags, Cr2, Cr3, Cr3Flags, Cr4, Cr4Flag
 use x86_64::registers::model_specific::Msr;
 use x86_64::structures::paging::PhysFrame;
 
-use super::{descriptor, trap};
+use super::{descriptor, fpu, trap};
 use crate::mm::PhysAddr;
 
 const STAR: u32 = 0xc000_0081;
@@ -66,7 +66,6 @@ pub fn init(cpu: u32) {
         | Cr0Flags::NUMERIC_ERROR
         | Cr0Flags::MONITOR_COPROCESSOR
         | Cr0Flags::WRITE_PROTECT
-        | Cr0Flags::TASK_SWITCHED
         | Cr0Flags::PAGING;
     // SAFETY: only protections are added to what the entry code set, and the kernel neither
     // executes nor touches pages of programs by their own addresses.
@@ -74,6 +73,7 @@ pub fn init(cpu: u32) {
         Cr4::write_raw(cr4.bits());
         Cr0::write_raw(cr0.bits());
     }
+    fpu::init();
 }
 
 /// Address of the page fault being handled.

@@ -288,8 +288,6 @@ fn late_syscall(frame: &mut TrapFrame) {
     if frame.rcx >= USER_END {
         return process::page_fault(frame, frame.rip);
     }
-    // The same hosts do not let CR0.TS trap in ring 3.
-    fpu::be_eager();
     frame.rip = frame.rcx;
     frame.rflags = frame.r11 & SETTABLE_FLAGS | USER_FLAGS;
     frame.rax = syscall::dispatch(frame).cast_unsigned();
