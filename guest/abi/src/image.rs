@@ -38,7 +38,7 @@ pub const SCRATCH_FIRST_SECTOR: u64 = 0;
 pub const SCRATCH_SECTORS: u64 = 16384;
 /// First sector of the scratch disk's swap area.
 pub const SWAP_FIRST_SECTOR: u64 = SCRATCH_SECTORS;
-/// Length of the swap area in sectors: 1 MiB, which a check can fill in half a second.
-pub const SWAP_SECTORS: u64 = 2048;
+/// Length of the swap area in sectors: 512 KiB, which a check can fill within half a second.
+pub const SWAP_SECTORS: u64 = 1024;
 /// Size in bytes of the temporary disk that the built-in suite runs on.
 pub const SCRATCH_DISK_BYTES: u64 = (SCRATCH_SECTORS + SWAP_SECTORS) * 512;

@@ -3,7 +3,7 @@
 use core::ptr::NonNull;
 use core::sync::atomic::{Ordering, fence};
 
-use super::addr::{PhysAddr, pages_of, phys_to_virt};
+use super::addr::{PAGE_BYTES, PhysAddr, pages_of, phys_to_virt};
 use super::frame;
 
 /// Physically contiguous memory, zero at first, that a device may write to at any time. Every
@@ -11,6 +11,7 @@ use super::frame;
 pub struct DmaBuffer {
     phys: PhysAddr,
     base: NonNull<u8>,
+    /// Whole pages, at least one.
     len: u64,
     order: u8,
 }
@@ -56,7 +57,7 @@ impl DmaBuffer {
         Some(Self {
             phys,
             base,
-            len: bytes,
+            len: PAGE_BYTES << order,
             order,
         })
     }
@@ -106,9 +107,8 @@ impl DmaBuffer {
     #[inline]
     fn word(&self, offset: u64, size: usize) -> *mut u8 {
         let size = size as u64;
-        let inside = offset.checked_add(size).is_some_and(|end| end <= self.len);
         assert!(
-            inside && offset.is_multiple_of(size),
+            offset <= self.len - size && offset.is_multiple_of(size),
             "no word at {offset:#x} of a DMA buffer"
         );
         // SAFETY: inside the buffer.

@@ -1,6 +1,8 @@
 //! Page tables of a program, and the format of their entries.
 
 use alloc::vec::Vec;
+use core::cell::Cell;
+use core::convert::Infallible;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use x86_64::structures::paging::PageTableFlags as Flags;
@@ -100,14 +102,43 @@ impl Page {
 
 /// A program's page tables. The kernel's half is the same in all.
 ///
-/// Last-level tables are found by binary search, not by walking, and all are on lists, so that
-/// nothing has to be looked for in tables of 512 entries when the program ends.
+/// Last-level tables are found by binary search, not by walking, and each has a list of the
+/// entries that were ever used, so that nothing has to be looked for in tables of 512 entries
+/// when the program forks or ends.
 pub struct PageTable {
     root: PhysAddr,
-    /// Last-level tables by address divided by what one covers, 2 MiB; sorted.
-    leaves: Vec<(u64, PhysAddr)>,
+    /// Sorted by number.
+    leaves: Vec<Leaf>,
+    /// The leaf that was asked for last; most likely the next, too.
+    recent: Cell<usize>,
     /// Tables of the levels between.
     upper: Vec<PhysAddr>,
+}
+
+/// A last-level table.
+struct Leaf {
+    /// Its first address divided by what it covers, 2 MiB.
+    number: u64,
+    table: PhysAddr,
+    /// A bit for each entry that [`PageTable::make`] has handed out; the others are empty.
+    used: [u64; USED_WORDS],
+}
+
+const USED_WORDS: usize = ENTRIES as usize / 64;
+
+impl Leaf {
+    /// Calls `visit` with the pages, by number, that may have something in their entry.
+    fn visit_pages<E>(&self, mut visit: impl FnMut(u64) -> Result<(), E>) -> Result<(), E> {
+        let mut base = self.number << (LEAF_SHIFT - PAGE_SHIFT);
+        for mut bits in self.used {
+            while bits != 0 {
+                visit(base + u64::from(bits.trailing_zeros()))?;
+                bits &= bits - 1;
+            }
+            base += 64;
+        }
+        Ok(())
+    }
 }
 
 const LEAF_SHIFT: u32 = 21;
@@ -122,6 +153,7 @@ impl PageTable {
         Some(Self {
             root,
             leaves: Vec::new(),
+            recent: Cell::new(0),
             upper: Vec::new(),
         })
     }
@@ -134,38 +166,75 @@ impl PageTable {
     /// The entry of the page at `address`, if its table exists.
     pub fn find(&self, address: u64) -> Option<PageEntry> {
         let leaf = self.leaf(address >> LEAF_SHIFT).ok()?;
-        Some(PageEntry(entry(self.leaves[leaf].1, address >> PAGE_SHIFT)))
+        let table = self.leaves[leaf].table;
+        Some(PageEntry(entry(table, address >> PAGE_SHIFT)))
     }
 
     /// The entry of the page at `address`; `None` when memory has run out.
     pub fn make(&mut self, address: u64) -> Option<PageEntry> {
-        let table = match self.leaf(address >> LEAF_SHIFT) {
-            Ok(leaf) => self.leaves[leaf].1,
+        let leaf = match self.leaf(address >> LEAF_SHIFT) {
+            Ok(leaf) => leaf,
             Err(position) => self.make_leaf(address, position)?,
         };
-        Some(PageEntry(entry(table, address >> PAGE_SHIFT)))
+        let leaf = &mut self.leaves[leaf];
+        let page = address >> PAGE_SHIFT;
+        leaf.used[(page % ENTRIES / 64) as usize] |= 1 << (page % 64);
+        Some(PageEntry(entry(leaf.table, page)))
     }
 
-    /// Entries, with addresses, of the pages from `start` up to `end` that have a table.
-    pub fn entries(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, PageEntry)> {
+    /// Calls `visit` with addresses and entries of the pages from `start` up to `end` that were
+    /// ever used, until it fails.
+    pub fn try_for_each<E>(
+        &self,
+        start: u64,
+        end: u64,
+        mut visit: impl FnMut(u64, PageEntry) -> Result<(), E>,
+    ) -> Result<(), E> {
         let first = self
             .leaf(start >> LEAF_SHIFT)
             .unwrap_or_else(|position| position);
-        let leaves = self.leaves[first..]
-            .iter()
-            .take_while(move |leaf| leaf.0 << LEAF_SHIFT < end);
-        leaves.flat_map(move |&(number, table)| {
-            let low = start.max(number << LEAF_SHIFT) >> PAGE_SHIFT;
-            let high = end.min((number + 1) << LEAF_SHIFT) >> PAGE_SHIFT;
-            (low..high).map(move |page| (page << PAGE_SHIFT, PageEntry(entry(table, page))))
-        })
+        for leaf in &self.leaves[first..] {
+            if leaf.number << LEAF_SHIFT >= end {
+                break;
+            }
+            leaf.visit_pages(|page| {
+                let address = page << PAGE_SHIFT;
+                match (start..end).contains(&address) {
+                    true => visit(address, PageEntry(entry(leaf.table, page))),
+                    false => Ok(()),
+                }
+            })?;
+        }
+        Ok(())
     }
 
+    /// As [`Self::try_for_each`], where nothing fails.
+    pub fn for_each(&self, start: u64, end: u64, mut visit: impl FnMut(u64, PageEntry)) {
+        let done: Result<(), Infallible> = self.try_for_each(start, end, |address, entry| {
+            visit(address, entry);
+            Ok(())
+        });
+        let Ok(()) = done;
+    }
+
+    /// Where in the list leaf `number` is, or where it belongs.
     fn leaf(&self, number: u64) -> Result<usize, usize> {
-        self.leaves.binary_search_by_key(&number, |leaf| leaf.0)
+        let recent = self.recent.get();
+        if self
+            .leaves
+            .get(recent)
+            .is_some_and(|leaf| leaf.number == number)
+        {
+            return Ok(recent);
+        }
+        let found = self
+            .leaves
+            .binary_search_by_key(&number, |leaf| leaf.number);
+        found.inspect(|leaf| self.recent.set(*leaf))
     }
 
-    fn make_leaf(&mut self, address: u64, position: usize) -> Option<PhysAddr> {
+    /// Makes the table for `address`, which belongs at `position` of the list; that.
+    fn make_leaf(&mut self, address: u64, position: usize) -> Option<usize> {
         let mut table = self.root;
         for shift in UPPER_SHIFTS {
             let slot = entry(table, address >> shift);
@@ -179,8 +248,13 @@ impl PageTable {
                 }
             }
         }
-        self.leaves.insert(position, (address >> LEAF_SHIFT, table));
-        Some(table)
+        let leaf = Leaf {
+            number: address >> LEAF_SHIFT,
+            table,
+            used: [0; USED_WORDS],
+        };
+        self.leaves.insert(position, leaf);
+        Some(position)
     }
 }
 
@@ -190,7 +264,7 @@ impl Drop for PageTable {
         let tables = self
             .leaves
             .iter()
-            .map(|leaf| leaf.1)
+            .map(|leaf| leaf.table)
             .chain(self.upper.iter().copied());
         for table in tables.chain([self.root]) {
             frame::release(table, 0);
@@ -201,6 +275,27 @@ impl Drop for PageTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_of_a_leaf_are_those_used() {
+        let mut leaf = Leaf {
+            number: 3,
+            table: PhysAddr(0),
+            used: [0; USED_WORDS],
+        };
+        let pages = |leaf: &Leaf| {
+            let mut pages = Vec::new();
+            let all: Result<(), ()> = leaf.visit_pages(|page| {
+                pages.push(page);
+                Ok(())
+            });
+            all.map(|()| pages)
+        };
+        assert_eq!(pages(&leaf), Ok(vec![]));
+        leaf.used[0] = 1 << 63 | 1;
+        leaf.used[7] = 1 << 63;
+        assert_eq!(pages(&leaf), Ok(vec![3 * 512, 3 * 512 + 63, 3 * 512 + 511]));
+    }
 
     #[test]
     fn an_entry_says_what_it_was_told() {

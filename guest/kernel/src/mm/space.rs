@@ -210,13 +210,12 @@ impl VmSpace {
     /// Takes the pages from `start` up to `end` away, where there are any.
     pub fn unmap(&mut self, start: u64, end: u64) {
         self.cut(start, end, |_| None);
-        for (address, entry) in self.table.entries(start, end) {
-            let leaving = discard(entry);
-            if leaving.is_some() {
+        self.table.for_each(start, end, |address, entry| {
+            if let Some(phys) = discard(entry) {
                 forget(&mut self.budget, self.shared, address);
+                self.leaving.push(phys);
             }
-            self.leaving.extend(leaving);
-        }
+        });
         self.let_go(None);
     }
 
@@ -230,7 +229,7 @@ impl VmSpace {
             return Err(Errno::NoMem);
         }
         self.cut(start, end, |part| Some(Area { protection, ..part }));
-        for (_, entry) in self.table.entries(start, end) {
+        self.table.for_each(start, end, |_, entry| {
             if let Page::Mapped(mapping) = entry.load() {
                 let noted = mapping.flags & (Flags::ACCESSED | Flags::DIRTY);
                 // Never writable at once: the page may be shared, and the next write finds out.
@@ -242,7 +241,7 @@ impl VmSpace {
                     entry.set(before.flags & (Flags::ACCESSED | Flags::DIRTY));
                 }
             }
-        }
+        });
         tlb::flush(&self.shared.cpus, None);
         Ok(())
     }
@@ -262,30 +261,33 @@ impl VmSpace {
     }
 
     /// A copy for `shared`'s process. Pages are shared until one of the two writes.
-    pub fn fork(&mut self, shared: &'static Shared) -> Option<Self> {
-        let mut child = Self::new(shared)?;
+    pub fn fork(&mut self, shared: &'static Shared) -> Result<Self, Errno> {
+        let mut child = Self::new(shared).ok_or(Errno::NoMem)?;
         child.areas = self.areas.clone();
-        for area in &self.areas {
-            for (address, entry) in self.table.entries(area.start, area.end) {
-                if entry.load() == Page::Empty {
-                    continue;
-                }
-                let copy = child.table.make(address)?;
-                match entry.load() {
-                    Page::Empty => continue,
-                    Page::Swapped(slot) if !swap::share(slot) => return None,
-                    Page::Swapped(_) => {}
-                    Page::Mapped(mapping) => {
-                        entry.clear(Flags::WRITABLE);
-                        frame::share(mapping.phys);
-                        shared.counters.resident_pages.fetch_add(1, Relaxed);
-                    }
-                }
-                copy.store(entry.load());
+        let mut resident = 0;
+        let copied = self.table.try_for_each(0, USER_END, |address, entry| {
+            let page = entry.load();
+            if page == Page::Empty {
+                return Ok(());
             }
-        }
+            let copy = child.table.make(address).ok_or(Errno::NoMem)?;
+            match page {
+                Page::Empty => {}
+                Page::Swapped(slot) if !swap::share(slot) => return Err(Errno::NoMem),
+                Page::Swapped(_) => copy.store(page),
+                Page::Mapped(mapping) => {
+                    entry.clear(Flags::WRITABLE);
+                    // With what another processor has noted before it could no longer write.
+                    copy.store(entry.load());
+                    frame::share(mapping.phys);
+                    resident += 1;
+                }
+            }
+            Ok(())
+        });
+        shared.counters.resident_pages.store(resident, Relaxed);
         tlb::flush(&self.shared.cpus, None);
-        Some(child)
+        copied.map(|()| child)
     }
 
     /// Sets or takes away the budget: `frames` pages may be in memory, `policy` says which go.
@@ -297,11 +299,11 @@ impl VmSpace {
         let Some(budget) = &mut self.budget else {
             return Ok(());
         };
-        for (address, entry) in self.table.entries(0, USER_END) {
+        self.table.for_each(0, USER_END, |address, entry| {
             if matches!(entry.load(), Page::Mapped(_)) {
                 budget.policy.page_in(address);
             }
-        }
+        });
         self.make_room(0)
     }
 
@@ -380,14 +382,18 @@ impl VmSpace {
 impl Drop for VmSpace {
     /// No processor uses it any more.
     fn drop(&mut self) {
-        for area in &self.areas {
-            for (_, entry) in self.table.entries(area.start, area.end) {
-                if let Some(phys) = discard(entry) {
-                    frame::unshare(phys);
-                    self.shared.counters.resident_pages.fetch_sub(1, Relaxed);
+        let mut resident = 0;
+        self.table
+            .for_each(0, USER_END, |_, entry| match entry.load() {
+                Page::Empty => {}
+                Page::Swapped(slot) => swap::release(slot),
+                Page::Mapped(mapping) => {
+                    frame::unshare(mapping.phys);
+                    resident += 1;
                 }
-            }
-        }
+            });
+        let counters = &self.shared.counters;
+        counters.resident_pages.fetch_sub(resident, Relaxed);
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn exec(path: &[u8], arguments: &[u8]) -> Result<TrapFrame, Errno> {
 pub(crate) fn fork(registers: TrapFrame) -> Result<u64, Errno> {
     let parent = super::current();
     let child = Process::create(Some(parent)).ok_or(Errno::NoMem)?;
-    let copy = parent.with_space(|space| space.fork(&child.shared).ok_or(Errno::NoMem))?;
+    let copy = parent.with_space(|space| space.fork(&child.shared))?;
     child.shared.root.store(copy.root().0, Ordering::Relaxed);
     *child.space.lock() = Some(copy);
     let files = parent.files.lock().clone();

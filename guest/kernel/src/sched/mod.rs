@@ -59,6 +59,9 @@ static QUEUES: [RunQueue; MAX_CPUS] = [const {
     }
 }; MAX_CPUS];
 
+/// How many of the queues are in use.
+static CPUS: AtomicUsize = AtomicUsize::new(0);
+
 /// What a processor is doing.
 struct Local {
     current: Cell<Option<&'static Thread>>,
@@ -96,6 +99,7 @@ static ONLINE: AtomicU64 = AtomicU64::new(0);
 /// Prepares run queues for `cpus` processors.
 pub fn init(settings: Settings, cpus: u32) {
     SETTINGS.set(settings);
+    CPUS.store(cpus as usize, Ordering::Relaxed);
     for queue in &QUEUES[..cpus as usize] {
         *queue.policy.lock() = Some(settings.policy.make());
     }
@@ -319,10 +323,11 @@ fn pick(cpu: usize, previous: &'static Thread) -> Option<&'static Thread> {
 
 /// A thread that waits on another processor and may run on `cpu`.
 fn steal(cpu: usize) -> Option<&'static Thread> {
-    let others = QUEUES.iter().enumerate();
-    for (_, queue) in
-        others.filter(|(other, queue)| *other != cpu && queue.len.load(Ordering::Relaxed) != 0)
-    {
+    for other in 0..CPUS.load(Ordering::Relaxed) {
+        let queue = &QUEUES[other];
+        if other == cpu || queue.len.load(Ordering::Relaxed) == 0 {
+            continue;
+        }
         let Some(thread) = queue
             .policy
             .lock()

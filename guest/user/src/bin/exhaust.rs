@@ -40,7 +40,11 @@ fn run(check: &mut Check) -> Verdict {
 fn run_out(check: &mut Check) -> Verdict {
     let before = sys::stats().context("stats")?.free_frames;
     let start = now_ns();
-    let bystander = Child::exec("bin/spin", "").context("starting bin/spin")?;
+    let bystander = Child::fork(|| {
+        let slept = sys::sleep(FOREVER / 2);
+        i32::from(slept.is_ok())
+    });
+    let bystander = bystander.context("fork of a bystander")?;
     let child = Child::fork(|| fill_swap().map_or(3, |()| 0)).context("fork")?;
     let status = child.wait(FOREVER).context("wait")?;
     check.metric("elapsed_ns", now_ns() - start);
