@@ -323,8 +323,8 @@ fn pick(cpu: usize, previous: &'static Thread) -> Option<&'static Thread> {
 
 /// A thread that waits on another processor and may run on `cpu`.
 fn steal(cpu: usize) -> Option<&'static Thread> {
-    for other in 0..CPUS.load(Ordering::Relaxed) {
-        let queue = &QUEUES[other];
+    let queues = QUEUES.iter().take(CPUS.load(Ordering::Relaxed));
+    for (other, queue) in queues.enumerate() {
         if other == cpu || queue.len.load(Ordering::Relaxed) == 0 {
             continue;
         }
