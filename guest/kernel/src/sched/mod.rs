@@ -323,8 +323,8 @@ fn pick(cpu: usize, previous: &'static Thread) -> Option<&'static Thread> {
 
 /// A thread that waits on another processor and may run on `cpu`.
 fn steal(cpu: usize) -> Option<&'static Thread> {
-    for other in 0..CPUS.load(Ordering::Relaxed) {
-        let queue = &QUEUES[other];
+    let queues = QUEUES.iter().take(CPUS.load(Ordering::Relaxed));
+    for (other, queue) in queues.enumerate() {
         if other == cpu || queue.len.load(Ordering::Relaxed) == 0 {
             continue;
         }
@@ -424,12 +424,16 @@ pub fn before_user() {
     while LOCAL.get().need_switch.get() {
         schedule();
     }
-    if current()
-        .process()
-        .is_some_and(|process| process.is_ending())
-    {
+    if is_ending() {
         process::exit_thread();
     }
+}
+
+/// Whether the running thread has to end, and should wait for nothing more.
+#[inline]
+pub fn is_ending() -> bool {
+    let process = current().process();
+    process.is_some_and(|process| process.is_ending())
 }
 
 /// Gives `next` a slice, which ends only if somebody else waits.
