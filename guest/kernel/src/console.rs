@@ -66,12 +66,7 @@ pub(crate) fn record(record: &Record<'_>) {
     print(format_args!("{record}"));
 }
 
-/// Writes straight to the device, whoever holds the buffer. For a panic.
-pub(crate) struct Direct;
-
-impl Write for Direct {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        drivers::console().write_now(text.as_bytes());
-        Ok(())
-    }
+/// Writes bytes straight to the device, whoever holds the buffer. For a panic.
+pub(crate) fn write_at_once(bytes: &[u8]) {
+    drivers::console().write_now(bytes);
 }

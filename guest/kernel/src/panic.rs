@@ -10,7 +10,8 @@ use abi::record::{Metric, Record};
 
 use crate::arch::trap::TrapFrame;
 use crate::arch::{apic, backtrace, cpu, cpu_id, power};
-use crate::console::Direct;
+use crate::console;
+use crate::sync::SpinLock;
 
 /// Most return addresses that are looked for.
 const MOST_FRAMES: usize = 24;
@@ -27,8 +28,9 @@ pub fn is_under_way() -> bool {
 pub fn rust_panic(info: &PanicInfo<'_>) -> ! {
     let here = backtrace::frame_pointer();
     end(
-        &mut Text::new(format_args!("{info}")),
+        &message(format_args!("{info}")),
         &[("rbp", here)],
+        None,
         here,
     )
 }
@@ -80,13 +82,21 @@ pub fn kernel_fault(frame: &TrapFrame, fault_address: u64) -> ! {
         ("r15", r15),
     ];
     end(
-        &mut Text::new(format_args!("exception {} in the kernel", frame.vector)),
+        &message(format_args!("exception {} in the kernel", frame.vector)),
         &registers,
+        Some(frame.rip),
         rbp,
     )
 }
 
-fn end(message: &mut Text, registers: &[Metric<'_>], frame_pointer: u64) -> ! {
+/// Tells `message` and `registers`; the backtrace is `innermost`, then what is found from
+/// `frame_pointer` up.
+fn end(
+    message: &Message,
+    registers: &[Metric<'_>],
+    innermost: Option<u64>,
+    frame_pointer: u64,
+) -> ! {
     let me = cpu_id() + 1;
     match UNDER_WAY.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => {}
@@ -97,45 +107,64 @@ fn end(message: &mut Text, registers: &[Metric<'_>], frame_pointer: u64) -> ! {
     }
     apic::send_nmi_to_others();
     let mut addresses = [0; MOST_FRAMES];
-    let backtrace = backtrace::walk(frame_pointer, &mut addresses);
+    let known = innermost.iter().len();
+    addresses[0] = innermost.unwrap_or_default();
+    let found = backtrace::walk(frame_pointer, &mut addresses[known..]);
     let cpu = u64::from(cpu_id());
-    // The device takes all.
-    let _ = write!(
-        Direct,
-        "{}",
-        Record::Panic {
-            message: message.as_str(),
-            cpu,
-            registers,
-            backtrace
-        }
-    );
+    let record = Record::Panic {
+        message: message.as_str(),
+        cpu,
+        registers,
+        backtrace: &addresses[..known + found],
+    };
+    // The lock is free: this is the only processor that comes here, and it comes once.
+    if let Some(mut text) = RECORD.try_lock() {
+        let _ = write!(text, "{record}");
+        console::write_at_once(text.as_bytes());
+    }
     power::end(Exit::Panic as u8)
 }
 
-/// A message of limited length, on the stack.
-struct Text {
-    bytes: [u8; 256],
+/// Room for a record with all registers and as many return addresses as are looked for.
+const RECORD_BYTES: usize = 4096;
+
+/// The record is put together here and not on the stack, of which little may be left.
+static RECORD: SpinLock<Text<RECORD_BYTES>> = SpinLock::new(Text::new());
+
+/// What has happened, in words.
+type Message = Text<256>;
+
+fn message(words: core::fmt::Arguments<'_>) -> Message {
+    let mut text = Text::new();
+    // What does not fit is left out.
+    let _ = text.write_fmt(words);
+    text
+}
+
+/// Text of limited length.
+struct Text<const BYTES: usize> {
+    bytes: [u8; BYTES],
     len: usize,
 }
 
-impl Text {
-    fn new(message: core::fmt::Arguments<'_>) -> Self {
-        let mut text = Self {
-            bytes: [0; 256],
+impl<const BYTES: usize> Text<BYTES> {
+    const fn new() -> Self {
+        Self {
+            bytes: [0; BYTES],
             len: 0,
-        };
-        // What does not fit is left out.
-        let _ = text.write_fmt(message);
-        text
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 
     fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("a message that is not text")
+        core::str::from_utf8(self.as_bytes()).unwrap_or("a message that is not text")
     }
 }
 
-impl Write for Text {
+impl<const BYTES: usize> Write for Text<BYTES> {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
         for character in text.chars() {
             let end = self.len + character.len_utf8();

@@ -95,6 +95,9 @@ fn init_machine(boot: &BootInfo, cmdline: &Cmdline) -> u32 {
 }
 
 fn start_first(cmdline: &Cmdline) {
+    if cmdline.get(param::CRASH) == Some("fault") {
+        cpu::read_nothing();
+    }
     initrd::init(frame::initrd());
     let path = cmdline.get(param::INIT).unwrap_or(image::INIT);
     if let Err(error) = process::start_first(path) {

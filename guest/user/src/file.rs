@@ -13,6 +13,8 @@ pub struct File {
     fd: Fd,
 }
 
+/// Standard input, open from the start.
+pub const STDIN: ManuallyDrop<File> = ManuallyDrop::new(File { fd: Fd(0) });
 /// Standard output, open from the start. Never closed: the runtime prints through it.
 pub const STDOUT: ManuallyDrop<File> = ManuallyDrop::new(File { fd: Fd(1) });
 /// Standard error, likewise.

@@ -10,7 +10,7 @@ use super::lazy::Lazy;
 use super::{CharDevice, Segment};
 use crate::arch::port::{inb, outb, rep_outsb};
 use crate::sched::WaitQueue;
-use crate::{arch, irq};
+use crate::{arch, irq, sched};
 use abi::syscall::{Errno, IoMode};
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
@@ -135,8 +135,11 @@ impl Uart {
         if mode == IoMode::Poll || !self.line.get_or_make(register) {
             return self.poll(status_bit);
         }
-        self.ready
-            .wait_until(|| self.is_ready(status_bit) || self.arm(status_bit, interrupt));
+        // Who waits for input that never comes can be killed.
+        let is_given_up = || status_bit == DATA_READY && sched::is_ending();
+        self.ready.wait_until(|| {
+            self.is_ready(status_bit) || is_given_up() || self.arm(status_bit, interrupt)
+        });
     }
 
     /// Arms an interrupt; whether what it stands for has come to be meanwhile.

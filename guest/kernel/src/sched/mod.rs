@@ -424,12 +424,16 @@ pub fn before_user() {
     while LOCAL.get().need_switch.get() {
         schedule();
     }
-    if current()
-        .process()
-        .is_some_and(|process| process.is_ending())
-    {
+    if is_ending() {
         process::exit_thread();
     }
+}
+
+/// Whether the running thread has to end, and should wait for nothing more.
+#[inline]
+pub fn is_ending() -> bool {
+    let process = current().process();
+    process.is_some_and(|process| process.is_ending())
 }
 
 /// Gives `next` a slice, which ends only if somebody else waits.

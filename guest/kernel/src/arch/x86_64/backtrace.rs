@@ -16,8 +16,8 @@ pub fn frame_pointer() -> u64 {
 }
 
 /// Fills `addresses` with the return addresses above `frame`, as far as the chain stays on one
-/// stack; the part filled.
-pub fn walk(frame: u64, addresses: &mut [u64]) -> &[u64] {
+/// stack; how many there are.
+pub fn walk(frame: u64, addresses: &mut [u64]) -> usize {
     let mut frame = frame;
     let mut count = 0;
     while let Some(address) = addresses.get_mut(count) {
@@ -31,7 +31,7 @@ pub fn walk(frame: u64, addresses: &mut [u64]) -> &[u64] {
         }
         frame = next;
     }
-    &addresses[..count]
+    count
 }
 
 /// The caller's frame pointer and the return address stored at `frame`, if that is on the stack

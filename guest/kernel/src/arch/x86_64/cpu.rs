@@ -115,6 +115,14 @@ pub fn stop() -> ! {
     }
 }
 
+/// Causes a page fault in ring 0, which the kernel does not survive.
+pub fn read_nothing() {
+    // SAFETY: no table has a page at address 0, so nothing is read.
+    unsafe {
+        core::arch::asm!("mov {0}, [{0}]", inout(reg) 0_u64 => _, options(readonly, nostack))
+    };
+}
+
 /// Number of processors of the machine as CPUID tells it, at most [`super::MAX_CPUS`].
 pub fn count() -> u32 {
     let most = cpuid(0, 0)[0];

@@ -11,7 +11,7 @@ use crate::drivers::lazy::Lazy;
 use crate::drivers::{CharDevice, Segment};
 use crate::mm::{DmaBuffer, PAGE_BYTES};
 use crate::sync::{Mutex, SpinLock};
-use crate::time;
+use crate::{sched, time};
 use abi::syscall::{Errno, IoMode};
 
 /// Queues of the first port (virtio 1.3 5.3.2).
@@ -149,12 +149,14 @@ impl Console {
             IoMode::Interrupt => {
                 self.receive
                     .waiters
-                    .wait_until(|| self.device.is_done(self.receive, token));
+                    .wait_until(|| self.device.is_done(self.receive, token) || sched::is_ending());
             }
             IoMode::Poll if self.device.is_done(self.receive, token) => {}
             IoMode::Poll => return Err(Errno::Again),
         }
-        let answer = self.receive.queue.lock().take(token).ok_or(Errno::Io)?;
+        let answer = self.receive.queue.lock().take(token);
+        // None if the reader has been killed: the next one waits for the same request.
+        let answer = answer.ok_or(Errno::Io)?;
         input.asked = None;
         let count = usize::try_from(answer.written).map_or(0, |n| n.min(INPUT_BYTES));
         if let Some(memory) = &input.memory {
