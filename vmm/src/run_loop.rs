@@ -45,7 +45,6 @@ pub(crate) fn run(
 ) -> Option<HaltReason> {
     loop {
         if !control.is(Command::Run) {
-            vcpu.clear_kick();
             if control.is(Command::Stop) {
                 return None;
             }
@@ -65,6 +64,10 @@ pub(crate) fn run(
             }
         };
         stats.record(kind, device, ticks() - start);
+        if kind == ExitKind::Interrupted {
+            // The kick has done its work; its command came before it and is seen above.
+            vcpu.clear_kick();
+        }
         if let Some(event) = shared.power.pressed() {
             return Some(HaltReason::from_power(event));
         }
