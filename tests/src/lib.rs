@@ -7,7 +7,7 @@
 //! - [`binary`] finds `hostel`, [`host`] says whether and on what kind of KVM a test can run.
 //! - [`virtio`] and [`block`] are the driver's side of a device, as steps of a [`Script`].
 //! - [`disassembly`] looks for instructions that a kernel image must not have.
-//! - [`bench`] times things and prints them.
+//! - [`mod@bench`] times things and prints them.
 //!
 //! A test reads like a script:
 //! `TestVm::builder().kernel(&kernel).memory("64M").boot()?.wait_for("ready")?`.
