@@ -6,7 +6,7 @@
 
 use crate::kvm::ExitKind;
 use devices::bus::DeviceId;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Most devices that one VM has, with [`DeviceId::NONE`].
@@ -18,12 +18,15 @@ const BUCKETS: usize = ((64 - SUB_BITS + 1) << SUB_BITS) as usize;
 
 /// What one vCPU has done. Cells are made at the first exit of their kind.
 pub struct ExitStats {
+    /// Frequency of the ticks; 0 as long as it is not known.
+    tsc_khz: AtomicU32,
     cells: Box<[OnceLock<Box<Histogram>>]>,
 }
 
 impl Default for ExitStats {
     fn default() -> Self {
         Self {
+            tsc_khz: AtomicU32::new(0),
             cells: (0..ExitKind::ALL.len() * MAX_DEVICES)
                 .map(|_| OnceLock::new())
                 .collect(),
@@ -32,6 +35,11 @@ impl Default for ExitStats {
 }
 
 impl ExitStats {
+    /// Says what a tick is.
+    pub fn set_frequency(&self, tsc_khz: u32) {
+        self.tsc_khz.store(tsc_khz, Ordering::Relaxed);
+    }
+
     /// Counts an exit that took `ticks` in userspace. Only the vCPU's own thread calls this.
     pub fn record(&self, kind: ExitKind, device: DeviceId, ticks: u64) {
         let index = kind as usize * MAX_DEVICES + usize::from(device.0) % MAX_DEVICES;
@@ -120,8 +128,11 @@ pub struct ExitRow {
 }
 
 /// Sums the vCPUs up: rows with at least one exit, most time first. `names` are the devices by
-/// [`DeviceId`], `tsc_khz` is the frequency of the ticks.
-pub fn rows(vcpus: &[Arc<ExitStats>], names: &[String], tsc_khz: u32) -> Vec<ExitRow> {
+/// [`DeviceId`].
+pub fn rows(vcpus: &[Arc<ExitStats>], names: &[String]) -> Vec<ExitRow> {
+    // All vCPUs count the host's ticks.
+    let tsc_khz = vcpus.iter().map(|v| v.tsc_khz.load(Ordering::Relaxed));
+    let tsc_khz = tsc_khz.max().unwrap_or(0);
     let mut rows: Vec<ExitRow> = ExitKind::ALL
         .into_iter()
         .flat_map(|kind| (0..MAX_DEVICES).map(move |device| (kind, device)))
@@ -201,13 +212,14 @@ mod tests {
             Arc::new(ExitStats::default()),
             Arc::new(ExitStats::default()),
         );
+        one.set_frequency(1_000_000);
         for _ in 0..99 {
             one.record(ExitKind::PioWrite, DeviceId(1), 1000);
         }
         two.record(ExitKind::PioWrite, DeviceId(1), 1_000_000);
         two.record(ExitKind::MmioRead, DeviceId::NONE, 5);
         let names = ["none".to_owned(), "serial".to_owned()];
-        let rows = rows(&[one, two.clone()], &names, 1_000_000);
+        let rows = rows(&[one, two.clone()], &names);
         assert_eq!(rows[0].device, "serial");
         assert_eq!((rows[0].kind, rows[0].count), ("pio_write", 100));
         assert_eq!(rows[0].total_ns, 99 * 1000 + 1_000_000);

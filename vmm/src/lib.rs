@@ -2,7 +2,7 @@
 //!
 //! # Shape
 //! ```text
-//!  main.rs, cli.rs ---> run.rs ----------------> machine.rs -------> run_loop.rs (a thread a vCPU)
+//!  main.rs, cli.rs ---> run/ ------------------> machine.rs -------> vcpu_thread.rs, run_loop.rs
 //!  (binary)             what the user asked for  one VM, put            |   ^
 //!       |                 |                      together               v   |
 //!       |                 +-> suite.rs             |  |  |            kvm/ (exits, registers)
@@ -12,9 +12,9 @@
 //! ```
 //! - [`kvm`] alone names KVM; [`memory`] maps the guest's memory; [`boot`] fills it.
 //! - [`device_manager`] alone wires devices; what they do is in crate `devices`.
-//! - [`machine`] is a VM from configuration to [`halt::HaltReason`]; [`run_loop`] runs its vCPUs
-//!   and [`accounting`] counts their exits; [`supervisor`] is the event loop of the main thread:
-//!   [`input`], deadline, signals, the guest's end.
+//! - [`machine`] is a VM from configuration to [`halt::HaltReason`]; [`vcpu_thread`] starts and
+//!   stops its vCPUs, [`run_loop`] runs them, [`accounting`] counts their exits; [`supervisor`] is
+//!   the main thread's event loop: [`input`], deadline, signals, the guest's end.
 //! - [`run`] is `hostel run`; [`suite`] listens to the built-in guest's results, which
 //!   [`stream`] takes out of its console, [`table`] shows them and [`report`] writes them.
 //! - [`guest`] holds the built-in guest, [`doctor`] is `hostel doctor`.
@@ -47,6 +47,7 @@ pub mod supervisor;
 mod symbols;
 pub mod table;
 pub mod terminal;
+pub mod vcpu_thread;
 
 use std::error::Error;
 

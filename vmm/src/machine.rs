@@ -7,9 +7,10 @@ use crate::accounting::{self, ExitRow, ExitStats};
 use crate::boot::{self, BootError, Handover, InitrdError, KernelError, elf, initrd};
 use crate::device_manager::{Backends, DeviceManager, WiringError};
 use crate::halt::status;
-use crate::kvm::{Chips, Kvm, KvmError, VcpuError, Vm, VmError};
+use crate::kvm::{Chips, CpuStart, Kvm, KvmError, VcpuError, Vm, VmError};
 use crate::memory::{self, GuestMemory, MemoryError, MemorySize};
-use crate::run_loop::{Gate, Shared, VcpuHandle};
+use crate::run_loop::Shared;
+use crate::vcpu_thread::{Gate, VcpuHandle};
 use devices::legacy::serial::SerialPort;
 use devices::power::PowerSwitch;
 use devices::virtio::console::ConsoleInput;
@@ -161,7 +162,6 @@ pub struct Machine {
     shared: Arc<Shared>,
     device_names: Vec<String>,
     virtio: Vec<(String, Arc<Mutex<MmioTransport>>)>,
-    tsc_khz: u32,
     /// Takes input for the guest's serial port.
     pub serial: Arc<Mutex<SerialPort>>,
     /// Takes input for the guest's virtio console.
@@ -195,16 +195,18 @@ impl Machine {
             None => None,
         };
         let vm = Vm::new(&kvm, memory.clone(), Chips::InKernel)?;
-        let cpus = 0..config.cpus;
-        let vcpus = cpus.map(|index| vm.create_vcpu(index, config.cpus));
-        let vcpus = vcpus.collect::<Result<Vec<_>, _>>()?;
-        vcpus[0].start_at(boot::cpu_mode(kernel.entry.protocol), kernel.entry.address)?;
-        let tsc_khz = vcpus[0].tsc_khz()?;
+        let mut start = Some(CpuStart {
+            mode: boot::cpu_mode(kernel.entry.protocol),
+            entry: kernel.entry.address,
+        });
         let mut handles = Vec::new();
         // Dropped before the handles, which wait for their threads.
         let gate = Gate::default();
-        for (index, vcpu) in (0..).zip(vcpus) {
-            handles.push(VcpuHandle::spawn(index, vcpu, &gate)?);
+        for index in 0..config.cpus {
+            handles.push(VcpuHandle::spawn(index, vm.leaves(), &gate)?);
+        }
+        for (index, handle) in (0..).zip(&handles) {
+            handle.give(vm.create_vcpu(index, config.cpus)?, start.take());
         }
         let power = PowerSwitch::new()?;
         let devices = DeviceManager::new(&vm, &power, backends)?;
@@ -232,7 +234,6 @@ impl Machine {
         Ok(Self {
             gate,
             handles,
-            tsc_khz,
             shared: Arc::new(shared),
             device_names: devices.names,
             virtio: devices.virtio,
@@ -254,9 +255,11 @@ impl Machine {
         &self.shared
     }
 
-    /// Stops the guest's time.
+    /// Stops the guest's time, if it has begun.
     pub fn pause(&self) {
-        self.handles.iter().for_each(VcpuHandle::pause);
+        if self.gate.is_open() {
+            self.handles.iter().for_each(VcpuHandle::pause);
+        }
     }
 
     /// Lets it go on.
@@ -277,7 +280,7 @@ impl Machine {
 
     /// Exits so far by kind and device.
     pub fn exits(&self) -> Vec<ExitRow> {
-        accounting::rows(&self.counters(), &self.device_names, self.tsc_khz)
+        accounting::rows(&self.counters(), &self.device_names)
     }
 
     /// What the guest's drivers did against the specification and was ignored, by device.
@@ -295,11 +298,6 @@ impl Machine {
     /// The guest's memory.
     pub fn memory(&self) -> &GuestMemory {
         self.vm.memory()
-    }
-
-    /// Frequency of the time-stamp counter.
-    pub fn tsc_khz(&self) -> u32 {
-        self.tsc_khz
     }
 }
 

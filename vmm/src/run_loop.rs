@@ -1,4 +1,4 @@
-//! The vCPU threads and their run loop.
+//! The run loop of a vCPU.
 //!
 //! ```text
 //!            +--> obey commands --> KVM_RUN --> handle the exit --> account for it --+
@@ -6,20 +6,17 @@
 //!                     | Stop: no reason             | an exit that ends the VM: a reason
 //! ```
 //!
-//! A command is left in [`Control`], then the vCPU is kicked. On the exit path the only lock is
-//! the addressed device's own.
+//! Commands come from [`crate::vcpu_thread`]. On the exit path the only lock is the addressed
+//! device's own.
 
 use crate::accounting::ExitStats;
 use crate::halt::{EmulationFailure, HaltReason};
-use crate::kvm::{ExitKind, Kicker, Vcpu, VmExit, ticks};
+use crate::kvm::{ExitKind, Vcpu, VmExit, ticks};
 use crate::memory::GuestMemory;
+use crate::vcpu_thread::{Command, Control};
 use devices::bus::{DeviceId, MmioBus, PioBus, Width};
 use devices::power::PowerSwitch;
-use std::hint;
-use std::io;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::OnceLock;
 use vm_memory::{Bytes, GuestAddress};
 use vmm_sys_util::eventfd::EventFd;
 
@@ -39,177 +36,8 @@ pub struct Shared {
     pub halt_evt: EventFd,
 }
 
-/// vCPU threads wait here until the machine is whole: a thread takes long to start, which it does
-/// while the devices are made. Dropping it sends them home.
-#[derive(Default)]
-pub struct Gate(Arc<OnceLock<Option<Arc<Shared>>>>);
-
-impl Gate {
-    /// Lets the vCPUs run.
-    pub fn open(&self, shared: Arc<Shared>) {
-        // The second of two openings changes nothing.
-        let _ = self.0.set(Some(shared));
-    }
-}
-
-impl Drop for Gate {
-    fn drop(&mut self) {
-        let _ = self.0.set(None);
-    }
-}
-
-/// How often a thread looks at the gate before it sleeps: about as long as a wake-up takes.
-const LOOKS: u32 = 20_000;
-
-/// Waits for the gate; the first vCPU, which all wait for, awake at first.
-fn pass(gate: &OnceLock<Option<Arc<Shared>>>, index: u8) -> Option<Arc<Shared>> {
-    let looks = if index == 0 { LOOKS } else { 0 };
-    for _ in 0..looks {
-        if gate.get().is_some() {
-            break;
-        }
-        hint::spin_loop();
-    }
-    gate.wait().clone()
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Command {
-    Run,
-    Pause,
-    Stop,
-}
-
-/// Command to a vCPU thread, and whether it rests.
-struct Control {
-    /// A [`Command`].
-    command: AtomicU8,
-    resting: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Control {
-    fn give(&self, command: Command) {
-        let _resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-        self.command.store(command as u8, Ordering::SeqCst);
-        self.changed.notify_all();
-    }
-
-    fn is(&self, command: Command) -> bool {
-        self.command.load(Ordering::SeqCst) == command as u8
-    }
-
-    /// Rests while the command is to pause.
-    fn rest(&self) {
-        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-        *resting = true;
-        self.changed.notify_all();
-        while self.is(Command::Pause) {
-            resting = self
-                .changed
-                .wait(resting)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        *resting = false;
-    }
-}
-
-/// A running vCPU, from outside. Dropping it stops the vCPU.
-pub struct VcpuHandle {
-    control: Arc<Control>,
-    kicker: Kicker,
-    stats: Arc<ExitStats>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl VcpuHandle {
-    /// Starts the thread of vCPU `index`, which runs once the gate opens.
-    pub fn spawn(index: u8, vcpu: Vcpu, gate: &Gate) -> io::Result<Self> {
-        let control = Arc::new(Control {
-            command: AtomicU8::new(Command::Run as u8),
-            resting: Mutex::new(false),
-            changed: Condvar::new(),
-        });
-        let (kicker, stats) = (Kicker::new(), Arc::new(ExitStats::default()));
-        let parts = (control.clone(), kicker.clone(), stats.clone());
-        let gate = gate.0.clone();
-        let thread = thread::Builder::new()
-            .name(format!("vcpu{index}"))
-            .stack_size(STACK_BYTES);
-        let thread = thread.spawn(move || {
-            let (control, kicker, stats) = parts;
-            let mut vcpu = vcpu;
-            vcpu.attach(kicker);
-            let Some(shared) = pass(&gate, index) else {
-                return;
-            };
-            let reason = run(&mut vcpu, &shared, &control, &stats);
-            if let Some(reason) = reason
-                && shared.halt.set(reason).is_ok()
-                && let Err(error) = shared.halt_evt.write(1)
-            {
-                log::error!("halt event: {error}");
-            }
-        })?;
-        Ok(Self {
-            control,
-            kicker,
-            stats,
-            thread: Some(thread),
-        })
-    }
-
-    /// Stops the guest's time for this vCPU; returns when it rests.
-    pub fn pause(&self) {
-        self.control.give(Command::Pause);
-        self.kicker.kick();
-        let mut resting = self
-            .control
-            .resting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        while !*resting && !self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
-            let waited = self.control.changed.wait_timeout(resting, REST_POLL);
-            resting = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    /// Goes on after [`Self::pause`].
-    pub fn resume(&self) {
-        self.control.give(Command::Run);
-    }
-
-    /// What it has done so far.
-    pub fn stats(&self) -> Arc<ExitStats> {
-        self.stats.clone()
-    }
-
-    /// Ends the thread. The guest's state is gone with it.
-    pub fn stop(&mut self) {
-        self.control.give(Command::Stop);
-        self.kicker.kick();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("a vCPU thread panicked");
-        }
-    }
-}
-
-impl Drop for VcpuHandle {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-/// The handlers of devices are shallow.
-const STACK_BYTES: usize = 256 << 10;
-/// How often `pause` looks whether the thread has ended instead.
-const REST_POLL: std::time::Duration = std::time::Duration::from_millis(10);
-
 /// The run loop: returns why the VM ended, or nothing when told to stop.
-fn run(
+pub(crate) fn run(
     vcpu: &mut Vcpu,
     shared: &Shared,
     control: &Control,

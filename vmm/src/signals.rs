@@ -1,5 +1,5 @@
 //! Signals that end Hostel, as a descriptor for the event loop.
-#![expect(unsafe_code, reason = "signalfd, and poll on a descriptor")]
+#![expect(unsafe_code, reason = "signalfd, signal, and poll on a descriptor")]
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -44,6 +44,12 @@ impl AsRawFd for Signals {
     fn as_raw_fd(&self) -> RawFd {
         self.file.as_raw_fd()
     }
+}
+
+/// Makes a write to a pipe without a reader an error instead of the end of the process.
+pub fn ignore_broken_pipes() {
+    // SAFETY: no handler of ours is involved.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
 /// Whether a read from `fd` would not block.

@@ -6,6 +6,7 @@
 use crate::accounting::ExitStats;
 use crate::guest::PlannedCheck;
 use crate::stream::{Listener, Received};
+use abi::image::SUITE;
 use abi::record::{Outcome, Parsed, Subsystem};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -111,6 +112,11 @@ impl SuiteLog {
         (results, self.panic.take())
     }
 
+    /// Whether a check of that name may report. The guest's `init` may complain of the suite itself.
+    fn expected(&self, id: &str) -> bool {
+        id == SUITE || self.plan.iter().any(|check| check.id == id)
+    }
+
     /// Holds what the guest says against what the host received.
     fn judge(&mut self, mut result: CheckResult) {
         let took_ns = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -131,6 +137,11 @@ impl SuiteLog {
                     "wrong"
                 },
             );
+        }
+        if !self.expected(&result.id) {
+            self.progress
+                .note(&format!("{}: not in the suite; left out", result.id));
+            return;
         }
         if self.results.iter().any(|earlier| earlier.id == result.id) {
             self.progress.note(&format!(
@@ -215,7 +226,9 @@ impl Listener for SuiteLog {
     }
 
     fn stream(&mut self, id: &str, received: Received) {
-        self.streams.insert(id.to_owned(), received);
+        if self.expected(id) {
+            self.streams.insert(id.to_owned(), received);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! ends, zeroes follow.
 
 mod pio;
+pub mod smoke;
 #[cfg(test)]
 mod tests;
 mod virtio;

@@ -4,7 +4,7 @@
 //! `user::check!(run)` with `fn run(&mut Check) -> Verdict`. Its exit code tells `init` that the
 //! record has been written: [`PASSED`] or [`FAILED`]; with any other end `init` writes one.
 
-use crate::file::STDOUT;
+use crate::file::{File, STDOUT};
 use crate::start::Args;
 use abi::record::{Outcome, Record, Subsystem};
 use abi::syscall::Errno;
@@ -109,7 +109,12 @@ impl Check {
 
 /// Writes a record with one system call, so that it is not mixed with others' output.
 pub fn write_record(record: &Record<'_>) -> Result<(), Errno> {
-    STDOUT.write_all(record.to_string().as_bytes())
+    write_record_to(&STDOUT, record)
+}
+
+/// The same to another console.
+pub fn write_record_to(console: &File, record: &Record<'_>) -> Result<(), Errno> {
+    console.write_all(record.to_string().as_bytes())
 }
 
 /// Runs `body` as the check that `args` name and reports it; the exit code.

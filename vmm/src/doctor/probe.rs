@@ -3,7 +3,7 @@
 //! Each experiment is a few bytes of 32-bit code without paging, run for a known number of
 //! instructions or exits; the median of several rounds counts.
 
-use crate::kvm::{Chips, CpuMode, Kvm, Vcpu, VcpuError, Vm, VmError, VmExit};
+use crate::kvm::{Chips, CpuMode, CpuStart, Kvm, Vcpu, VcpuError, Vm, VmError, VmExit};
 use crate::memory::{self, MIN, MemoryError};
 use std::io;
 use std::time::Instant;
@@ -121,16 +121,16 @@ struct Bench {
 impl Bench {
     fn new(kvm: &Kvm) -> Result<Self, ProbeError> {
         let vm = Vm::new(kvm, memory::create(MIN)?, Chips::None)?;
-        Ok(Self {
-            vcpu: vm.create_vcpu(0, 1)?,
-            vm,
-        })
+        let vcpu = vm.create_vcpu(0, 1)?;
+        vcpu.set_up(None)?;
+        Ok(Self { vcpu, vm })
     }
 
     fn load(&self, code: &[u8]) -> Result<(), ProbeError> {
         let write = self.vm.memory().write_slice(code, GuestAddress(CODE));
         write.expect("the least memory reaches beyond 1 MiB");
-        Ok(self.vcpu.start_at(CpuMode::Pvh { start_info: 0 }, CODE)?)
+        let mode = CpuMode::Pvh { start_info: 0 };
+        Ok(self.vcpu.start_at(CpuStart { mode, entry: CODE })?)
     }
 
     /// Runs to the next exit, which is to be none of those that end a VM.

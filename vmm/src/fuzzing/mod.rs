@@ -10,11 +10,9 @@ use crate::memory::{self, GuestMemory};
 use crate::stream::{Listener, Received, Splitter};
 use crate::symbols::Symbols;
 use abi::record::Parsed;
+use devices::fuzzing::Target;
 use std::io::Cursor;
 use vm_memory::{GuestAddress, GuestMemoryBackend};
-
-/// Takes the bytes of one input.
-pub type Target = fn(&[u8]);
 
 /// The targets by the name of their file and of their folder of seeds.
 pub const TARGETS: [(&str, Target); 4] = [

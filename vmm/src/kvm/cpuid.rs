@@ -3,7 +3,9 @@
 //! The VM is one package of `count` cores with one thread each; APIC ids are vCPU indices.
 //! Sources: Intel SDM 2A CPUID, AMD APM 3 appendix E, KVM cpuid.rst.
 
-use kvm_bindings::{CpuId, kvm_cpuid_entry2};
+use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES, kvm_cpuid_entry2};
+use kvm_ioctls::{Cap, Error, Kvm};
+use std::sync::{Arc, OnceLock};
 
 /// Leaf 1 ecx: x2APIC.
 const X2APIC: u32 = 1 << 21;
@@ -18,8 +20,39 @@ const HTT: u32 = 1 << 28;
 const LEVEL_THREAD: u32 = 1 << 8;
 const LEVEL_CORE: u32 = 2 << 8;
 
-/// The leaves of vCPU `index` of `count`.
-pub(super) fn for_vcpu(supported: &CpuId, index: u8, count: u8, tsc_deadline: bool) -> CpuId {
+/// Where vCPUs get their leaves. KVM takes a quarter of a millisecond to list what it supports, so
+/// that is done while something else is.
+pub struct Leaves {
+    kvm: Arc<Kvm>,
+    supported: OnceLock<Result<CpuId, Error>>,
+}
+
+impl Leaves {
+    /// Leaves from this KVM.
+    pub(super) fn new(kvm: Arc<Kvm>) -> Self {
+        let supported = OnceLock::new();
+        Self { kvm, supported }
+    }
+
+    /// Has KVM list what it supports, if nobody has yet.
+    pub fn list(&self) {
+        let list = || self.kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES);
+        self.supported.get_or_init(list);
+    }
+
+    /// The leaves of vCPU `index` of `count`.
+    pub(super) fn of(&self, index: u8, count: u8) -> Result<CpuId, Error> {
+        self.list();
+        let tsc_deadline = self.kvm.check_extension(Cap::TscDeadlineTimer);
+        match self.supported.wait() {
+            Ok(supported) => Ok(for_vcpu(supported, index, count, tsc_deadline)),
+            Err(error) => Err(*error),
+        }
+    }
+}
+
+/// `supported`, made right for vCPU `index` of `count`.
+fn for_vcpu(supported: &CpuId, index: u8, count: u8, tsc_deadline: bool) -> CpuId {
     let mut cpuid = supported.clone();
     // Extended topology comes in fresh sub-leaves below; 0x1F would say the same once more.
     cpuid.retain(|entry| !matches!(entry.function, 0xb | 0x1f));

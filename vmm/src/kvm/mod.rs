@@ -17,14 +17,16 @@ mod regs;
 mod vcpu;
 mod vm;
 
+pub use cpuid::Leaves;
 pub use exit::{ExitKind, VmExit};
 pub use kick::Kicker;
-pub use regs::CpuMode;
+pub use regs::{CpuMode, CpuStart};
 pub use vcpu::{CpuState, Vcpu, VcpuError};
 pub use vm::{Chips, Vm, VmError};
 
 use kvm_ioctls::Cap;
 use std::io;
+use std::sync::Arc;
 
 /// The path of the device.
 pub const DEVICE: &str = "/dev/kvm";
@@ -69,7 +71,7 @@ pub enum KvmError {
 
 /// An open `/dev/kvm` that has all that is needed.
 pub struct Kvm {
-    fd: kvm_ioctls::Kvm,
+    fd: Arc<kvm_ioctls::Kvm>,
 }
 
 /// The processor's time-stamp counter.
@@ -93,7 +95,7 @@ impl Kvm {
         }
         match NEEDED.iter().find(|(cap, _)| !fd.check_extension(*cap)) {
             Some((_, name)) => Err(KvmError::Lacks(name)),
-            None => Ok(Self { fd }),
+            None => Ok(Self { fd: Arc::new(fd) }),
         }
     }
 

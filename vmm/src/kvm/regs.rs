@@ -28,15 +28,24 @@ pub enum CpuMode {
     },
 }
 
-/// Sets general and system registers of a vCPU in reset state.
-pub(super) fn set(fd: &VcpuFd, mode: CpuMode, entry: u64) -> Result<(), kvm_ioctls::Error> {
+/// Where and how a processor starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuStart {
+    /// Mode and what its protocol leaves in registers.
+    pub mode: CpuMode,
+    /// Address of the first instruction.
+    pub entry: u64,
+}
+
+/// Sets general and system registers of a vCPU.
+pub(super) fn set(fd: &VcpuFd, start: CpuStart) -> Result<(), kvm_ioctls::Error> {
     let mut sregs = fd.get_sregs()?;
     let mut regs = kvm_regs {
-        rip: entry,
+        rip: start.entry,
         rflags: RFLAGS_RESERVED,
         ..Default::default()
     };
-    match mode {
+    match start.mode {
         CpuMode::Pvh { start_info } => {
             regs.rbx = start_info;
             flat_segments(&mut sregs, Bits::B32);

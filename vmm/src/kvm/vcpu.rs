@@ -1,12 +1,14 @@
 //! [`Vcpu`]: one virtual processor, run and looked at.
 
+use super::cpuid::Leaves;
 use super::kick::set_immediate_exit;
-use super::{CpuMode, Kicker, VmExit, regs};
+use super::{CpuStart, Kicker, VmExit, regs};
 use devices::bus::Width;
-use kvm_bindings::{CpuId, kvm_run};
+use kvm_bindings::kvm_run;
 use kvm_ioctls::{VcpuExit, VcpuFd};
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// Why a vCPU could not be made or run.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,9 @@ impl VcpuError {
 /// A virtual processor. It is run by one thread, which attaches a [`Kicker`] first.
 pub struct Vcpu {
     fd: VcpuFd,
+    leaves: Arc<Leaves>,
+    /// Index of this vCPU, and how many there are.
+    place: (u8, u8),
     run: *mut kvm_run,
     kicker: Option<Kicker>,
 }
@@ -38,19 +43,34 @@ pub struct Vcpu {
 unsafe impl Send for Vcpu {}
 
 impl Vcpu {
-    pub(super) fn new(mut fd: VcpuFd, cpuid: &CpuId) -> Result<Self, VcpuError> {
-        fd.set_cpuid2(cpuid).map_err(VcpuError::at("set CPUID"))?;
+    pub(super) fn new(mut fd: VcpuFd, leaves: Arc<Leaves>, place: (u8, u8)) -> Self {
         let run: *mut kvm_run = fd.get_kvm_run();
-        Ok(Self {
+        Self {
             fd,
+            leaves,
+            place,
             run,
             kicker: None,
-        })
+        }
     }
 
-    /// Sets registers so that the guest starts at `entry` in that mode.
-    pub fn start_at(&self, mode: CpuMode, entry: u64) -> Result<(), VcpuError> {
-        regs::set(&self.fd, mode, entry).map_err(VcpuError::at("set registers"))
+    /// Sets CPUID, before the first run, and where the guest starts. A vCPU without a start waits
+    /// for its start-up IPI.
+    pub fn set_up(&self, start: Option<CpuStart>) -> Result<(), VcpuError> {
+        let (index, count) = self.place;
+        let leaves = self.leaves.of(index, count);
+        let leaves = leaves.map_err(VcpuError::at("list its CPUID leaves"))?;
+        let set = self.fd.set_cpuid2(&leaves);
+        set.map_err(VcpuError::at("set CPUID"))?;
+        match start {
+            Some(start) => self.start_at(start),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets registers so that the guest goes on there.
+    pub fn start_at(&self, start: CpuStart) -> Result<(), VcpuError> {
+        regs::set(&self.fd, start).map_err(VcpuError::at("set registers"))
     }
 
     /// Frequency of the guest's time-stamp counter, which is the host's.

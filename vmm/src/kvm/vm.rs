@@ -3,15 +3,14 @@
 //! Order matters to start-up time: memory slots first. A slot set after a bus registration
 //! (irqchip, PIT, ioeventfd) waits milliseconds for a grace period.
 
-use super::{Kvm, Vcpu, VcpuError, cpuid};
+use super::cpuid::Leaves;
+use super::{Kvm, Vcpu, VcpuError};
 use crate::memory::GuestMemory;
 use devices::irq::IrqLine;
-use kvm_bindings::{
-    CpuId, KVM_MAX_CPUID_ENTRIES, KVM_PIT_SPEAKER_DUMMY, kvm_pit_config,
-    kvm_userspace_memory_region,
-};
+use kvm_bindings::{KVM_PIT_SPEAKER_DUMMY, kvm_pit_config, kvm_userspace_memory_region};
 use kvm_ioctls::{Cap, IoEventAddress, NoDatamatch, VmFd};
 use std::io;
+use std::sync::Arc;
 use vm_memory::{Address, GuestMemoryBackend, GuestMemoryRegion};
 use vmm_sys_util::eventfd::EventFd;
 
@@ -50,8 +49,7 @@ pub enum Chips {
 /// A virtual machine.
 pub struct Vm {
     fd: VmFd,
-    cpuid: CpuId,
-    tsc_deadline: bool,
+    leaves: Arc<Leaves>,
     // The slots point into it.
     memory: GuestMemory,
 }
@@ -60,15 +58,8 @@ impl Vm {
     /// A VM with this memory. vCPUs come from [`Self::create_vcpu`].
     pub fn new(kvm: &Kvm, memory: GuestMemory, chips: Chips) -> Result<Self, VmError> {
         let fd = kvm.fd.create_vm().map_err(VmError::at("create a VM"))?;
-        let cpuid = kvm.fd.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES);
-        let cpuid = cpuid.map_err(VmError::at("list its CPUID leaves"))?;
-        let tsc_deadline = kvm.fd.check_extension(Cap::TscDeadlineTimer);
-        let vm = Self {
-            fd,
-            cpuid,
-            tsc_deadline,
-            memory,
-        };
+        let leaves = Arc::new(Leaves::new(kvm.fd.clone()));
+        let vm = Self { fd, leaves, memory };
         vm.set_slots()?;
         // Only Intel's kvm uses these pages; without it, both calls fail or do nothing.
         if kvm.fd.check_extension(Cap::SetTssAddr) {
@@ -81,18 +72,22 @@ impl Vm {
             set.map_err(VmError::at("set the identity map address"))?;
         }
         if chips == Chips::InKernel {
-            vm.fd
-                .create_irq_chip()
-                .map_err(VmError::at("create interrupt controllers"))?;
-            let pit = kvm_pit_config {
-                flags: KVM_PIT_SPEAKER_DUMMY,
-                ..Default::default()
-            };
-            vm.fd
-                .create_pit2(pit)
-                .map_err(VmError::at("create the PIT"))?;
+            vm.create_chips()?;
         }
         Ok(vm)
+    }
+
+    /// The PIT comes before any thread of ours: KVM waits for a kernel thread of its own then, which
+    /// takes ten times as long when the processors are busy.
+    fn create_chips(&self) -> Result<(), VmError> {
+        let created = self.fd.create_irq_chip();
+        created.map_err(VmError::at("create interrupt controllers"))?;
+        let pit = kvm_pit_config {
+            flags: KVM_PIT_SPEAKER_DUMMY,
+            ..Default::default()
+        };
+        let created = self.fd.create_pit2(pit);
+        created.map_err(VmError::at("create the PIT"))
     }
 
     fn set_slots(&self) -> Result<(), VmError> {
@@ -116,14 +111,16 @@ impl Vm {
         &self.memory
     }
 
-    /// vCPU `index` of `count`, in reset state, with CPUID and MSRs set.
+    /// vCPU `index` of `count`, to be set up by the thread that will run it.
     pub fn create_vcpu(&self, index: u8, count: u8) -> Result<Vcpu, VcpuError> {
-        let fd = self
-            .fd
-            .create_vcpu(index.into())
-            .map_err(VcpuError::at("create a vCPU"))?;
-        let cpuid = cpuid::for_vcpu(&self.cpuid, index, count, self.tsc_deadline);
-        Vcpu::new(fd, &cpuid)
+        let fd = self.fd.create_vcpu(index.into());
+        let fd = fd.map_err(VcpuError::at("create a vCPU"))?;
+        Ok(Vcpu::new(fd, self.leaves.clone(), (index, count)))
+    }
+
+    /// What vCPU threads may ask for while their vCPUs are being made.
+    pub fn leaves(&self) -> Arc<Leaves> {
+        self.leaves.clone()
     }
 
     /// Edges on `line` interrupt the guest as global system interrupt `gsi`.

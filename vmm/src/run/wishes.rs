@@ -1,0 +1,127 @@
+//! What the user asked for, and why it could not be.
+
+use crate::guest;
+use crate::halt::status;
+use crate::machine::MachineError;
+use crate::memory::MemorySize;
+use devices::virtio::blk::disk::{DiskAccess, DiskError};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What the user asked for.
+pub struct Wishes {
+    /// What boots.
+    pub kernel: Kernel,
+    /// Words for the kernel command line.
+    pub append: String,
+    /// vCPUs.
+    pub cpus: u8,
+    /// Memory.
+    pub memory: MemorySize,
+    /// Disks: path and access.
+    pub disks: Vec<(PathBuf, DiskAccess)>,
+    /// Device of the guest's console.
+    pub console: ConsoleDevice,
+    /// File for the report.
+    pub report: Option<PathBuf>,
+    /// Whether to show exits.
+    pub stats: bool,
+    /// Longest time.
+    pub timeout: Option<Duration>,
+}
+
+/// What boots.
+pub enum Kernel {
+    /// A file, with its initrd.
+    File {
+        /// ELF kernel.
+        kernel: PathBuf,
+        /// Initrd.
+        initrd: Option<PathBuf>,
+    },
+    /// The built-in guest.
+    BuiltIn {
+        /// Suite to run; without one, the guest's `init` says what it finds.
+        suite: Option<String>,
+    },
+}
+
+/// Device of the guest's console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsoleDevice {
+    /// 16550 UART.
+    Serial,
+    /// virtio-console.
+    Virtio,
+}
+
+impl ConsoleDevice {
+    /// Name in reports.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Serial => "serial",
+            Self::Virtio => "virtio",
+        }
+    }
+
+    /// Name that guests have for it.
+    pub(super) fn guest_name(self) -> &'static str {
+        match self {
+            Self::Serial => "ttyS0",
+            Self::Virtio => "hvc0",
+        }
+    }
+}
+
+/// Why a run did not come to an end of its own.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No such suite.
+    #[error("there is no suite {name:?}: choose one of {}, or none",
+        guest::suite_names().collect::<Vec<_>>().join(", "))]
+    NoSuite {
+        /// Asked for.
+        name: String,
+    },
+    /// A file that the user named cannot be opened.
+    #[error("{what} {path}")]
+    Open {
+        /// What it is to be.
+        what: &'static str,
+        /// Where.
+        path: String,
+        /// What the host said.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel or initrd is a folder or the like.
+    #[error("{what} {path} is not a file")]
+    NotAFile {
+        /// What it is to be.
+        what: &'static str,
+        /// Where.
+        path: String,
+    },
+    /// A disk cannot be used.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// There is no machine.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    /// The terminal or the event loop failed.
+    #[error("the host failed")]
+    Host(#[source] io::Error),
+}
+
+impl RunError {
+    /// Exit status of the process.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::NoSuite { .. } | Self::Open { .. } | Self::NotAFile { .. } => status::USAGE,
+            Self::Disk(_) => status::USAGE,
+            Self::Machine(error) => error.status(),
+            Self::Host(_) => status::HOST,
+        }
+    }
+}
