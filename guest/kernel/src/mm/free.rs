@@ -135,8 +135,10 @@ mod tests {
     fn free(frames: u32) -> Free {
         let infos: Vec<FrameInfo> = (0..frames).map(|_| FrameInfo::default()).collect();
         let mut buddy = Buddy::new(infos.leak());
-        // As if it had been mapped: what `block` would do needs the image's tables.
-        buddy.supply((0, frames.ilog2() as u8));
+        // All of it at once: mapping it in turn, as `block` does, needs the image's tables.
+        buddy.add(0, frames);
+        let all = buddy.reserve_supply().unwrap();
+        buddy.supply(all);
         Free::new(buddy)
     }
 
