@@ -1,7 +1,22 @@
 //! Runtime of the programs that Hostel's guest kernel runs in ring 3.
 //!
-//! A program is one file of `src/bin`: it says `user::program!(main)` or, when it is a check of a
-//! suite, `user::check!(run)`, and is safe code from there on. What it stands on:
+//! A program is one file of `src/bin`, a member `bin/NAME` of the initrd: it says
+//! `user::program!(main)` or, when it is a check of a suite, `user::check!(run)`, and is safe code
+//! from there on.
+//!
+//! ```text
+//!  kernel ──> bin/init ──reads──> suite: ID SUBSYSTEM TIMEOUT_MS PROGRAM [ARGUMENT]...
+//!                │ fork, exec, wait, for one line after the other
+//!                v
+//!             a check: start ─> main ─> check::run ─> fn run(&mut Check) -> Verdict
+//!                                           │ metrics, verdict
+//!                                           v
+//!                                   one record (abi::record) on standard output, for the host
+//! ```
+//! `init` writes the record of a check that ends without one. `echo`, `hello` and `spin` are no
+//! checks: `init=bin/echo` on the kernel's command line is a way to try the console.
+//!
+//! What a program stands on:
 //!
 //! - [`start`]: the entry point, arguments and the panic handler; `routines`: what compiled code
 //!   calls without saying so (`memcpy` and its like).
@@ -10,6 +25,9 @@
 //!   an owner. `heap` makes `alloc` usable.
 //! - [`check`]: how a check measures, judges and reports.
 //! - [`fpu`], [`wild`]: what only assembly can do, for the checks about it.
+//!
+//! All of it runs in ring 3, natively on any host: the work of an experiment belongs here, and a
+//! system call costs some microseconds and more.
 #![no_std]
 
 pub extern crate alloc;

@@ -5,9 +5,10 @@ use core::sync::atomic::Ordering::Relaxed;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::addr::{PAGE_BYTES, PhysAddr, page_start, phys_to_virt};
+use super::area::{Area, Backing};
 use super::buddy::Want;
 use super::page_table::{Mapping, Page, PageEntry};
-use super::space::{Area, Backing, VmSpace, rights};
+use super::space::{VmSpace, rights};
 use super::{frame, kernel_map, swap};
 use crate::arch::tlb;
 

@@ -7,128 +7,15 @@ use core::slice;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 use super::addr::{PAGE_BYTES, PAGE_SHIFT, PhysAddr, phys_to_virt};
-use super::buddy::{Block, Buddy, FrameInfo, Want};
+use super::buddy::{Buddy, FrameInfo, Want};
+use super::free::Free;
 use super::{kernel_map, swap};
 use crate::boot::memory_map::{MemoryMap, Region};
 use crate::sync::{Once, SpinLock};
 
 static FRAMES: Once<&'static [FrameInfo]> = Once::new();
 static INITRD: Once<Region> = Once::new();
-static FREE: SpinLock<Free> = SpinLock::new(Free {
-    buddy: Buddy::new(&[]),
-    used: Stack::new(),
-    fresh: Stack::new(),
-});
-
-/// Free frames. Most requests are for a single one: those are served from stacks, without
-/// splitting and joining blocks.
-struct Free {
-    buddy: Buddy,
-    /// Frames given back.
-    used: Stack,
-    /// Frames of zeroes.
-    fresh: Stack,
-}
-
-/// Numbers of single frames.
-struct Stack {
-    frames: [u32; STACK_FRAMES],
-    len: usize,
-}
-
-const STACK_FRAMES: usize = 64;
-/// log2 of the frames that the stack of zeroes gets at a time.
-const REFILL_ORDER: u8 = 5;
-
-impl Stack {
-    const fn new() -> Self {
-        Self {
-            frames: [0; STACK_FRAMES],
-            len: 0,
-        }
-    }
-
-    /// Takes `frame` in; false if there is no room.
-    fn push(&mut self, frame: u32) -> bool {
-        let place = self.frames.get_mut(self.len);
-        self.len += usize::from(place.is_some());
-        place.map(|place| *place = frame).is_some()
-    }
-
-    fn pop(&mut self) -> Option<u32> {
-        self.len = self.len.checked_sub(1)?;
-        self.frames.get(self.len).copied()
-    }
-}
-
-impl Free {
-    /// 2^`order` frames: where they are and whether they are all zero.
-    fn allocate(&mut self, order: u8, want: Want) -> Option<Block> {
-        if order == 0
-            && let Some(block) = self.single(want)
-        {
-            return Some(block);
-        }
-        self.block(order, want).or_else(|| {
-            self.give_up_stacks();
-            self.block(order, want)
-        })
-    }
-
-    /// A single frame from the stack that fits.
-    fn single(&mut self, want: Want) -> Option<Block> {
-        let fresh = want == Want::Zeroes;
-        if !fresh {
-            let frame = self.used.pop()?;
-            return Some(Block { frame, fresh });
-        }
-        if self.fresh.len == 0
-            && let Some(block) = self.block(REFILL_ORDER, want)
-        {
-            if block.fresh {
-                (0..1 << REFILL_ORDER).for_each(|i| _ = self.fresh.push(block.frame + i));
-            } else {
-                self.buddy.release(block.frame, REFILL_ORDER);
-            }
-        }
-        let frame = self.fresh.pop()?;
-        Some(Block { frame, fresh })
-    }
-
-    /// A block from the buddy allocator, which gets memory as it needs it.
-    fn block(&mut self, order: u8, want: Want) -> Option<Block> {
-        loop {
-            if let Some(block) = self.buddy.allocate(order, want) {
-                return Some(block);
-            }
-            let Some((frame, frame_order)) = self.buddy.reserve_supply() else {
-                // No zeroes are left, but there may be something to clear.
-                return self.buddy.allocate(order, Want::Any);
-            };
-            let start = PhysAddr::of_frame(frame).0;
-            kernel_map::map_direct(start, start + (PAGE_BYTES << frame_order));
-            self.buddy.supply((frame, frame_order));
-        }
-    }
-
-    fn release(&mut self, frame: u32, order: u8) {
-        if order != 0 || !self.used.push(frame) {
-            self.buddy.release(frame, order);
-        }
-    }
-
-    /// Lets frames on the stacks be joined to blocks, as there are no others.
-    #[cold]
-    fn give_up_stacks(&mut self) {
-        while let Some(frame) = self.used.pop().or_else(|| self.fresh.pop()) {
-            self.buddy.release(frame, 0);
-        }
-    }
-
-    fn count(&self) -> u64 {
-        self.buddy.free_frames() + (self.used.len + self.fresh.len) as u64
-    }
-}
+static FREE: SpinLock<Free> = SpinLock::new(Free::new(Buddy::new(&[])));
 
 /// Takes the machine's memory in: what `map` says is there, from `kernel_end` up, without
 /// `initrd` and `cmdline`. False if that is too little to begin with.
@@ -162,7 +49,7 @@ pub fn init(map: &MemoryMap, kernel_end: PhysAddr, initrd: Region, cmdline: Regi
             (region.end >> PAGE_SHIFT) as u32,
         );
     }
-    FREE.lock().buddy = buddy;
+    *FREE.lock() = Free::new(buddy);
     let mut regions = map.regions().iter();
     let mapped = regions.all(|region| kernel_map::prepare_direct(region.start, region.end));
     kernel_map::map_direct(initrd.start, initrd.end);

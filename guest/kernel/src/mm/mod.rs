@@ -1,9 +1,9 @@
 //! Memory.
 //!
-//! - [`frame`] hands out physical frames, by [`buddy`]; [`heap`] makes the kernel's heap of them.
+//! - [`frame`] hands out physical frames, by `free` and [`buddy`]; [`heap`] makes the kernel's heap of them.
 //! - [`kernel_map`] is the kernel's half of every address space.
-//! - [`space`] is a program's half: areas, and pages made on demand ([`fault`]), evicted by a
-//!   policy of [`replacement`] to [`swap`].
+//! - [`space`] is a program's half: [`area`]s, and pages made on demand ([`fault`]), evicted
+//!   (`evict`) as a policy of [`replacement`] says to [`swap`].
 //! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
 //!   by page, never by the program's own addresses.
 //! - [`DmaBuffer`] and [`MmioRegion`] are for drivers.
@@ -11,10 +11,13 @@
 #![expect(unsafe_code, reason = "page tables, the direct map and the heap")]
 
 pub mod addr;
+pub mod area;
 pub mod buddy;
 mod dma;
+mod evict;
 pub mod fault;
 pub mod frame;
+mod free;
 pub mod heap;
 pub mod kernel_map;
 mod mmio;

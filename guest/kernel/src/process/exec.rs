@@ -12,7 +12,8 @@ use crate::arch::trap::TrapFrame;
 use crate::elf::Program;
 use crate::initrd::{self, Member};
 use crate::mm::PAGE_BYTES;
-use crate::mm::space::{Area, Backing, VmSpace};
+use crate::mm::area::{Area, Backing};
+use crate::mm::space::VmSpace;
 use crate::sched::{self, Thread};
 
 /// Where the first thread's stack ends, below the room for `mmap`.

@@ -1,6 +1,6 @@
 //! Scheduling: who runs on which processor, and when that changes.
 //!
-//! Every processor has a run queue, ordered by a [`policy`]. The kernel itself is not preempted:
+//! Every processor has a run queue (`run_queue`), ordered by a [`policy`]. The kernel itself is not preempted:
 //! switches happen where a thread waits ([`wait`]), and before ring 3 is entered again, when
 //! the timer or another processor has asked for one. A processor without work takes some from
 //! another's queue, else it halts.
@@ -12,6 +12,7 @@ mod conformance;
 pub mod policy;
 mod priority;
 mod round_robin;
+mod run_queue;
 mod sleep;
 mod stats;
 mod thread;
@@ -19,9 +20,10 @@ mod wait;
 
 use alloc::boxed::Box;
 use core::cell::Cell;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use policy::{Policy, Scheduler, Task};
+use policy::{Policy, Task};
+use run_queue::{enqueue_here, is_preempted, is_work_waiting, pick, place, steal};
 use thread::State;
 
 pub use stats::{Totals, totals};
@@ -32,7 +34,7 @@ use crate::arch::context::{switch_context, use_page_table};
 use crate::arch::{MAX_CPUS, apic, clock, cpu, cpu_id, descriptor, fpu};
 use crate::mm::{PhysAddr, kernel_map};
 use crate::process;
-use crate::sync::{CpuLocal, Once, SpinLock};
+use crate::sync::{CpuLocal, Once};
 use crate::time::NEVER;
 
 /// How the kernel schedules; from the command line.
@@ -45,22 +47,6 @@ pub struct Settings {
 }
 
 static SETTINGS: Once<Settings> = Once::new();
-
-/// The threads that wait for a processor.
-struct RunQueue {
-    policy: SpinLock<Option<Box<dyn Scheduler<&'static Thread>>>>,
-    len: AtomicUsize,
-}
-
-static QUEUES: [RunQueue; MAX_CPUS] = [const {
-    RunQueue {
-        policy: SpinLock::new(None),
-        len: AtomicUsize::new(0),
-    }
-}; MAX_CPUS];
-
-/// How many of the queues are in use.
-static CPUS: AtomicUsize = AtomicUsize::new(0);
 
 /// What a processor is doing.
 struct Local {
@@ -99,10 +85,7 @@ static ONLINE: AtomicU64 = AtomicU64::new(0);
 /// Prepares run queues for `cpus` processors.
 pub fn init(settings: Settings, cpus: u32) {
     SETTINGS.set(settings);
-    CPUS.store(cpus as usize, Ordering::Relaxed);
-    for queue in &QUEUES[..cpus as usize] {
-        *queue.policy.lock() = Some(settings.policy.make());
-    }
+    run_queue::init(settings.policy, cpus);
 }
 
 /// How the kernel schedules.
@@ -138,10 +121,6 @@ pub fn idle() -> ! {
         }
         IDLE.fetch_and(!me, Ordering::SeqCst);
     }
-}
-
-fn is_work_waiting() -> bool {
-    QUEUES[cpu_id() as usize].len.load(Ordering::SeqCst) != 0
 }
 
 /// The running thread.
@@ -185,49 +164,6 @@ pub fn wake(thread: &'static Thread) -> bool {
     woken
 }
 
-/// Puts a thread that is ready where it may run: where it was, if that processor is free, else
-/// on a free one.
-fn place(thread: &'static Thread) {
-    let last = thread.cpu.load(Ordering::Relaxed);
-    let allowed = thread.affinity();
-    let free = IDLE.load(Ordering::SeqCst) & allowed;
-    let online = ONLINE.load(Ordering::Relaxed) & allowed;
-    let cpu = match 1 << last {
-        last_bit if free & last_bit != 0 => last,
-        _ if free != 0 => free.trailing_zeros(),
-        last_bit if online & last_bit != 0 => last,
-        _ if online != 0 => online.trailing_zeros(),
-        // Not up yet: it will find the thread in its queue.
-        _ => allowed.trailing_zeros(),
-    };
-    enqueue(thread, cpu as usize);
-    let bit = 1 << cpu;
-    // Taken: the next thread placed goes elsewhere.
-    if free & bit != 0 {
-        IDLE.fetch_and(!bit, Ordering::SeqCst);
-    }
-}
-
-/// Puts a thread that is ready into the queue of `cpu`, and tells that processor where that
-/// changes what it should do.
-fn enqueue(thread: &'static Thread, cpu: usize) {
-    thread.cpu.store(cpu as u32, Ordering::Relaxed);
-    thread.ready_since.store(clock::tsc(), Ordering::Relaxed);
-    let queue = &QUEUES[cpu];
-    let before = {
-        let mut policy = queue.policy.lock();
-        if let Some(policy) = &mut *policy {
-            policy.enqueue(thread);
-        }
-        queue.len.fetch_add(1, Ordering::SeqCst)
-    };
-    if cpu == cpu_id() as usize {
-        reschedule();
-    } else if before == 0 || settings().policy.is_preemptive() {
-        apic::send(cpu, apic::Ipi::Reschedule);
-    }
-}
-
 /// Another thread may have to run here: looks whether it does at once, and sees to it that it
 /// does some time.
 pub fn reschedule() {
@@ -242,16 +178,6 @@ pub fn reschedule() {
         local.slice_end.set(clock::now_ns() + settings().slice_ns);
         set_timer();
     }
-}
-
-/// Whether a thread that waits here must run in place of `running`.
-fn is_preempted(running: &'static Thread) -> bool {
-    settings().policy.is_preemptive()
-        && QUEUES[cpu_id() as usize]
-            .policy
-            .lock()
-            .as_ref()
-            .is_some_and(|policy| policy.preempts(running))
 }
 
 /// Lets others run, if somebody waits.
@@ -269,7 +195,7 @@ pub fn schedule() {
     local.need_switch.set(false);
     if !is_idle(previous) && previous.change_state(State::Running, State::Ready) {
         match previous.may_run_on(cpu) {
-            true => enqueue_here(previous, cpu),
+            true => enqueue_here(previous, cpu, local.switch_start.get()),
             false => place(previous),
         }
     }
@@ -283,84 +209,6 @@ pub fn schedule() {
     if !core::ptr::eq(next, previous) {
         switch(previous, next);
     }
-}
-
-/// As [`enqueue`], by the processor itself while it switches.
-fn enqueue_here(thread: &'static Thread, cpu: usize) {
-    thread
-        .ready_since
-        .store(LOCAL.get().switch_start.get(), Ordering::Relaxed);
-    if let Some(policy) = &mut *QUEUES[cpu].policy.lock() {
-        policy.enqueue(thread);
-        QUEUES[cpu].len.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// The thread that the policy of `cpu` picks.
-fn pick(cpu: usize, previous: &'static Thread) -> Option<&'static Thread> {
-    let queue = &QUEUES[cpu];
-    if queue.len.load(Ordering::Relaxed) == 0 {
-        return None;
-    }
-    loop {
-        let thread = queue.policy.lock().as_mut()?.pick_next()?;
-        queue.len.fetch_sub(1, Ordering::SeqCst);
-        if !is_sound(thread) {
-            continue;
-        }
-        let is_elsewhere =
-            thread.on_cpu.load(Ordering::Acquire) && !core::ptr::eq(thread, previous);
-        if is_elsewhere {
-            // Its last processor has yet to leave its stack. It may be waiting for ours likewise,
-            // so come back for it instead of waiting.
-            enqueue_here(thread, cpu);
-            return None;
-        }
-        stats::waited(thread);
-        return Some(thread);
-    }
-}
-
-/// A thread that waits on another processor and may run on `cpu`.
-fn steal(cpu: usize) -> Option<&'static Thread> {
-    let queues = QUEUES.iter().take(CPUS.load(Ordering::Relaxed));
-    for (other, queue) in queues.enumerate() {
-        if other == cpu || queue.len.load(Ordering::Relaxed) == 0 {
-            continue;
-        }
-        let Some(thread) = queue
-            .policy
-            .lock()
-            .as_mut()
-            .and_then(|policy| policy.steal(cpu))
-        else {
-            continue;
-        };
-        queue.len.fetch_sub(1, Ordering::SeqCst);
-        if !is_sound(thread) {
-            continue;
-        }
-        if thread.on_cpu.load(Ordering::Acquire) {
-            enqueue_here(thread, cpu);
-            continue;
-        }
-        stats::waited(thread);
-        return Some(thread);
-    }
-    None
-}
-
-/// Whether a thread that a policy has handed out can run. One that cannot is named and refused.
-fn is_sound(thread: &'static Thread) -> bool {
-    let state = thread.state();
-    if state != State::Ready {
-        let (tid, policy) = (thread.tid.load(Ordering::Relaxed), settings().policy.name());
-        let pid = thread.process().map_or(0, |process| process.pid());
-        crate::console::print(format_args!(
-            "{policy}: refused to run thread {tid} of process {pid}, which is {state:?}\n"
-        ));
-    }
-    state == State::Ready
 }
 
 fn switch(previous: &'static Thread, next: &'static Thread) {

@@ -7,8 +7,11 @@
 //! Rust code keeps rbx, rbp and r12-r15 by itself, so a system call does not store them, but for
 //! a fork, whose child needs them.
 //!
-//! On some software KVM hosts `syscall` goes to the stub without leaving ring 3, and the first
-//! fetch there faults. That page fault is taken for the system call it is ([`late_syscall`]).
+//! A software KVM runs ring 3 natively and sees `syscall` only if it looks for it. Some set the
+//! registers as `syscall` does (rcx, r11, rip from LSTAR) and stay in ring 3, where the first
+//! fetch of the stub, a page of the kernel's, faults: a page fault of ring 3 whose rip is LSTAR.
+//! It is taken for the system call it is ([`late_syscall`]). On all other hosts only a program
+//! that jumps there gets it, which is a system call, too, and harms nobody.
 
 use core::arch::global_asm;
 use core::cell::UnsafeCell;

@@ -3,9 +3,10 @@
 //! Payload goes from and to the caller's own pages. A transfer with more segments than one
 //! request takes is cut ([`Cutter`]) in several, which the device gets without a wait between.
 
+use super::chain::{Direction, Request};
 use super::cut::{Cutter, SECTOR_BYTES};
 use super::device::{Channel, Device};
-use super::queue::{Direction, Request, Token};
+use super::queue::Token;
 use super::{DeviceType, find};
 use crate::drivers::lazy::Lazy;
 use crate::drivers::{BlockDevice, Segment};

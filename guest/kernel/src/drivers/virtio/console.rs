@@ -4,8 +4,9 @@
 //! 64 KiB, so that the device keeps it together. The kernel's own text is staged in a page first,
 //! and so is input, as a program that waits for it may go away.
 
+use super::chain::{Direction, Request};
 use super::device::{Channel, Device, poll_until};
-use super::queue::{Direction, Request, Token};
+use super::queue::Token;
 use super::{DeviceType, find};
 use crate::drivers::lazy::Lazy;
 use crate::drivers::{CharDevice, Segment};

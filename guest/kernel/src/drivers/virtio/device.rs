@@ -1,8 +1,9 @@
 //! A started device: requests to it, and how their answers are awaited.
 
 use super::Broken;
+use super::chain::Request;
 use super::mmio::Transport;
-use super::queue::{Answer, FEATURE_EVENT_INDEX, FEATURE_INDIRECT, Queue, Request, Token};
+use super::queue::{Answer, FEATURE_EVENT_INDEX, FEATURE_INDIRECT, Queue, Token};
 use crate::sched::WaitQueue;
 use crate::sync::SpinLock;
 use crate::{arch, time};

@@ -11,6 +11,7 @@
 //! and never used again; requests to it fail with [`Errno::Io`].
 
 pub(super) mod blk;
+mod chain;
 pub(super) mod console;
 mod cut;
 mod device;
@@ -18,6 +19,7 @@ mod layout;
 mod mmio;
 mod queue;
 pub(super) mod rng;
+mod shared;
 
 use crate::cmdline::Cmdline;
 use crate::drivers::lazy::Lazy;

@@ -8,8 +8,9 @@
 //! The device is not trusted: an answer that fits no request makes it [`Broken`].
 
 use super::Broken;
+use super::chain::{INDIRECT, Request, write_request};
 use super::layout::{DESCRIPTOR_BYTES, Layout, MAX_SLOTS, SLOT_HEAD_BYTES, STATUS_OFFSET};
-use crate::drivers::Segment;
+use super::shared::SharedMemory;
 use crate::mm::{DmaBuffer, PhysAddr};
 use abi::syscall::IoMode;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -19,71 +20,8 @@ pub(super) const FEATURE_INDIRECT: u64 = 1 << 28;
 /// `VIRTIO_F_EVENT_IDX`.
 pub(super) const FEATURE_EVENT_INDEX: u64 = 1 << 29;
 
-/// Descriptor flags (virtio 1.3 2.7.5).
-const NEXT: u64 = 1;
-const WRITE: u64 = 2;
-const INDIRECT: u64 = 4;
 /// Flag of either ring: the other side need not be told (2.7.7, 2.7.10).
 const NO_EVENT: u16 = 1;
-/// A status that no device writes (5.2.6).
-const NO_STATUS: u8 = 0xff;
-
-/// Memory that the driver shares with the device, zero at first.
-pub(super) trait SharedMemory: Sized {
-    fn allocate(bytes: u64) -> Option<Self>;
-    fn phys(&self) -> PhysAddr;
-    fn read8(&self, offset: u64) -> u8;
-    fn write8(&self, offset: u64, value: u8);
-    fn read16(&self, offset: u64) -> u16;
-    fn write16(&self, offset: u64, value: u16);
-    fn read64(&self, offset: u64) -> u64;
-    fn write64(&self, offset: u64, value: u64);
-}
-
-macro_rules! shared_memory {
-    ($owner:ty: $($name:ident($($arg:ident: $arg_type:ty),*) $(-> $result:ty)?;)*) => {
-        impl SharedMemory for $owner {
-            fn allocate(bytes: u64) -> Option<Self> {
-                Self::new(bytes)
-            }
-            $(
-                #[inline]
-                fn $name(&self, $($arg: $arg_type),*) $(-> $result)? {
-                    self.$name($($arg),*)
-                }
-            )*
-        }
-    };
-}
-
-// Inherent methods of the same names win inside the macro.
-shared_memory! { DmaBuffer:
-    phys() -> PhysAddr;
-    read8(offset: u64) -> u8;
-    write8(offset: u64, value: u8);
-    read16(offset: u64) -> u16;
-    write16(offset: u64, value: u16);
-    read64(offset: u64) -> u64;
-    write64(offset: u64, value: u64);
-}
-
-/// Which way the payload goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
-    ToDevice,
-    FromDevice,
-}
-
-/// What the driver asks the device to do.
-pub(super) struct Request<'a> {
-    /// Two words before the payload, and a status byte after it (virtio 1.3 5.2.6), or neither.
-    pub(super) header: Option<[u64; 2]>,
-    /// The payload.
-    pub(super) segments: &'a [Segment],
-    pub(super) direction: Direction,
-    /// How the caller is going to wait.
-    pub(super) mode: IoMode,
-}
 
 /// A request under way. Whoever has it must [`Queue::take`] the answer.
 #[derive(Clone, Copy)]
@@ -195,42 +133,20 @@ impl<M: SharedMemory> Queue<M> {
 
     /// Writes the descriptors of a request; its first one, and how much the device may write.
     fn write_chain(&mut self, slot: u16, request: &Request<'_>) -> (u16, u32) {
-        let at = self.layout.slot(slot);
-        let (table, first) = if self.indirect {
-            (at + SLOT_HEAD_BYTES, 0)
-        } else {
-            let first = slot * self.layout.table_len;
-            (u64::from(first) * DESCRIPTOR_BYTES, first)
-        };
-        let extra = if request.header.is_some() { 2 } else { 0 };
-        let mut chain = Chain {
-            memory: &self.memory,
-            at: table,
-            next: first,
-            left: request.segments.len() + extra,
-            writable: 0,
-        };
-        if let Some([first_word, second_word]) = request.header {
-            self.memory.write64(at, first_word);
-            self.memory.write64(at + 8, second_word);
-            chain.push(self.phys(at), 16, Direction::ToDevice);
-        }
-        for segment in request.segments {
-            chain.push(segment.phys, segment.len, request.direction);
-        }
-        if request.header.is_some() {
-            self.memory.write8(at + STATUS_OFFSET, NO_STATUS);
-            chain.push(self.phys(at + STATUS_OFFSET), 1, Direction::FromDevice);
-        }
-        let (count, writable) = (chain.next - first, chain.writable);
+        let head = self.layout.slot(slot);
         if !self.indirect {
-            return (first, writable);
+            let first = slot * self.layout.table_len;
+            let table = u64::from(first) * DESCRIPTOR_BYTES;
+            let written = write_request(&self.memory, head, table, first, request);
+            return (first, written.writable);
         }
-        let bytes = u64::from(count) * DESCRIPTOR_BYTES;
+        let table = head + SLOT_HEAD_BYTES;
+        let written = write_request(&self.memory, head, table, 0, request);
+        let bytes = u64::from(written.descriptors) * DESCRIPTOR_BYTES;
         let entry = u64::from(slot) * DESCRIPTOR_BYTES;
         self.memory.write64(entry, self.phys(table).0);
         self.memory.write64(entry + 8, bytes | INDIRECT << 32);
-        (slot, writable)
+        (slot, written.writable)
     }
 
     /// Shows the device what was submitted; whether its doorbell must be rung.
@@ -347,34 +263,6 @@ impl<M: SharedMemory> Queue<M> {
     /// 2.7.13.4.1). An exchange, because software KVM does not execute `mfence`.
     fn full_barrier(&self) {
         self.barrier.swap(0, Ordering::SeqCst);
-    }
-}
-
-/// Descriptors of a request, written one after the other.
-struct Chain<'a, M> {
-    memory: &'a M,
-    at: u64,
-    next: u16,
-    left: usize,
-    writable: u32,
-}
-
-impl<M: SharedMemory> Chain<'_, M> {
-    fn push(&mut self, address: PhysAddr, len: u32, direction: Direction) {
-        self.next += 1;
-        self.left -= 1;
-        let mut flags = 0;
-        if self.left > 0 {
-            flags |= NEXT;
-        }
-        if direction == Direction::FromDevice {
-            flags |= WRITE;
-            self.writable = self.writable.saturating_add(len);
-        }
-        self.memory.write64(self.at, address.0);
-        let rest = u64::from(len) | flags << 32 | u64::from(self.next) << 48;
-        self.memory.write64(self.at + 8, rest);
-        self.at += DESCRIPTOR_BYTES;
     }
 }
 

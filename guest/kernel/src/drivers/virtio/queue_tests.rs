@@ -1,6 +1,8 @@
 //! The queue against a device made of the same memory, well-behaved and not.
 
 use super::*;
+use crate::drivers::Segment;
+use crate::drivers::virtio::chain::{Direction, NEXT, WRITE};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 

@@ -1,7 +1,7 @@
 //! virtio-rng (virtio 1.3 5.4): the device fills the caller's pages with random bytes.
 
+use super::chain::{Direction, Request};
 use super::device::{Channel, Device};
-use super::queue::{Direction, Request};
 use super::{DeviceType, find};
 use crate::drivers::lazy::Lazy;
 use crate::drivers::{CharDevice, Segment};
