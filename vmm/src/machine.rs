@@ -184,6 +184,12 @@ impl Machine {
             let (asked, max) = (config.cpus, kvm.max_vcpus());
             return Err(MachineError::TooManyCpus { asked, max });
         }
+        let mut handles = Vec::new();
+        // Dropped before the handles, which wait for their threads.
+        let gate = Gate::default();
+        for index in 0..config.cpus {
+            handles.push(VcpuHandle::spawn(index, kvm.leaves(), &gate)?);
+        }
         let memory = memory::create(config.memory)?;
         let kernel = match config.kernel {
             Image::File(mut file) => elf::load(&memory, &mut file)?,
@@ -199,12 +205,6 @@ impl Machine {
             mode: boot::cpu_mode(kernel.entry.protocol),
             entry: kernel.entry.address,
         });
-        let mut handles = Vec::new();
-        // Dropped before the handles, which wait for their threads.
-        let gate = Gate::default();
-        for index in 0..config.cpus {
-            handles.push(VcpuHandle::spawn(index, vm.leaves(), &gate)?);
-        }
         for (index, handle) in (0..).zip(&handles) {
             handle.give(vm.create_vcpu(index, config.cpus)?, start.take());
         }

@@ -14,11 +14,11 @@ pub(crate) struct Screen {
 impl Screen {
     /// A screen for so many checks; without any, or without a terminal, there is no bar.
     pub(crate) fn new(checks: u64) -> Self {
-        let target = match checks {
-            0 => ProgressDrawTarget::hidden(),
-            _ => ProgressDrawTarget::stderr(),
-        };
-        let bar = ProgressBar::with_draw_target(Some(checks), target);
+        if checks == 0 {
+            let bar = ProgressBar::hidden();
+            return Self { bar, failed: 0 };
+        }
+        let bar = ProgressBar::with_draw_target(Some(checks), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}");
         bar.set_style(style.expect("the template is right"));
         Self { bar, failed: 0 }

@@ -14,12 +14,12 @@ use crate::accounting::ExitStats;
 use crate::halt::HaltReason;
 use crate::kvm::{CpuStart, Kicker, Leaves, Vcpu};
 use crate::run_loop::{Shared, run};
-use std::hint;
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// vCPU threads wait here until the machine is whole: they start and set their vCPUs up while the
 /// devices are made. Dropping it sends them home.
@@ -45,19 +45,21 @@ impl Drop for Gate {
     }
 }
 
-/// How often a thread looks at the gate before it sleeps: about as long as a wake-up takes.
-const LOOKS: u32 = 20_000;
+/// How long the first thread, which all wait for, stays awake for what it waits for: waking it up
+/// would take a tenth of that.
+const AWAKE: Duration = Duration::from_millis(1);
 
-/// Waits for the gate; the first vCPU, which all wait for, awake at first.
-fn pass(gate: &OnceLock<Option<Arc<Shared>>>, index: u8) -> Option<Arc<Shared>> {
-    let looks = if index == 0 { LOOKS } else { 0 };
-    for _ in 0..looks {
-        if gate.get().is_some() {
-            break;
+/// What `look` finds, as soon as there is something; nothing when the time to stay awake is over.
+/// The processor is left to others in between: KVM waits for kernel threads meanwhile.
+fn look_out<T>(index: u8, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    while index == 0 && start.elapsed() < AWAKE {
+        if let Some(found) = look() {
+            return Some(found);
         }
-        hint::spin_loop();
+        thread::yield_now();
     }
-    gate.wait().clone()
+    None
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -218,18 +220,20 @@ struct Inside {
 impl Inside {
     /// From the vCPU's set-up to the end of the VM, or home if there is to be none.
     fn live(self) {
-        let Ok((mut vcpu, start)) = self.given.recv() else {
+        let given = look_out(self.index, || self.given.try_recv().ok());
+        let Some((mut vcpu, start)) = given.or_else(|| self.given.recv().ok()) else {
             return;
         };
         vcpu.attach(self.kicker);
         let ready = vcpu.set_up(start).and_then(|()| vcpu.tsc_khz());
-        let Some(shared) = pass(&self.gate, self.index) else {
+        let opened = look_out(self.index, || self.gate.get());
+        let Some(shared) = opened.unwrap_or_else(|| self.gate.wait()) else {
             return;
         };
         let reason = match ready {
             Ok(tsc_khz) => {
                 self.stats.set_frequency(tsc_khz);
-                run(&mut vcpu, &shared, &self.control, &self.stats)
+                run(&mut vcpu, shared, &self.control, &self.stats)
             }
             Err(error) => Some(HaltReason::HostError(crate::chain(&error))),
         };

@@ -72,6 +72,7 @@ pub enum KvmError {
 /// An open `/dev/kvm` that has all that is needed.
 pub struct Kvm {
     fd: Arc<kvm_ioctls::Kvm>,
+    leaves: Arc<Leaves>,
 }
 
 /// The processor's time-stamp counter.
@@ -95,8 +96,17 @@ impl Kvm {
         }
         match NEEDED.iter().find(|(cap, _)| !fd.check_extension(*cap)) {
             Some((_, name)) => Err(KvmError::Lacks(name)),
-            None => Ok(Self { fd: Arc::new(fd) }),
+            None => {
+                let fd = Arc::new(fd);
+                let leaves = Arc::new(Leaves::new(fd.clone()));
+                Ok(Self { fd, leaves })
+            }
         }
+    }
+
+    /// What vCPU threads may ask for while their VM is being made.
+    pub fn leaves(&self) -> Arc<Leaves> {
+        self.leaves.clone()
     }
 
     /// Most vCPUs that one VM may have.

@@ -58,7 +58,7 @@ impl Vm {
     /// A VM with this memory. vCPUs come from [`Self::create_vcpu`].
     pub fn new(kvm: &Kvm, memory: GuestMemory, chips: Chips) -> Result<Self, VmError> {
         let fd = kvm.fd.create_vm().map_err(VmError::at("create a VM"))?;
-        let leaves = Arc::new(Leaves::new(kvm.fd.clone()));
+        let leaves = kvm.leaves();
         let vm = Self { fd, leaves, memory };
         vm.set_slots()?;
         // Only Intel's kvm uses these pages; without it, both calls fail or do nothing.
@@ -116,11 +116,6 @@ impl Vm {
         let fd = self.fd.create_vcpu(index.into());
         let fd = fd.map_err(VcpuError::at("create a vCPU"))?;
         Ok(Vcpu::new(fd, self.leaves.clone(), (index, count)))
-    }
-
-    /// What vCPU threads may ask for while their vCPUs are being made.
-    pub fn leaves(&self) -> Arc<Leaves> {
-        self.leaves.clone()
     }
 
     /// Edges on `line` interrupt the guest as global system interrupt `gsi`.
