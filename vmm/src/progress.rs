@@ -19,7 +19,7 @@ impl Screen {
             return Self { bar, failed: 0 };
         }
         let bar = ProgressBar::with_draw_target(Some(checks), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}");
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {prefix} {msg}");
         bar.set_style(style.expect("the template is right"));
         Self { bar, failed: 0 }
     }
