@@ -49,8 +49,10 @@ const INTERPRETED_NS: f64 = 100.0;
 
 /// Where the code goes.
 const CODE: u64 = 0x10_0000;
-/// Iterations of the loops that are timed to tell the kind: 2 instructions each.
-const LONG_LOOPS: u32 = 1100;
+/// Iterations of the loop that is timed to tell the kind: 2 instructions each.
+const LOOPS: u32 = 1000;
+/// A processor runs so many more in that time.
+const NATIVE_FACTOR: u32 = 1000;
 const SHORT_LOOPS: u32 = 100;
 /// Exits of one round.
 const EXITS: u32 = 200;
@@ -148,11 +150,23 @@ impl Bench {
         }
     }
 
-    /// The difference of a long loop and a short one, so that the exits at their ends drop out.
+    /// A loop that is long enough for interpreted code, and if that turns out not to be
+    /// interpreted, one that is long enough for a processor.
     fn ring0_instruction_ns(&mut self) -> Result<f64, ProbeError> {
-        let (long, short) = (self.loop_ns(LONG_LOOPS)?, self.loop_ns(SHORT_LOOPS)?);
-        let instructions = f64::from(2 * (LONG_LOOPS - SHORT_LOOPS));
-        Ok(((long - short) / instructions).max(0.0))
+        let interpreted = self.slope_ns(LOOPS)?;
+        if interpreted > INTERPRETED_NS {
+            return Ok(interpreted);
+        }
+        self.slope_ns(LOOPS * NATIVE_FACTOR)
+    }
+
+    /// The difference of a long loop and a short one, so that the exits at their ends drop out.
+    fn slope_ns(&mut self, loops: u32) -> Result<f64, ProbeError> {
+        let (long, short) = (
+            self.loop_ns(SHORT_LOOPS + loops)?,
+            self.loop_ns(SHORT_LOOPS)?,
+        );
+        Ok(((long - short) / f64::from(2 * loops)).max(0.0))
     }
 
     fn loop_ns(&mut self, loops: u32) -> Result<f64, ProbeError> {
