@@ -18,7 +18,7 @@ pub fn machine(
     let config = Config {
         cpus,
         memory: MemorySize(128 << 20),
-        kernel: Image::Made(kernel.image()),
+        kernel: Image::Bytes(kernel.image().into()),
         initrd: None,
         cmdline: String::new(),
     };

@@ -194,5 +194,6 @@ fn a_machine_can_be_stopped_while_paused_or_before_it_starts() -> Result<()> {
     machine.pause();
     machine.stop();
     drop(library::machine(&kernel, 4, |_| ())?);
+    library::machine(&kernel, 4, |_| ())?.stop();
     Ok(())
 }

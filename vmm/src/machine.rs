@@ -15,6 +15,7 @@ use devices::legacy::serial::SerialPort;
 use devices::power::PowerSwitch;
 use devices::virtio::console::ConsoleInput;
 use devices::virtio::mmio::MmioTransport;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Cursor};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -25,10 +26,8 @@ use vmm_sys_util::eventfd::EventFd;
 pub enum Image {
     /// A file.
     File(File),
-    /// Bytes that are part of this program.
-    Embedded(&'static [u8]),
-    /// Bytes made for this VM.
-    Made(Vec<u8>),
+    /// Bytes that are part of this program, or were made for this VM.
+    Bytes(Cow<'static, [u8]>),
 }
 
 /// What the machine is to be.
@@ -193,8 +192,7 @@ impl Machine {
         let memory = memory::create(config.memory)?;
         let kernel = match config.kernel {
             Image::File(mut file) => elf::load(&memory, &mut file)?,
-            Image::Embedded(bytes) => elf::load(&memory, &mut Cursor::new(bytes))?,
-            Image::Made(bytes) => elf::load(&memory, &mut Cursor::new(bytes))?,
+            Image::Bytes(bytes) => elf::load(&memory, &mut Cursor::new(bytes))?,
         };
         let initrd = match config.initrd {
             Some(image) => Some(load_initrd(&memory, image, kernel.end)?),
@@ -267,8 +265,9 @@ impl Machine {
         self.handles.iter().for_each(VcpuHandle::resume);
     }
 
-    /// Ends the vCPU threads.
+    /// Ends the vCPU threads, those too that were never started.
     pub fn stop(&mut self) {
+        self.gate.close();
         self.handles.iter_mut().for_each(VcpuHandle::stop);
         self.timeline.note(Point::Ended);
     }
@@ -311,16 +310,10 @@ fn load_initrd(
             let size = file.metadata().map_err(InitrdError::Read)?.len();
             initrd::load(memory, &mut file, size, kernel_end)
         }
-        Image::Embedded(mut bytes) => {
+        Image::Bytes(bytes) => {
             let size = bytes.len() as u64;
-            initrd::load(memory, &mut bytes, size, kernel_end)
+            initrd::load(memory, &mut &*bytes, size, kernel_end)
         }
-        Image::Made(bytes) => initrd::load(
-            memory,
-            &mut bytes.as_slice(),
-            bytes.len() as u64,
-            kernel_end,
-        ),
     };
     Ok(range?)
 }

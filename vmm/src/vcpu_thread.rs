@@ -29,7 +29,7 @@ pub struct Gate(Arc<OnceLock<Option<Arc<Shared>>>>);
 impl Gate {
     /// Whether the vCPUs run.
     pub fn is_open(&self) -> bool {
-        self.0.get().is_some()
+        self.0.get().is_some_and(Option::is_some)
     }
 
     /// Lets the vCPUs run.
@@ -37,11 +37,17 @@ impl Gate {
         // The second of two openings changes nothing.
         let _ = self.0.set(Some(shared));
     }
+
+    /// Sends home who has not passed.
+    pub fn close(&self) {
+        // One that is open stays so.
+        let _ = self.0.set(None);
+    }
 }
 
 impl Drop for Gate {
     fn drop(&mut self) {
-        let _ = self.0.set(None);
+        self.close();
     }
 }
 

@@ -54,11 +54,11 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
                 None => None,
             };
             disks.push(DiskFile::temporary(abi::image::SCRATCH_DISK_BYTES)?);
-            let initrd = Image::Made(guest::initrd(text));
+            let initrd = Image::Bytes(guest::initrd(text).into());
             let cmdline = guest::hostel_parameters(wishes.console.guest_name(), suite.as_deref());
             let plan = text.map_or(Vec::new(), guest::planned_checks);
             (
-                Image::Embedded(guest::kernel()),
+                Image::Bytes(guest::kernel().into()),
                 Some(initrd),
                 cmdline,
                 plan,
