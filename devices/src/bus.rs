@@ -1,13 +1,15 @@
 //! Buses: which device answers an address, and in what pieces.
 //!
-//! A bus is built once, then shared read-only by all vCPUs. [`PioBus`] has 16-bit ports and
-//! [`PioDevice`]s, [`MmioBus`] guest-physical addresses and [`MmioDevice`]s. An access is split
+//! Devices that stay where they are come first ([`PioBus::insert`]) and are found without a lock;
+//! those that the guest moves about, PCI's, come and go while vCPUs run ([`Moving`]), and never
+//! hide the others. [`PioBus`] has 16-bit ports and [`PioDevice`]s, [`MmioBus`] guest-physical
+//! addresses and [`MmioDevice`]s. An access is split
 //! so that a device sees only widths up to its own `max_width`; bytes to which no device belongs
 //! read as ones and swallow writes. Each access returns the [`DeviceId`] that answered its first
 //! byte, by which the caller counts it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Which device answered an access; [`DeviceId::NONE`] for an address without one. It indexes
 /// the accounting tables, in the order of [`PioBus::insert`] and [`MmioBus::insert`].
@@ -86,6 +88,15 @@ impl BusRange {
     fn last(self) -> u64 {
         self.base + (self.len - 1)
     }
+
+    /// Whether all of `other` is inside.
+    pub fn contains(self, other: Self) -> bool {
+        let end = |range: Self| range.base.checked_add(range.len);
+        match (end(self), end(other)) {
+            (Some(end), Some(other_end)) => self.base <= other.base && other_end <= end,
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for BusRange {
@@ -134,44 +145,117 @@ struct Slot<D: ?Sized> {
     device: Arc<Mutex<D>>,
 }
 
-/// What both buses are made of: slots sorted by address.
+impl<D: ?Sized> Slot<D> {
+    fn new(
+        range: BusRange,
+        id: DeviceId,
+        name: &str,
+        max_width: Width,
+        device: Arc<Mutex<D>>,
+    ) -> Self {
+        Self {
+            range,
+            origin: range.base,
+            id,
+            name: name.to_owned(),
+            max_width,
+            device,
+        }
+    }
+}
+
+/// Slots sorted by address, none of which overlap.
+type Sorted<D> = Vec<Arc<Slot<D>>>;
+
+/// What both buses are made of.
 struct Slots<D: ?Sized> {
-    slots: Vec<Slot<D>>,
+    fixed: Sorted<D>,
+    moving: Moving<D>,
     last_address: u64,
+}
+
+/// The devices of a bus that come and go.
+pub struct Moving<D: ?Sized> {
+    slots: Arc<RwLock<Sorted<D>>>,
+    last_address: u64,
+}
+
+impl<D: ?Sized> Clone for Moving<D> {
+    fn clone(&self) -> Self {
+        Self {
+            slots: self.slots.clone(),
+            last_address: self.last_address,
+        }
+    }
+}
+
+impl<D: ?Sized> Moving<D> {
+    fn map_slot(&self, new: Slot<D>) -> Result<(), BusError> {
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        insert(&mut slots, new, self.last_address)
+    }
+
+    /// Takes away what was mapped at `base`.
+    pub fn unmap(&self, base: u64) {
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        slots.retain(|slot| slot.range.base != base);
+    }
+
+    fn find(&self, address: u64) -> Option<Arc<Slot<D>>> {
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        find(&slots, address).cloned()
+    }
 }
 
 fn lock<D: ?Sized>(device: &Mutex<D>) -> MutexGuard<'_, D> {
     device.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn find<D: ?Sized>(slots: &Sorted<D>, address: u64) -> Option<&Arc<Slot<D>>> {
+    let at = slots.partition_point(|slot| slot.range.last() < address);
+    slots.get(at).filter(|slot| slot.range.base <= address)
+}
+
+fn insert<D: ?Sized>(
+    slots: &mut Sorted<D>,
+    new: Slot<D>,
+    last_address: u64,
+) -> Result<(), BusError> {
+    let BusRange { base, len } = new.range;
+    let end = base.checked_add(len.wrapping_sub(1));
+    let Some(last) = end.filter(|last| len > 0 && *last <= last_address) else {
+        return Err(BusError::OffBus {
+            name: new.name,
+            base,
+            len,
+        });
+    };
+    let at = slots.partition_point(|slot| slot.range.last() < base);
+    if let Some(old) = slots.get(at).filter(|old| old.range.base <= last) {
+        return Err(BusError::Overlap {
+            new: new.name,
+            range: new.range,
+            old: old.name.clone(),
+        });
+    }
+    slots.insert(at, Arc::new(new));
+    Ok(())
+}
+
 impl<D: ?Sized> Slots<D> {
-    fn insert(&mut self, new: Slot<D>) -> Result<(), BusError> {
-        let BusRange { base, len } = new.range;
-        let end = base.checked_add(len.wrapping_sub(1));
-        let Some(last) = end.filter(|last| len > 0 && *last <= self.last_address) else {
-            return Err(BusError::OffBus {
-                name: new.name,
-                base,
-                len,
-            });
-        };
-        let at = self.slots.partition_point(|slot| slot.range.last() < base);
-        if let Some(old) = self.slots.get(at).filter(|old| old.range.base <= last) {
-            return Err(BusError::Overlap {
-                new: new.name,
-                range: new.range,
-                old: old.name.clone(),
-            });
+    fn new(last_address: u64) -> Self {
+        Self {
+            fixed: Vec::new(),
+            moving: Moving {
+                slots: Arc::default(),
+                last_address,
+            },
+            last_address,
         }
-        self.slots.insert(at, new);
-        Ok(())
     }
 
-    fn find(&self, address: u64) -> Option<&Slot<D>> {
-        let at = self
-            .slots
-            .partition_point(|slot| slot.range.last() < address);
-        self.slots.get(at).filter(|slot| slot.range.base <= address)
+    fn insert(&mut self, new: Slot<D>) -> Result<(), BusError> {
+        insert(&mut self.fixed, new, self.last_address)
     }
 
     /// Calls `each(slot, address, first byte, width)` for each piece of an access.
@@ -186,7 +270,14 @@ impl<D: ?Sized> Slots<D> {
         while done < len {
             // Ports wrap as on a PC's 16-bit bus; memory addresses never get there.
             let here = address.wrapping_add(done as u64) & self.last_address;
-            let slot = self.find(here);
+            let moving;
+            let slot = match find(&self.fixed, here) {
+                Some(slot) => Some(&**slot),
+                None => {
+                    moving = self.moving.find(here);
+                    moving.as_deref()
+                }
+            };
             let (left, max) = slot.map_or((len - done, Width::Byte), |slot| {
                 let inside = usize::try_from(slot.range.last() - here).unwrap_or(usize::MAX);
                 ((len - done).min(inside.saturating_add(1)), slot.max_width)
@@ -205,15 +296,40 @@ fn port_offset(port: u64, slot: &Slot<dyn PioDevice>) -> u16 {
     u16::try_from(port.wrapping_sub(slot.origin)).unwrap_or(u16::MAX)
 }
 
+impl Moving<dyn PioDevice> {
+    /// Puts a device at `range`, until [`Self::unmap`]; overlap with another is refused.
+    pub fn map(
+        &self,
+        range: BusRange,
+        id: DeviceId,
+        name: &str,
+        device: Arc<Mutex<dyn PioDevice>>,
+    ) -> Result<(), BusError> {
+        let max_width = lock(&device).max_width();
+        self.map_slot(Slot::new(range, id, name, max_width, device))
+    }
+}
+
+impl Moving<dyn MmioDevice> {
+    /// Puts a device at `range`, until [`Self::unmap`]; overlap with another is refused.
+    pub fn map(
+        &self,
+        range: BusRange,
+        id: DeviceId,
+        name: &str,
+        device: Arc<Mutex<dyn MmioDevice>>,
+    ) -> Result<(), BusError> {
+        let max_width = lock(&device).max_width();
+        self.map_slot(Slot::new(range, id, name, max_width, device))
+    }
+}
+
 /// The 64 Ki ports of the processor.
 pub struct PioBus(Slots<dyn PioDevice>);
 
 impl Default for PioBus {
     fn default() -> Self {
-        Self(Slots {
-            slots: Vec::new(),
-            last_address: 0xffff,
-        })
+        Self(Slots::new(0xffff))
     }
 }
 
@@ -227,14 +343,12 @@ impl PioBus {
         device: Arc<Mutex<dyn PioDevice>>,
     ) -> Result<(), BusError> {
         let max_width = lock(&device).max_width();
-        self.0.insert(Slot {
-            range,
-            origin: range.base,
-            id,
-            name: name.to_owned(),
-            max_width,
-            device,
-        })
+        self.0.insert(Slot::new(range, id, name, max_width, device))
+    }
+
+    /// The devices that the guest moves about.
+    pub fn moving(&self) -> Moving<dyn PioDevice> {
+        self.0.moving.clone()
     }
 
     /// Puts a device with gaps at several ranges: offsets count from the base of the first.
@@ -292,10 +406,7 @@ pub struct MmioBus(Slots<dyn MmioDevice>);
 
 impl Default for MmioBus {
     fn default() -> Self {
-        Self(Slots {
-            slots: Vec::new(),
-            last_address: u64::MAX,
-        })
+        Self(Slots::new(u64::MAX))
     }
 }
 
@@ -309,14 +420,12 @@ impl MmioBus {
         device: Arc<Mutex<dyn MmioDevice>>,
     ) -> Result<(), BusError> {
         let max_width = lock(&device).max_width();
-        self.0.insert(Slot {
-            range,
-            origin: range.base,
-            id,
-            name: name.to_owned(),
-            max_width,
-            device,
-        })
+        self.0.insert(Slot::new(range, id, name, max_width, device))
+    }
+
+    /// The devices that the guest moves about.
+    pub fn moving(&self) -> Moving<dyn MmioDevice> {
+        self.0.moving.clone()
     }
 
     /// A read of `data.len()` bytes (1 to 8), little-endian.

@@ -22,5 +22,6 @@ pub mod bus;
 pub mod fuzzing;
 pub mod irq;
 pub mod legacy;
+pub mod pci;
 pub mod power;
 pub mod virtio;

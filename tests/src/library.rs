@@ -5,7 +5,9 @@ use anyhow::Result;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Instant;
+use vmm::boot::AcpiTables;
 use vmm::device_manager::Backends;
+use vmm::device_manager::TransportKind;
 use vmm::machine::{Config, Image, Machine, Timeline};
 use vmm::memory::MemorySize;
 
@@ -21,6 +23,8 @@ pub fn machine(
         kernel: Image::Bytes(kernel.image().into()),
         initrd: None,
         cmdline: String::new(),
+        transport: TransportKind::Pci,
+        acpi: AcpiTables::Present,
     };
     let backends = Backends {
         serial: Box::new(Nowhere),

@@ -62,6 +62,11 @@ impl Builder {
         self.option("--memory", size)
     }
 
+    /// `--transport`
+    pub fn transport(self, name: &str) -> Self {
+        self.option("--transport", name)
+    }
+
     /// `--append`
     pub fn append(self, words: &str) -> Self {
         self.option("--append", words)

@@ -38,6 +38,7 @@ fn the_report_counts_each_access_once() -> Result<()> {
     let kernel = accesses().pvh();
     let ended = TestVm::builder()
         .kernel(&kernel)
+        .transport("mmio")
         .report()
         .run()?
         .expect(0)?;
@@ -70,6 +71,7 @@ fn times_add_up_and_percentiles_are_in_order() -> Result<()> {
     let kernel = accesses().pvh();
     let ended = TestVm::builder()
         .kernel(&kernel)
+        .transport("mmio")
         .report()
         .run()?
         .expect(0)?;

@@ -168,7 +168,7 @@ fn disks_that_cannot_be_used() -> Result<()> {
     refused(vm(Path::new("/dev/null")), &["a character device"])?;
     let disk = scratch.write("disk", &[0; 4096])?;
     let mut many = vm(&disk);
-    for copy in (0..20).map(|i| scratch.path(&format!("disk{i}"))) {
+    for copy in (0..40).map(|i| scratch.path(&format!("disk{i}"))) {
         std::fs::copy(&disk, &copy)?;
         many = many.disk(&copy);
     }

@@ -189,13 +189,15 @@ fn memory_beyond_4g_holds_what_is_written() -> Result<()> {
 }
 
 #[test]
-fn the_command_line_names_each_virtio_device() -> Result<()> {
+fn without_acpi_the_command_line_names_each_virtio_device() -> Result<()> {
     require_kvm!();
     let scratch = tests::Scratch::new()?;
     let disk = scratch.write("disk", &[0; 4096])?;
     let kernel = dumper(START_INFO).pvh();
     let vm = TestVm::builder()
         .kernel(&kernel)
+        .transport("mmio")
+        .arg("--no-acpi")
         .append(CMDLINE)
         .disk(&disk);
     let text = vm.run()?.expect(0)?.text();

@@ -42,12 +42,18 @@ fn words(bytes: &[u8]) -> Vec<u32> {
 }
 
 fn run(script: &Script, disk: &Path) -> Result<Vec<u8>> {
-    let vm = TestVm::builder().kernel(&script.pvh()).disk(disk);
+    let vm = TestVm::builder()
+        .transport("mmio")
+        .kernel(&script.pvh())
+        .disk(disk);
     Ok(vm.run()?.expect(0)?.stdout)
 }
 
 fn run_read_only(script: &Script, disk: &Path) -> Result<Vec<u8>> {
-    let vm = TestVm::builder().kernel(&script.pvh()).read_only_disk(disk);
+    let vm = TestVm::builder()
+        .transport("mmio")
+        .kernel(&script.pvh())
+        .read_only_disk(disk);
     Ok(vm.run()?.expect(0)?.stdout)
 }
 

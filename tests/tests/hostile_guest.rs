@@ -87,7 +87,11 @@ fn survives(attack: Script) -> Result<Ended> {
     let scratch = Scratch::new()?;
     let path = disk(&scratch)?;
     let script = request(attack.say("\n<"), Request::Read, 3, &[0; SECTOR_BYTES]);
-    let vm = TestVm::builder().kernel(&script.pvh()).disk(&path).report();
+    let vm = TestVm::builder()
+        .transport("mmio")
+        .kernel(&script.pvh())
+        .disk(&path)
+        .report();
     let ended = vm.run()?.expect(0)?;
     let expected = [&b"\n<\0"[..], &[0x5a; SECTOR_BYTES]].concat();
     ensure!(

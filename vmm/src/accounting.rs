@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Most devices that one VM has, with [`DeviceId::NONE`].
-pub const MAX_DEVICES: usize = 32;
+pub const MAX_DEVICES: usize = 64;
 /// Sub-buckets of a power of two: a percentile is off by at most a sixteenth.
 const SUB_BITS: u32 = 3;
 const SUB: u64 = 1 << SUB_BITS;

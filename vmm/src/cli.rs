@@ -56,6 +56,12 @@ pub(crate) struct RunArgs {
     /// Device of the guest's console [default: serial; virtio for the built-in guest]
     #[arg(long, value_enum)]
     pub(crate) console: Option<ConsoleArg>,
+    /// How the guest reaches virtio devices [default: pci; mmio for the built-in guest]
+    #[arg(long, value_enum)]
+    pub(crate) transport: Option<TransportArg>,
+    /// Leave the ACPI tables out; the MP table stays
+    #[arg(long)]
+    pub(crate) no_acpi: bool,
     /// Suite that the built-in guest runs, or none [default: default]
     #[arg(long, value_name = "NAME", conflicts_with = "kernel")]
     pub(crate) suite: Option<String>,
@@ -79,6 +85,14 @@ pub(crate) enum ConsoleArg {
     Serial,
     /// virtio-console
     Virtio,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum TransportArg {
+    /// virtio over PCI
+    Pci,
+    /// virtio over MMIO
+    Mmio,
 }
 
 /// `PATH` or `PATH,ro`.

@@ -6,11 +6,15 @@
 //! | i8042 | ports 0x60, 0x64 | - |
 //! | cmos | ports 0x70, 0x71 | - |
 //! | reset | ports 0xcf8 to 0xcfb, of which 0xcf9 | - |
+//! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
-//! | virtio-blk 0.., virtio-console, virtio-rng | `layout::VIRTIO_MMIO`, a page each | `layout::VIRTIO_GSIS` |
+//! | virtio-blk 0.., virtio-console, virtio-rng | by [`TransportKind`], see `virtio` | |
+
+mod virtio;
 
 use crate::accounting::MAX_DEVICES;
 use crate::boot::layout;
+use crate::boot::platform::Platform;
 use crate::kvm::{Vm, VmError};
 use devices::bus::{BusError, BusRange, DeviceId, MmioBus, PioBus, PioDevice};
 use devices::irq::IrqLine;
@@ -19,16 +23,19 @@ use devices::legacy::debug_exit::{DebugExit, MarkPort};
 use devices::legacy::i8042::{self, I8042};
 use devices::legacy::reset_port::{self, ResetPort};
 use devices::legacy::serial::{self, SerialPort};
+use devices::pci::ecam::{self, Ecam};
+use devices::pci::ports::{self, ConfigPorts};
+use devices::pci::root::{MAX_FUNCTIONS, Root, SharedRoot};
 use devices::power::PowerSwitch;
-use devices::virtio::VirtioDevice;
 use devices::virtio::blk::Blk;
 use devices::virtio::blk::disk::DiskFile;
 use devices::virtio::blk::engine::EngineChoice;
 use devices::virtio::console::{Console, ConsoleInput};
-use devices::virtio::mmio::{MmioTransport, NOTIFY_OFFSET};
 use devices::virtio::rng::Rng;
+use devices::virtio::{Transport, VirtioDevice};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use virtio::Slots;
 use vm_memory::{GuestMemoryBackend, GuestMemoryRegion};
 
 const SERIAL_PORT: u64 = 0x3f8;
@@ -55,12 +62,41 @@ pub enum WiringError {
         source: io::Error,
     },
     /// Too many disks.
-    #[error("{asked} virtio devices are too many: at most {max} fit, 2 of them not disks",
-        max = layout::VIRTIO_GSIS.len())]
+    #[error("{asked} virtio devices are too many: at most {max} fit, 2 of them not disks")]
     TooMany {
         /// Devices asked for.
         asked: usize,
+        /// Those that fit.
+        max: usize,
     },
+}
+
+/// How the guest reaches virtio devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransportKind {
+    /// Functions on PCI's bus 0.
+    Pci,
+    /// Registers in memory; there is no PCI.
+    Mmio,
+}
+
+impl TransportKind {
+    /// Name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pci => "pci",
+            Self::Mmio => "mmio",
+        }
+    }
+
+    /// Most devices that fit.
+    fn max_devices(self) -> usize {
+        match self {
+            // The host bridge is one.
+            Self::Pci => MAX_FUNCTIONS - 1,
+            Self::Mmio => layout::VIRTIO_GSIS.len(),
+        }
+    }
 }
 
 /// Where a device's output goes.
@@ -93,12 +129,23 @@ pub struct DeviceManager {
     /// Takes input for the guest's virtio console.
     pub console_input: ConsoleInput,
     /// The virtio devices by name, to ask what they refused.
-    pub virtio: Vec<(String, Arc<Mutex<MmioTransport>>)>,
+    pub virtio: VirtioDevices,
+    /// What the guest is to be told.
+    pub platform: Platform,
 }
 
+/// Virtio devices by name.
+pub type VirtioDevices = Vec<(String, Arc<Mutex<dyn Transport>>)>;
+
 impl DeviceManager {
-    /// Makes and wires all devices of `vm`.
-    pub fn new(vm: &Vm, power: &PowerSwitch, backends: Backends) -> Result<Self, WiringError> {
+    /// Makes and wires all devices of `vm`, which has so many `cpus`.
+    pub fn new(
+        vm: &Vm,
+        power: &PowerSwitch,
+        cpus: u8,
+        transport: TransportKind,
+        backends: Backends,
+    ) -> Result<Self, WiringError> {
         let line = IrqLine::new().map_err(descriptors("serial"))?;
         vm.connect_irq(&line, SERIAL_GSI)?;
         let serial = SerialPort::new(line, backends.serial).map_err(descriptors("serial"))?;
@@ -114,8 +161,20 @@ impl DeviceManager {
             serial,
             console_input: console.input(),
             virtio: Vec::new(),
+            platform: Platform {
+                cpus,
+                serial_ports: vec![(SERIAL_PORT as u16, SERIAL_GSI as u8)],
+                ..Platform::default()
+            },
         };
         this.add_ports(vm, power, backends.on_mark)?;
+        let mut slots = match transport {
+            TransportKind::Pci => Slots::pci(vm, this.add_pci(power)?),
+            TransportKind::Mmio => {
+                this.add_reset(power)?;
+                Slots::mmio()
+            }
+        };
         let disks = backends.disks.into_iter().enumerate().map(|(index, file)| {
             let device: Box<dyn VirtioDevice> = Box::new(Blk::new(file, EngineChoice::Auto));
             (format!("virtio-blk{index}"), device)
@@ -123,15 +182,48 @@ impl DeviceManager {
         let mut virtio: Vec<(String, Box<dyn VirtioDevice>)> = disks.collect();
         virtio.push(("virtio-console".to_owned(), Box::new(console)));
         virtio.push(("virtio-rng".to_owned(), Box::new(rng)));
-        if virtio.len() > layout::VIRTIO_GSIS.len() {
+        if virtio.len() > transport.max_devices() {
             return Err(WiringError::TooMany {
                 asked: virtio.len(),
+                max: transport.max_devices(),
             });
         }
-        for (slot, (name, device)) in virtio.into_iter().enumerate() {
-            this.add_virtio(vm, slot, &name, device)?;
+        for (name, device) in virtio {
+            slots.add(&mut this, vm, &name, device)?;
         }
         Ok(this)
+    }
+
+    /// PCI's bus, without devices, and both ways to it.
+    fn add_pci(&mut self, power: &PowerSwitch) -> Result<SharedRoot, WiringError> {
+        let id = self.name("pci".to_owned());
+        let (mmio, pio) = (self.mmio.moving(), self.pio.moving());
+        let root = Root::new(mmio, pio, layout::PCI_WINDOWS, id).share();
+        let ports = ConfigPorts::new(root.clone(), ResetPort::new(power.clone()));
+        let range = BusRange {
+            base: ports::BASE.into(),
+            len: ports::PORTS,
+        };
+        self.pio.insert(range, id, "pci", shared(ports))?;
+        let range = BusRange {
+            base: layout::PCI_ECAM,
+            len: ecam::BUS_BYTES,
+        };
+        let ecam = Arc::new(Mutex::new(Ecam::new(root.clone())));
+        self.mmio.insert(range, id, "pci", ecam)?;
+        self.platform.pci_devices = 1;
+        Ok(root)
+    }
+
+    /// The reset port of a machine without PCI.
+    fn add_reset(&mut self, power: &PowerSwitch) -> Result<(), WiringError> {
+        let id = self.name("reset".to_owned());
+        let range = BusRange {
+            base: reset_port::BASE.into(),
+            len: reset_port::PORTS,
+        };
+        let device = shared(ResetPort::new(power.clone()));
+        Ok(self.pio.insert(range, id, "reset", device)?)
     }
 
     fn add_ports(
@@ -145,7 +237,7 @@ impl DeviceManager {
         let (low, high) = (sizes.next().unwrap_or(0), sizes.sum());
         let i8042 = [I8042_PORT, I8042_PORT + u64::from(i8042::COMMAND_OFFSET)];
         let serial: SharedPio = self.serial.clone();
-        let table: [(&str, &[BusRange], SharedPio); 6] = [
+        let table: [(&str, &[BusRange], SharedPio); 5] = [
             ("serial", &[range(SERIAL_PORT, serial::PORTS)], serial),
             (
                 "i8042",
@@ -156,11 +248,6 @@ impl DeviceManager {
                 "cmos",
                 &[range(CMOS_PORT, cmos::PORTS)],
                 shared(Cmos::new(low, high)),
-            ),
-            (
-                "reset",
-                &[range(reset_port::BASE.into(), reset_port::PORTS)],
-                shared(ResetPort::new(power.clone())),
             ),
             (
                 "exit",
@@ -177,38 +264,6 @@ impl DeviceManager {
             let id = self.name(name.to_owned());
             self.pio.insert_ranges(ranges, id, name, device)?;
         }
-        Ok(())
-    }
-
-    fn add_virtio(
-        &mut self,
-        vm: &Vm,
-        slot: usize,
-        name: &str,
-        device: Box<dyn VirtioDevice>,
-    ) -> Result<(), WiringError> {
-        let base = layout::VIRTIO_MMIO + slot as u64 * layout::VIRTIO_MMIO_SIZE;
-        let gsi = layout::VIRTIO_GSIS[slot];
-        let line = IrqLine::new().map_err(descriptors(name))?;
-        vm.connect_irq(&line, gsi)?;
-        let transport = MmioTransport::new(device, vm.memory().clone(), line);
-        let transport = transport.map_err(descriptors(name))?;
-        for (queue, doorbell) in (0..).zip(transport.doorbells()) {
-            vm.connect_doorbell(doorbell, base + NOTIFY_OFFSET, queue)?;
-        }
-        let id = self.name(name.to_owned());
-        let range = BusRange {
-            base,
-            len: layout::VIRTIO_MMIO_SIZE,
-        };
-        let transport = Arc::new(Mutex::new(transport));
-        self.mmio.insert(range, id, name, transport.clone())?;
-        self.virtio.push((name.to_owned(), transport));
-        self.parameters.push(format!(
-            "{}={:#x}@{base:#x}:{gsi}",
-            abi::image::param::VIRTIO_MMIO,
-            layout::VIRTIO_MMIO_SIZE
-        ));
         Ok(())
     }
 

@@ -4,8 +4,8 @@
 //! that costs least), `start` (a thread a vCPU), then the supervisor until the VM ends, `stop`.
 
 use crate::accounting::{self, ExitRow, ExitStats};
-use crate::boot::{self, BootError, Handover, InitrdError, KernelError, elf, initrd};
-use crate::device_manager::{Backends, DeviceManager, WiringError};
+use crate::boot::{self, AcpiTables, BootError, Handover, InitrdError, KernelError, elf, initrd};
+use crate::device_manager::{Backends, DeviceManager, TransportKind, VirtioDevices, WiringError};
 use crate::halt::status;
 use crate::kvm::{Chips, CpuStart, Kvm, KvmError, VcpuError, Vm, VmError};
 use crate::memory::{self, GuestMemory, MemoryError, MemorySize};
@@ -14,7 +14,6 @@ use crate::vcpu_thread::{Gate, VcpuHandle};
 use devices::legacy::serial::SerialPort;
 use devices::power::PowerSwitch;
 use devices::virtio::console::ConsoleInput;
-use devices::virtio::mmio::MmioTransport;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Cursor};
@@ -40,8 +39,12 @@ pub struct Config {
     pub kernel: Image,
     /// Initrd.
     pub initrd: Option<Image>,
-    /// Kernel command line; those of the devices are appended.
+    /// Kernel command line. Without ACPI, which tells of them, those of the devices are appended.
     pub cmdline: String,
+    /// Transport of virtio devices.
+    pub transport: TransportKind,
+    /// Whether there are ACPI tables.
+    pub acpi: AcpiTables,
 }
 
 /// Why there is no machine.
@@ -160,7 +163,7 @@ pub struct Machine {
     handles: Vec<VcpuHandle>,
     shared: Arc<Shared>,
     device_names: Vec<String>,
-    virtio: Vec<(String, Arc<Mutex<MmioTransport>>)>,
+    virtio: VirtioDevices,
     /// Takes input for the guest's serial port.
     pub serial: Arc<Mutex<SerialPort>>,
     /// Takes input for the guest's virtio console.
@@ -207,16 +210,21 @@ impl Machine {
             handle.give(vm.create_vcpu(index, config.cpus)?, start.take());
         }
         let power = PowerSwitch::new()?;
-        let devices = DeviceManager::new(&vm, &power, backends)?;
+        let devices = DeviceManager::new(&vm, &power, config.cpus, config.transport, backends)?;
+        let parameters = match config.acpi {
+            AcpiTables::Present => &[],
+            AcpiTables::Absent => &devices.parameters[..],
+        };
         let cmdline: Vec<&str> = std::iter::once(config.cmdline.as_str())
-            .chain(devices.parameters.iter().map(String::as_str))
+            .chain(parameters.iter().map(String::as_str))
             .filter(|words| !words.is_empty())
             .collect();
         let handover = Handover {
             entry: kernel.entry,
             initrd,
             cmdline: &cmdline.join(" "),
-            cpus: config.cpus,
+            platform: &devices.platform,
+            acpi: config.acpi,
         };
         boot::hand_over(&memory, &handover)?;
         timeline.note(Point::VmCreated);

@@ -10,11 +10,13 @@ mod cli;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use cli::{Cli, Command, ConsoleArg, GuestCommand, RunArgs};
+use cli::{Cli, Command, ConsoleArg, GuestCommand, RunArgs, TransportArg};
 use std::ffi::c_int;
 use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
+use vmm::boot::AcpiTables;
+use vmm::device_manager::TransportKind;
 use vmm::halt::status;
 use vmm::run::{ConsoleDevice, Kernel, Wishes};
 use vmm::{doctor, guest, run};
@@ -134,6 +136,17 @@ fn wishes(args: RunArgs) -> Wishes {
             Some(ConsoleArg::Virtio) => ConsoleDevice::Virtio,
             None if built_in => ConsoleDevice::Virtio,
             None => ConsoleDevice::Serial,
+        },
+        transport: match args.transport {
+            Some(TransportArg::Pci) => TransportKind::Pci,
+            Some(TransportArg::Mmio) => TransportKind::Mmio,
+            None if built_in => TransportKind::Mmio,
+            None => TransportKind::Pci,
+        },
+        // The built-in guest reads the devices' parameters instead.
+        acpi: match args.no_acpi || built_in {
+            true => AcpiTables::Absent,
+            false => AcpiTables::Present,
         },
         report: args.report,
         stats: args.stats,

@@ -76,6 +76,8 @@ pub struct VmReport {
     pub suite: Option<String>,
     /// `serial` or `virtio`.
     pub console: &'static str,
+    /// `pci` or `mmio`, of virtio devices.
+    pub transport: &'static str,
     /// Disks that the user gave.
     pub disks: Vec<String>,
 }

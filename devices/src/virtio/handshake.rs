@@ -108,7 +108,16 @@ impl QueueSetup {
         }
     }
 
-    fn address(&mut self, which: QueueAddress) -> &mut u64 {
+    /// Guest-physical address of one of its areas.
+    pub fn address(&self, which: QueueAddress) -> u64 {
+        match which {
+            QueueAddress::DescTable => self.desc_table,
+            QueueAddress::AvailRing => self.avail_ring,
+            QueueAddress::UsedRing => self.used_ring,
+        }
+    }
+
+    fn address_mut(&mut self, which: QueueAddress) -> &mut u64 {
         match which {
             QueueAddress::DescTable => &mut self.desc_table,
             QueueAddress::AvailRing => &mut self.avail_ring,
@@ -281,6 +290,14 @@ impl Handshake {
         }
     }
 
+    /// Features accepted so far, 32 of them.
+    pub fn acked_features(&self, page: u32) -> u32 {
+        match page {
+            0 | 1 => low_half(self.acked_features >> (32 * page)),
+            _ => 0,
+        }
+    }
+
     fn features_acceptable(&self) -> bool {
         let unknown = self.acked_features & !self.device.avail_features();
         unknown == 0 && self.acked_features & F_VERSION_1 != 0
@@ -292,11 +309,14 @@ impl Handshake {
         max_size.copied().unwrap_or(0)
     }
 
+    /// Queue `index` as it is set up, if there is one.
+    pub fn queue(&self, index: u32) -> Option<&QueueSetup> {
+        self.queues.get(index as usize)
+    }
+
     /// Whether queue `index` is ready.
     pub fn queue_ready(&self, index: u32) -> bool {
-        self.queues
-            .get(index as usize)
-            .is_some_and(|queue| queue.ready)
+        self.queue(index).is_some_and(|queue| queue.ready)
     }
 
     /// Calls `set` with queue `index`, if it is there and may be changed now.
@@ -332,7 +352,7 @@ impl Handshake {
     /// Lower half of an address of queue `index`.
     pub fn set_low(&mut self, index: u32, which: QueueAddress, low: u32) {
         self.change_queue(index, |queue| {
-            let address = queue.address(which);
+            let address = queue.address_mut(which);
             *address = *address >> 32 << 32 | u64::from(low);
         });
     }
@@ -340,7 +360,7 @@ impl Handshake {
     /// Upper half of an address of queue `index`.
     pub fn set_high(&mut self, index: u32, which: QueueAddress, high: u32) {
         self.change_queue(index, |queue| {
-            let address = queue.address(which);
+            let address = queue.address_mut(which);
             *address = u64::from(low_half(*address)) | u64::from(high) << 32;
         });
     }

@@ -25,6 +25,7 @@ pub mod blk;
 pub mod console;
 pub mod handshake;
 pub mod mmio;
+pub mod pci;
 pub mod ring;
 pub mod rng;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -90,8 +91,32 @@ pub struct ActiveQueue {
 /// Interrupt to the driver, with the reasons that the transport shows it.
 #[derive(Clone)]
 pub struct Interrupt {
-    line: IrqLine,
+    signal: Arc<dyn Signal>,
     shared: Arc<InterruptShared>,
+}
+
+/// How a transport's interrupts reach the driver.
+pub trait Signal: Send + Sync {
+    /// Buffers of that queue were used.
+    fn used(&self, queue: u16) -> io::Result<()>;
+    /// The configuration has changed, or the device needs a reset.
+    fn config(&self) -> io::Result<()>;
+}
+
+impl Signal for IrqLine {
+    fn used(&self, _queue: u16) -> io::Result<()> {
+        self.trigger()
+    }
+
+    fn config(&self) -> io::Result<()> {
+        self.trigger()
+    }
+}
+
+/// A device behind registers, whatever the transport.
+pub trait Transport: Send {
+    /// Accesses, settings and chains of the driver that were refused so far.
+    fn refused(&self) -> u64;
 }
 
 #[derive(Default)]
@@ -103,29 +128,31 @@ struct InterruptShared {
 }
 
 impl Interrupt {
-    /// An interrupt over `line` with no reason pending.
-    pub fn new(line: IrqLine) -> Self {
+    /// An interrupt by `signal` with no reason pending.
+    pub fn new(signal: Arc<dyn Signal>) -> Self {
         Self {
-            line,
+            signal,
             shared: Arc::default(),
         }
     }
 
-    /// Tells the driver that buffers were used.
-    pub fn signal_used(&self) {
-        self.signal(INTERRUPT_USED);
+    /// Tells the driver that buffers of that queue were used.
+    pub fn signal_used(&self, queue: u16) {
+        self.note(INTERRUPT_USED);
+        log_failure(self.signal.used(queue));
     }
 
     /// Tells the driver that the configuration has changed.
     pub fn signal_config(&self) {
-        self.signal(INTERRUPT_CONFIG);
+        self.note(INTERRUPT_CONFIG);
+        log_failure(self.signal.config());
     }
 
     /// Tells the driver that the device works no more until it is reset (virtio 1.3 2.1.2): it
     /// has found a queue in a state that no driver leaves it in.
     pub fn signal_needs_reset(&self) {
         self.shared.needs_reset.store(true, Ordering::SeqCst);
-        self.signal(INTERRUPT_CONFIG);
+        self.signal_config();
     }
 
     /// Reasons not acknowledged yet.
@@ -136,6 +163,11 @@ impl Interrupt {
     /// The driver has seen these reasons.
     pub fn acknowledge(&self, reasons: u32) {
         self.shared.status.fetch_and(!reasons, Ordering::SeqCst);
+    }
+
+    /// Reasons not acknowledged yet, which they are by this.
+    pub fn take(&self) -> u32 {
+        self.shared.status.swap(0, Ordering::SeqCst)
     }
 
     /// Whether [`Self::signal_needs_reset`] was called since the last [`Self::clear`].
@@ -162,17 +194,21 @@ impl Interrupt {
     /// Takes over saved reasons, of which the driver is told again.
     pub(crate) fn restore(&self, status: u32, needs_reset: bool) {
         self.shared.needs_reset.store(needs_reset, Ordering::SeqCst);
+        self.note(status);
         if status != 0 {
-            self.signal(status);
+            log_failure(self.signal.config());
         }
     }
 
-    fn signal(&self, reason: u32) {
+    fn note(&self, reason: u32) {
         self.shared.status.fetch_or(reason, Ordering::SeqCst);
-        if let Err(error) = self.line.trigger() {
-            // Only when nobody has taken 2^64 - 2 interrupts from the line.
-            log::debug!("virtio interrupt: {error}");
-        }
+    }
+}
+
+fn log_failure(signalled: io::Result<()>) {
+    if let Err(error) = signalled {
+        // Only when nobody has taken 2^64 - 2 interrupts.
+        log::debug!("virtio interrupt: {error}");
     }
 }
 

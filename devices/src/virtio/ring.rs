@@ -155,6 +155,7 @@ pub fn read_front(memory: &GuestMemoryMmap, buffers: &[Buffer], data: &mut [u8])
 
 /// A queue at work.
 pub struct Ring {
+    index: u16,
     queue: Queue,
     doorbell: EventFd,
     memory: Arc<GuestMemoryMmap>,
@@ -168,6 +169,7 @@ impl Ring {
     /// A queue in `memory`, which interrupts by `interrupt`.
     pub fn new(queue: ActiveQueue, memory: Arc<GuestMemoryMmap>, interrupt: Interrupt) -> Self {
         Self {
+            index: queue.index,
             queue: queue.queue,
             doorbell: queue.doorbell,
             memory,
@@ -235,7 +237,7 @@ impl Ring {
     /// Interrupts the driver for all chains given back since the last time, if it wants that.
     pub fn signal(&mut self) {
         if std::mem::take(&mut self.unsignalled) > 0 && self.driver_wants_interrupt() {
-            self.interrupt.signal_used();
+            self.interrupt.signal_used(self.index);
         }
     }
 

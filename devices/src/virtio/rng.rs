@@ -118,6 +118,7 @@ impl Work for RngWork {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::virtio::Transport;
     use crate::virtio::mmio::spec::Register;
     use crate::virtio::testing::{BUFFERS, Guest, Piece, wait_for};
 

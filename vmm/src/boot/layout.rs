@@ -6,8 +6,14 @@
 //!  0x7000  zero page (Linux)         ...       initrd, at the end of low memory
 //!  0x8ff0  stack (Linux)             0xc0000000  hole up to 4 GiB:
 //!  0x9000  page tables (Linux)         0xd0000000  virtio-mmio, a page a device
-//!  0x20000 command line                0xfec00000  IOAPIC, 0xfee00000 LAPIC
+//!  0x20000 command line                0xe0000000  PCI configuration space (ECAM)
+//!                                      0xfec00000  IOAPIC, 0xfee00000 LAPIC
 //! ```
+//! ACPI's tables are at 0xe0000, where a BIOS would have them; PCI's BARs from 0xc0000000.
+
+use crate::memory::HOLE_START;
+use devices::bus::BusRange;
+use devices::pci::root::Windows;
 
 /// Global descriptor table.
 pub const GDT: u64 = 0x500;
@@ -45,7 +51,28 @@ pub const VIRTIO_MMIO: u64 = 0xd000_0000;
 /// Distance of virtio-mmio devices.
 pub const VIRTIO_MMIO_SIZE: u64 = 0x1000;
 /// Interrupts for virtio-mmio devices: first those that a guest with a PIC alone can use.
-pub const VIRTIO_GSIS: &[u32] = &[5, 6, 7, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23];
+pub const VIRTIO_GSIS: &[u32] = &[5, 6, 7, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23];
+/// ACPI tables, from the RSDP on, in what is a PC's BIOS area.
+pub const ACPI: u64 = 0xe_0000;
+/// The end of that area.
+pub const ACPI_END: u64 = HIGH_MEMORY;
+/// PCI configuration space of bus 0 in memory.
+pub const PCI_ECAM: u64 = 0xe000_0000;
+/// Addresses that the PCI host bridge passes on.
+pub const PCI_WINDOWS: Windows = Windows {
+    memory: BusRange {
+        base: HOLE_START,
+        len: VIRTIO_MMIO - HOLE_START,
+    },
+    io: BusRange {
+        base: 0x1000,
+        len: 0xf000,
+    },
+};
+/// Interrupts of INTA# of PCI devices 0, 1, 2, 3 and so on in turn: reachable by PIC and IOAPIC.
+pub const PCI_GSIS: [u8; 4] = [10, 11, 5, 7];
+/// ACPI's system control interrupt.
+pub const SCI_GSI: u8 = 9;
 /// IOAPIC.
 pub const IOAPIC: u32 = 0xfec0_0000;
 /// Local APIC.

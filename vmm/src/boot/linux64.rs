@@ -17,7 +17,11 @@ const KERNEL_ALIGNMENT: u32 = 0x0100_0000;
 const PRESENT_WRITABLE: u64 = 3;
 const LARGE: u64 = 1 << 7;
 
-pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(), BootError> {
+pub(super) fn write(
+    memory: &GuestMemory,
+    handover: &Handover<'_>,
+    rsdp: Option<u64>,
+) -> Result<(), BootError> {
     let mut params = boot_params::default();
     params.hdr.boot_flag = BOOT_FLAG;
     params.hdr.header = HEADER_MAGIC;
@@ -30,7 +34,8 @@ pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(),
         params.hdr.ramdisk_image = initrd.start as u32;
         params.hdr.ramdisk_size = (initrd.end - initrd.start) as u32;
     }
-    let map = memory_map(memory);
+    params.acpi_rsdp_addr = rsdp.unwrap_or(0);
+    let map = memory_map(memory, handover.platform);
     for (entry, (addr, size, kind)) in params.e820_table.iter_mut().zip(&map) {
         *entry = boot_e820_entry {
             addr: *addr,

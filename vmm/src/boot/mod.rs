@@ -4,24 +4,29 @@
 //!  Kernel (elf.rs) --load--> entry, protocol --+
 //!  initrd (initrd.rs) -------> range ----------+--> pvh.rs or linux64.rs
 //!  command line, e820 -------------------------+
+//!  Platform (platform.rs) -------> acpi, mptable.rs
 //! ```
 //!
 //! [`layout`] says where everything goes. All of it is written before the first vCPU runs.
 
+mod acpi;
 pub mod elf;
 pub mod initrd;
 pub mod layout;
 mod linux64;
 mod mptable;
+pub mod platform;
 mod pvh;
 
 use crate::kvm::CpuMode;
 use crate::memory::GuestMemory;
+use devices::pci::ecam;
 use std::ops::Range;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
 pub use elf::{Entry, KernelError, Protocol};
 pub use initrd::InitrdError;
+use platform::Platform;
 
 /// What the guest is to find in memory, beside its kernel.
 pub struct Handover<'a> {
@@ -31,8 +36,19 @@ pub struct Handover<'a> {
     pub initrd: Option<Range<u64>>,
     /// Kernel command line.
     pub cmdline: &'a str,
-    /// Number of vCPUs, for the MP table.
-    pub cpus: u8,
+    /// What ACPI and the MP table describe.
+    pub platform: &'a Platform,
+    /// Whether there are ACPI tables.
+    pub acpi: AcpiTables,
+}
+
+/// Whether the guest finds ACPI tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcpiTables {
+    /// It does.
+    Present,
+    /// It finds the MP table alone.
+    Absent,
 }
 
 /// Why the guest could not be made ready.
@@ -64,13 +80,17 @@ pub fn cpu_mode(protocol: Protocol) -> CpuMode {
 /// Writes what the protocol asks for.
 pub fn hand_over(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(), BootError> {
     write_cmdline(memory, handover.cmdline)?;
-    mptable::write(memory, handover.cpus)?;
+    mptable::write(memory, handover.platform)?;
+    let rsdp = match handover.acpi {
+        AcpiTables::Present => Some(acpi::write(memory, handover.platform)?),
+        AcpiTables::Absent => None,
+    };
     for (address, entry) in (layout::GDT..).step_by(8).zip(layout::GDT_ENTRIES) {
         memory.write_obj(entry, GuestAddress(address))?;
     }
     match handover.entry.protocol {
-        Protocol::Pvh => pvh::write(memory, handover),
-        Protocol::Linux64 => linux64::write(memory, handover),
+        Protocol::Pvh => pvh::write(memory, handover, rsdp),
+        Protocol::Linux64 => linux64::write(memory, handover, rsdp),
     }
 }
 
@@ -94,8 +114,8 @@ enum RangeType {
     Reserved = 2,
 }
 
-/// The memory map: all memory, with the BIOS area of a PC reserved.
-fn memory_map(memory: &GuestMemory) -> Vec<(u64, u64, RangeType)> {
+/// The memory map: all memory, with the BIOS area of a PC and PCI's configuration space reserved.
+fn memory_map(memory: &GuestMemory, platform: &Platform) -> Vec<(u64, u64, RangeType)> {
     let mut map = vec![
         (0, layout::EBDA, RangeType::Ram),
         (
@@ -108,6 +128,10 @@ fn memory_map(memory: &GuestMemory) -> Vec<(u64, u64, RangeType)> {
         let start = region.start_addr().0.max(layout::HIGH_MEMORY);
         let end = region.start_addr().0 + region.len();
         map.push((start, end - start, RangeType::Ram));
+    }
+    if platform.pci_devices > 0 {
+        map.push((layout::PCI_ECAM, ecam::BUS_BYTES, RangeType::Reserved));
+        map.sort_unstable_by_key(|(start, ..)| *start);
     }
     map
 }

@@ -3,6 +3,7 @@
 //! For kernels that find their processors this way; the built-in guest asks CPUID.
 
 use super::layout;
+use super::platform::Platform;
 use crate::memory::GuestMemory;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryError};
 
@@ -10,7 +11,8 @@ const SPEC_REVISION: u8 = 4;
 /// LAPIC version 0x14: an integrated APIC.
 const APIC_VERSION: u8 = 0x14;
 const IOAPIC_PINS: u8 = 24;
-const ISA_BUS: u8 = 0;
+const PCI_BUS: u8 = 0;
+const ISA_BUS: u8 = 1;
 
 /// Processor entry flags: usable, bootstrap.
 const CPU_ENABLED: u8 = 1;
@@ -18,14 +20,17 @@ const CPU_BOOT: u8 = 2;
 /// Processor features: on-chip FPU and APIC.
 const CPU_FEATURES: u32 = 0x201;
 
+/// Interrupt flags: active low, level-triggered; 0 is as usual for the bus, edge and high for ISA.
+const LEVEL_LOW: u8 = 0xf;
+
 /// Interrupt types of an entry.
 const INT_VECTORED: u8 = 0;
 const INT_NMI: u8 = 1;
 const INT_EXTINT: u8 = 3;
 
 /// Writes the floating pointer (4.1) at the start of the EBDA and the table (4.2) behind it.
-pub(super) fn write(memory: &GuestMemory, cpus: u8) -> Result<(), GuestMemoryError> {
-    let table = table(cpus);
+pub(super) fn write(memory: &GuestMemory, platform: &Platform) -> Result<(), GuestMemoryError> {
+    let table = table(platform);
     let mut pointer = *b"_MP_\0\0\0\0\x01\x04\0\0\0\0\0\0";
     let at = layout::EBDA as u32 + pointer.len() as u32;
     pointer[4..8].copy_from_slice(&at.to_le_bytes());
@@ -34,7 +39,8 @@ pub(super) fn write(memory: &GuestMemory, cpus: u8) -> Result<(), GuestMemoryErr
     memory.write_slice(&table, GuestAddress(at.into()))
 }
 
-fn table(cpus: u8) -> Vec<u8> {
+fn table(platform: &Platform) -> Vec<u8> {
+    let cpus = platform.cpus;
     let ioapic_id = cpus;
     let mut entries = Vec::new();
     for cpu in 0..cpus {
@@ -52,10 +58,27 @@ fn table(cpus: u8) -> Vec<u8> {
             .concat(),
         );
     }
+    if platform.pci_devices > 0 {
+        entries.push([&[1, PCI_BUS][..], b"PCI   "].concat());
+    }
     entries.push([&[1, ISA_BUS][..], b"ISA   "].concat());
     entries.push([&[2, ioapic_id, 0x11, 1][..], &layout::IOAPIC.to_le_bytes()].concat());
-    for pin in 0..IOAPIC_PINS {
-        // Flags 0: polarity and trigger mode as usual for the bus, edge and high for ISA.
+    for device in 1..platform.pci_devices {
+        // The device's number above two bits of the pin, INTA#.
+        let (source, pin) = (device << 2, Platform::pci_gsi(device));
+        entries.push(vec![
+            3,
+            INT_VECTORED,
+            LEVEL_LOW,
+            0,
+            PCI_BUS,
+            source,
+            ioapic_id,
+            pin,
+        ]);
+    }
+    let of_isa = |pin: &u8| !platform.pci_gsis().contains(pin);
+    for pin in (0..IOAPIC_PINS).filter(of_isa) {
         entries.push(vec![3, INT_VECTORED, 0, 0, ISA_BUS, pin, ioapic_id, pin]);
     }
     entries.push(vec![4, INT_EXTINT, 0, 0, ISA_BUS, 0, 0, 0]);
@@ -96,7 +119,11 @@ mod tests {
     #[test]
     fn the_table_sums_to_zero_fits_the_ebda_and_lists_each_processor() {
         for cpus in 1..=16 {
-            let table = table(cpus);
+            let table = table(&Platform {
+                cpus,
+                pci_devices: 16,
+                ..Platform::default()
+            });
             assert_eq!(
                 table.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)),
                 0

@@ -15,8 +15,12 @@ const START_VERSION: u32 = 1;
 const MODULES: u64 = layout::PVH_START_INFO + 0x100;
 const MEMORY_MAP: u64 = layout::PVH_START_INFO + 0x200;
 
-pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(), BootError> {
-    let map: Vec<_> = memory_map(memory)
+pub(super) fn write(
+    memory: &GuestMemory,
+    handover: &Handover<'_>,
+    rsdp: Option<u64>,
+) -> Result<(), BootError> {
+    let map: Vec<_> = memory_map(memory, handover.platform)
         .into_iter()
         .map(|(addr, size, kind)| hvm_memmap_table_entry {
             addr,
@@ -29,6 +33,7 @@ pub(super) fn write(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(),
         magic: START_MAGIC,
         version: START_VERSION,
         cmdline_paddr: layout::CMDLINE,
+        rsdp_paddr: rsdp.unwrap_or(0),
         memmap_paddr: MEMORY_MAP,
         memmap_entries: u32::try_from(map.len()).expect("a handful"),
         ..Default::default()

@@ -4,7 +4,7 @@
 //! - [`Vm`] owns the VM's descriptors: memory slots, interrupt controllers, irqfd, ioeventfd.
 //! - [`Vcpu`] runs one virtual processor and turns what stopped it into a [`VmExit`].
 //! - [`Kicker`] makes a running vCPU come back, from any thread.
-//! - `cpuid` and `regs` set the processor up.
+//! - `cpuid` and `regs` set the processor up; `irq` routes interrupts.
 #![expect(
     unsafe_code,
     reason = "the kvm_run page is shared with the kernel; slots hand it memory"
@@ -12,6 +12,7 @@
 
 mod cpuid;
 mod exit;
+mod irq;
 mod kick;
 mod regs;
 mod vcpu;
@@ -22,7 +23,7 @@ pub use exit::{ExitKind, VmExit};
 pub use kick::Kicker;
 pub use regs::{CpuMode, CpuStart};
 pub use vcpu::{CpuState, Vcpu, VcpuError};
-pub use vm::{Chips, Vm, VmError};
+pub use vm::{Chips, Doorbells, Vm, VmError};
 
 use kvm_ioctls::Cap;
 use std::io;

@@ -54,6 +54,8 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
         kernel: prepared.kernel,
         initrd: prepared.initrd,
         cmdline: prepared.cmdline,
+        transport: wishes.transport,
+        acpi: wishes.acpi,
     };
     let signals = Signals::take().map_err(RunError::Host)?;
     let mut machine = Machine::build(config, backends, timeline)?;
@@ -179,6 +181,7 @@ fn report(
             kernel,
             suite,
             console: wishes.console.name(),
+            transport: wishes.transport.name(),
             disks: wishes
                 .disks
                 .iter()

@@ -1,5 +1,7 @@
 //! What the user asked for, and why it could not be.
 
+use crate::boot::AcpiTables;
+use crate::device_manager::TransportKind;
 use crate::guest;
 use crate::halt::status;
 use crate::machine::MachineError;
@@ -23,6 +25,10 @@ pub struct Wishes {
     pub disks: Vec<(PathBuf, DiskAccess)>,
     /// Device of the guest's console.
     pub console: ConsoleDevice,
+    /// Transport of virtio devices.
+    pub transport: TransportKind,
+    /// Whether there are ACPI tables.
+    pub acpi: AcpiTables,
     /// File for the report.
     pub report: Option<PathBuf>,
     /// Whether to show exits.

@@ -10,11 +10,12 @@ pub mod spec;
 mod tests;
 
 use super::handshake::{Handshake, HandshakeState, QueueAddress, RestoreError, StartError};
-use super::{Interrupt, VirtioDevice};
+use super::{Interrupt, Transport, VirtioDevice};
 use crate::bus::{MmioDevice, Width};
 use crate::irq::IrqLine;
 use spec::{CONFIG_OFFSET, Register};
 use std::io;
+use std::sync::Arc;
 use vm_memory::GuestMemoryMmap;
 use vmm_sys_util::eventfd::EventFd;
 
@@ -51,7 +52,7 @@ impl MmioTransport {
         line: IrqLine,
     ) -> io::Result<Self> {
         Ok(Self {
-            handshake: Handshake::new(device, memory, Interrupt::new(line))?,
+            handshake: Handshake::new(device, memory, Interrupt::new(Arc::new(line)))?,
             device_features_sel: 0,
             driver_features_sel: 0,
             queue_sel: 0,
@@ -62,11 +63,6 @@ impl MmioTransport {
     /// to [`NOTIFY_OFFSET`].
     pub fn doorbells(&self) -> &[EventFd] {
         self.handshake.doorbells()
-    }
-
-    /// Accesses, settings and chains of the driver that were refused so far.
-    pub fn refused(&self) -> u64 {
-        self.handshake.refused()
     }
 
     /// The state. Call it with the vCPUs stopped: work in flight is completed first.
@@ -159,6 +155,12 @@ impl MmioTransport {
             | Register::QueueReset
             | Register::ConfigGeneration => handshake.refuse(),
         }
+    }
+}
+
+impl Transport for MmioTransport {
+    fn refused(&self) -> u64 {
+        self.handshake.refused()
     }
 }
 

@@ -162,7 +162,7 @@ fn a_reset_stops_the_device_and_forgets_everything() {
         .as_ref()
         .unwrap()
         .interrupt
-        .signal_used();
+        .signal_used(0);
     assert_eq!(guest.read(Register::InterruptStatus), 1);
     guest.write(Register::Status, 0);
     assert!(notes.lock().unwrap().active.is_none());
@@ -271,7 +271,7 @@ fn interrupt_reasons_stay_until_acknowledged() {
         .unwrap()
         .interrupt
         .clone();
-    interrupt.signal_used();
+    interrupt.signal_used(0);
     interrupt.signal_config();
     assert_eq!(guest.read(Register::InterruptStatus), 3);
     guest.write(Register::InterruptAck, 1);
