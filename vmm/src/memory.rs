@@ -1,13 +1,19 @@
-//! Guest memory: one memfd, mapped once, with a hole below 4 GiB for devices; and what of the
+//! Guest memory: anonymous, mapped once, with a hole below 4 GiB for devices; and what of the
 //! host's memory Hostel itself keeps.
-#![expect(unsafe_code, reason = "memfd_create, sysconf, madvise, mallopt")]
+//!
+//! Huge pages are asked for where large kernels are and have their memory: a page fault of 2 MiB
+//! costs little more than two of 4 KiB, on the host's side and again in nested page tables. Small
+//! kernels stay below [`HUGE_FROM`], where they do not pay for memory that they never touch.
+#![expect(unsafe_code, reason = "sysconf, madvise, mallopt, dl_iterate_phdr")]
 
 use std::fmt;
-use std::fs::File;
 use std::io;
-use std::os::fd::FromRawFd;
+use std::ops::Range;
 use std::str::FromStr;
-use vm_memory::{FileOffset, GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion};
+use vm_memory::{
+    GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap,
+    MmapRegion,
+};
 
 /// Memory of a guest.
 pub type GuestMemory = GuestMemoryMmap;
@@ -19,8 +25,12 @@ pub const HOLE_END: u64 = 1 << 32;
 /// The least that a guest can have.
 pub const MIN: MemorySize = MemorySize(16 << 20);
 
-/// How the guest's memory is called in /proc.
-const MEMFD_NAME: &str = "hostel-guest";
+/// Guest-physical address from which on huge pages are asked for: where Linux is, too.
+const HUGE_FROM: u64 = 16 << 20;
+/// Size of a huge page, to which mappings are aligned.
+const HUGE_BYTES: usize = 2 << 20;
+/// How often that is tried.
+const ALIGN_TRIES: usize = 4;
 
 /// A size in bytes, written as `512M`, `2G` or plain bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,34 +115,52 @@ pub fn create(size: MemorySize) -> Result<GuestMemory, MemoryError> {
         return Err(MemoryError::MoreThanHost { asked: size, host });
     }
     let refused = |error| MemoryError::Refused(size, error);
-    let file = memfd(size.0).map_err(refused)?;
-    let mut offset = 0;
     let mut regions = Vec::new();
     for (start, len) in ranges(size) {
-        let file = FileOffset::new(file.try_clone().map_err(refused)?, offset);
-        let len_bytes = usize::try_from(len).expect("a 64-bit host");
-        let prot = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_SHARED | libc::MAP_NORESERVE;
-        let mapping = MmapRegion::build(Some(file), len_bytes, prot, flags);
-        let mapping = mapping.map_err(|error| refused(io::Error::other(error)))?;
+        let len = usize::try_from(len).expect("a 64-bit host");
+        let mapping = map_aligned(len).map_err(refused)?;
+        advise(&mapping, 0..len, libc::MADV_DONTDUMP);
+        let huge_from = usize::try_from(HUGE_FROM.saturating_sub(start)).expect("a 64-bit host");
+        advise(&mapping, huge_from..len, libc::MADV_HUGEPAGE);
         let region = GuestRegionMmap::new(mapping, GuestAddress(start));
         regions.push(region.expect("the ranges end below 2^64"));
-        offset += len;
     }
     Ok(GuestMemoryMmap::from_regions(regions).expect("the ranges are sorted and apart"))
 }
 
-fn memfd(len: u64) -> io::Result<File> {
-    let name = std::ffi::CString::new(MEMFD_NAME)?;
-    // SAFETY: the name is a C string; the result is checked below.
-    let fd = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
+fn map(len: usize) -> io::Result<MmapRegion> {
+    let prot = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    MmapRegion::build(None, len, prot, flags).map_err(io::Error::other)
+}
+
+/// A mapping that begins at a multiple of [`HUGE_BYTES`], if that can be had: newer kernels see to
+/// it; others map downwards, so that a mapping of the excess moves the next one to where it should
+/// be.
+fn map_aligned(len: usize) -> io::Result<MmapRegion> {
+    let mut excess = Vec::new();
+    for _ in 0..ALIGN_TRIES {
+        let mapping = map(len)?;
+        match mapping.as_ptr().addr() % HUGE_BYTES {
+            0 => return Ok(mapping),
+            too_high => {
+                drop(mapping);
+                excess.push(map(too_high)?);
+            }
+        }
     }
-    // SAFETY: the descriptor is fresh and nobody else's.
-    let file = unsafe { File::from_raw_fd(fd) };
-    file.set_len(len)?;
-    Ok(file)
+    map(len)
+}
+
+/// Advice on a part of a mapping. What the host does not follow costs time or memory only.
+fn advise(mapping: &MmapRegion, part: Range<usize>, advice: libc::c_int) {
+    if part.start < part.end {
+        // SAFETY: the part is inside the mapping, and neither advice changes what is there.
+        unsafe {
+            let start = mapping.as_ptr().add(part.start);
+            libc::madvise(start.cast(), part.end - part.start, advice);
+        }
+    }
 }
 
 /// Memory of the host.
@@ -147,8 +175,15 @@ pub fn host_memory() -> MemorySize {
     MemorySize(u64::try_from(pages).unwrap_or(0) * u64::try_from(page).unwrap_or(0))
 }
 
-/// Resident bytes of this process: (the guests' memory, everything else).
-pub fn resident_bytes() -> io::Result<(u64, u64)> {
+/// Resident bytes of this process: (that guest's memory, everything else).
+pub fn resident_bytes(memory: &GuestMemory) -> io::Result<(u64, u64)> {
+    let guest_ranges: Vec<Range<u64>> = memory
+        .iter()
+        .map(|region| {
+            let start = region.as_ptr().addr() as u64;
+            start..start + region.len()
+        })
+        .collect();
     let smaps = std::fs::read_to_string("/proc/self/smaps")?;
     let (mut guest, mut other, mut in_guest) = (0, 0, false);
     for line in smaps.lines() {
@@ -156,16 +191,17 @@ pub fn resident_bytes() -> io::Result<(u64, u64)> {
             let kib = kib.trim().trim_end_matches(" kB").parse::<u64>();
             let bytes = kib.map_err(io::Error::other)? << 10;
             *(if in_guest { &mut guest } else { &mut other }) += bytes;
-        } else if line
-            .as_bytes()
-            .first()
-            .is_some_and(|c| !c.is_ascii_uppercase())
-        {
-            // A mapping's own line starts with its address.
-            in_guest = line.contains(MEMFD_NAME);
+        } else if let Some(start) = mapping_start(line) {
+            in_guest = guest_ranges.iter().any(|range| range.contains(&start));
         }
     }
     Ok((guest, other))
+}
+
+/// The address with which a mapping's own line in smaps begins; the others begin with a name.
+fn mapping_start(line: &str) -> Option<u64> {
+    let (start, _) = line.split_once('-')?;
+    u64::from_str_radix(start, 16).ok()
 }
 
 /// Gives the pages of this program back that only its start needed; those that are needed again
@@ -265,11 +301,11 @@ mod tests {
     fn touched_guest_memory_is_told_from_the_rest() {
         use vm_memory::Bytes;
         let memory = create(MemorySize(64 << 20)).unwrap();
-        let (before, _) = resident_bytes().unwrap();
+        let (before, _) = resident_bytes(&memory).unwrap();
         memory
             .write_slice(&[1; 32 << 20], GuestAddress(5 << 20))
             .unwrap();
-        let (after, other) = resident_bytes().unwrap();
+        let (after, other) = resident_bytes(&memory).unwrap();
         assert!(after >= before + (31 << 20), "{before} {after}");
         assert!(other > 0);
     }

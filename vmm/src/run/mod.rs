@@ -61,7 +61,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
     let mut machine = Machine::build(config, backends, timeline)?;
     let halt = boot_and_watch(wishes, &machine, signals, &counters)?;
     let overhead = match prepared.report {
-        Some(_) => vmm_overhead().map_err(RunError::Host)?,
+        Some(_) => vmm_overhead(machine.memory()).map_err(RunError::Host)?,
         None => 0,
     };
     machine.stop();
@@ -77,9 +77,9 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
 }
 
 /// Resident bytes that are not the guest's, once the start of this program is given back.
-fn vmm_overhead() -> io::Result<u64> {
+fn vmm_overhead(memory: &memory::GuestMemory) -> io::Result<u64> {
     memory::release_startup_pages();
-    Ok(memory::resident_bytes()?.1)
+    Ok(memory::resident_bytes(memory)?.1)
 }
 
 /// From the first instruction to the end.
