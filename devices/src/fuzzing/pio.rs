@@ -29,8 +29,8 @@ impl Machine {
         let power = PowerSwitch::new()?;
         let serial = SerialPort::new(IrqLine::new()?, Box::new(io::sink()))?;
         let serial = Arc::new(Mutex::new(serial));
-        let i8042 = Arc::new(Mutex::new(I8042::new(power.clone())));
-        let cmos = Arc::new(Mutex::new(Cmos::new(128 << 20, 0)));
+        let i8042 = Arc::new(Mutex::new(I8042::new(IrqLine::new()?, power.clone())?));
+        let cmos = Arc::new(Mutex::new(Cmos::new(IrqLine::new()?, 128 << 20, 0)?));
         let devices: [(u16, u64, Shared); 5] = [
             (0x3f8, serial::PORTS, serial.clone()),
             (0x70, cmos::PORTS, cmos.clone()),
