@@ -2,12 +2,15 @@
 //! host's memory Hostel itself keeps.
 #![expect(unsafe_code, reason = "memfd_create, sysconf, madvise, mallopt")]
 
+use devices::legacy::test_device::AbsentPages;
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::FromRawFd;
 use std::str::FromStr;
-use vm_memory::{FileOffset, GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion};
+use vm_memory::{
+    FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestRegionMmap, MmapRegion,
+};
 
 /// Memory of a guest.
 pub type GuestMemory = GuestMemoryMmap;
@@ -18,6 +21,8 @@ pub const HOLE_START: u64 = 0xc000_0000;
 pub const HOLE_END: u64 = 1 << 32;
 /// The least that a guest can have.
 pub const MIN: MemorySize = MemorySize(16 << 20);
+
+const PAGE_BYTES: u64 = 4096;
 
 /// How the guest's memory is called in /proc.
 const MEMFD_NAME: &str = "hostel-guest";
@@ -133,6 +138,33 @@ fn memfd(len: u64) -> io::Result<File> {
     let file = unsafe { File::from_raw_fd(fd) };
     file.set_len(len)?;
     Ok(file)
+}
+
+/// Drops translations of a guest's pages.
+pub struct PageDropper(GuestMemory);
+
+impl PageDropper {
+    /// For the pages of that memory.
+    pub fn new(memory: GuestMemory) -> Self {
+        Self(memory)
+    }
+}
+
+impl AbsentPages for PageDropper {
+    /// The page leaves this process's page table and, as KVM is told so, the guest's; both fetch
+    /// it from the memfd again at the next access.
+    fn make_absent(&self, gpa: u64) {
+        let page = GuestAddress(gpa & !(PAGE_BYTES - 1));
+        let Ok(hva) = self.0.get_host_address(page) else {
+            return;
+        };
+        // SAFETY: a whole page of the mapping, which is of a file and shared: nothing is lost.
+        let dropped =
+            unsafe { libc::madvise(hva.cast(), PAGE_BYTES as usize, libc::MADV_DONTNEED) };
+        if dropped < 0 {
+            log::error!("dropping a page: {}", io::Error::last_os_error());
+        }
+    }
 }
 
 /// Memory of the host.
@@ -259,6 +291,28 @@ mod tests {
             create(too_much),
             Err(MemoryError::MoreThanHost { .. })
         ));
+    }
+
+    #[test]
+    fn a_page_made_absent_is_not_resident_and_keeps_its_contents() {
+        use vm_memory::Bytes;
+        let memory = create(MemorySize(16 << 20)).unwrap();
+        let at = GuestAddress(0x12_3000);
+        memory.write_slice(&[0x5a; 4096], at).unwrap();
+        let hva = memory.get_host_address(at).unwrap();
+        let is_mapped = || {
+            let mut entry = [0; 8];
+            let offset = hva.addr() as u64 / 4096 * 8;
+            let map = File::open("/proc/self/pagemap").unwrap();
+            std::os::unix::fs::FileExt::read_exact_at(&map, &mut entry, offset).unwrap();
+            u64::from_le_bytes(entry) >> 63 == 1
+        };
+        assert!(is_mapped());
+        let dropper = PageDropper::new(memory.clone());
+        dropper.make_absent(0x12_3456);
+        assert!(!is_mapped());
+        assert_eq!(memory.read_obj::<u8>(at).unwrap(), 0x5a);
+        dropper.make_absent(u64::MAX);
     }
 
     #[test]

@@ -20,19 +20,19 @@ pub const BASE: u16 = 0x600;
 /// Number of ports of the block.
 pub const PORTS: u64 = 12;
 /// PM1a event block: status and enable.
-pub const EVENT_BLOCK: u16 = BASE;
+pub const EVENT_PORT: u16 = BASE;
 /// Number of its ports.
-pub const EVENT_PORTS: u8 = 4;
+pub const EVENT_BYTES: u8 = 4;
 /// PM1a control block.
-pub const CONTROL_BLOCK: u16 = BASE + 4;
+pub const CONTROL_PORT: u16 = BASE + 4;
 /// Number of its ports.
-pub const CONTROL_PORTS: u8 = 2;
+pub const CONTROL_BYTES: u8 = 2;
 /// PM timer, of 32 bits (TMR_VAL_EXT is to be set in the FADT).
-pub const TIMER_BLOCK: u16 = BASE + 8;
+pub const TIMER_PORT: u16 = BASE + 8;
 /// Number of its ports.
-pub const TIMER_PORTS: u8 = 4;
+pub const TIMER_BYTES: u8 = 4;
 /// SLP_TYP for S5, soft-off: both values of the package `\_S5`.
-pub const SLEEP_TYPE_S5: u8 = 5;
+pub const S5_SLEEP_TYPE: u8 = 5;
 
 const STATUS_OFFSET: usize = 0;
 const ENABLE_OFFSET: usize = 2;
@@ -199,7 +199,7 @@ impl AcpiPm {
     /// There is no other sleeping state; one that is not there is not entered.
     fn sleep(&self) {
         let [sleep_type, _] = (self.control >> SLEEP_TYPE_SHIFT & 0b111).to_le_bytes();
-        if matches!(sleep_type, SLEEP_TYPE_S5 | SLEEP_TYPE_QEMU) {
+        if matches!(sleep_type, S5_SLEEP_TYPE | SLEEP_TYPE_QEMU) {
             self.power.press(PowerEvent::PowerOff);
         }
     }
@@ -320,7 +320,7 @@ mod tests {
 
         fn timer(&self) -> u32 {
             let mut data = [0; 4];
-            self.bus.read(TIMER_BLOCK, &mut data);
+            self.bus.read(TIMER_PORT, &mut data);
             u32::from_le_bytes(data)
         }
 
@@ -338,17 +338,17 @@ mod tests {
     fn the_power_button_interrupts_until_its_status_is_cleared() {
         let guest = Guest::new();
         guest.device.lock().unwrap().press_power_button();
-        assert_eq!(guest.inw(EVENT_BLOCK), 0x100);
+        assert_eq!(guest.inw(EVENT_PORT), 0x100);
         assert!(!guest.sci_is_high(), "not enabled");
-        guest.outw(EVENT_BLOCK + 2, 0x100);
+        guest.outw(EVENT_PORT + 2, 0x100);
         assert!(guest.sci_is_high());
-        guest.outw(EVENT_BLOCK, 0xfeff);
+        guest.outw(EVENT_PORT, 0xfeff);
         assert!(guest.sci_is_high(), "other bits");
-        guest.outw(EVENT_BLOCK, 0x100);
+        guest.outw(EVENT_PORT, 0x100);
         assert!(!guest.sci_is_high());
-        assert_eq!(guest.inw(EVENT_BLOCK), 0);
-        guest.bus.write(EVENT_BLOCK + 3, &[0]);
-        assert_eq!(guest.inw(EVENT_BLOCK + 2), 0, "by bytes, too");
+        assert_eq!(guest.inw(EVENT_PORT), 0);
+        guest.bus.write(EVENT_PORT + 3, &[0]);
+        assert_eq!(guest.inw(EVENT_PORT + 2), 0, "by bytes, too");
     }
 
     #[test]
@@ -361,7 +361,7 @@ mod tests {
             (0x3c00, None),
         ] {
             let guest = Guest::new();
-            guest.outw(CONTROL_BLOCK, control);
+            guest.outw(CONTROL_PORT, control);
             assert_eq!(guest.power.pressed(), expected, "{control:#x}");
         }
     }
@@ -369,12 +369,12 @@ mod tests {
     #[test]
     fn acpi_mode_is_always_on_and_sleep_enable_reads_as_zero() {
         let guest = Guest::new();
-        assert_eq!(guest.inw(CONTROL_BLOCK), 1);
-        guest.outw(CONTROL_BLOCK, 0xfffe & !(0b100 << 10));
-        assert_eq!(guest.inw(CONTROL_BLOCK), 0x0c03);
+        assert_eq!(guest.inw(CONTROL_PORT), 1);
+        guest.outw(CONTROL_PORT, 0xfffe & !(0b100 << 10));
+        assert_eq!(guest.inw(CONTROL_PORT), 0x0c03);
         assert_eq!(guest.inw(0x606), 0, "between the registers");
-        guest.outw(EVENT_BLOCK + 2, 0xffff);
-        assert_eq!(guest.inw(EVENT_BLOCK + 2), 0x721);
+        guest.outw(EVENT_PORT + 2, 0xffff);
+        assert_eq!(guest.inw(EVENT_PORT + 2), 0x721);
     }
 
     #[test]
@@ -386,7 +386,7 @@ mod tests {
         guest.wait(Duration::from_secs(1199));
         let counted = 1200 * 3_579_545_u64;
         assert_eq!(u64::from(guest.timer()), counted % (1 << 32));
-        guest.outw(TIMER_BLOCK, 0xffff);
+        guest.outw(TIMER_PORT, 0xffff);
         assert_eq!(u64::from(guest.timer()), counted % (1 << 32), "read-only");
     }
 
@@ -395,14 +395,14 @@ mod tests {
         let guest = Guest::new();
         let armed = || guest.device.lock().unwrap().timer.is_armed().unwrap();
         assert!(!armed());
-        guest.outw(EVENT_BLOCK + 2, 1);
+        guest.outw(EVENT_PORT + 2, 1);
         assert!(armed());
         guest.wait(Duration::from_secs(599));
-        assert_eq!((guest.inw(EVENT_BLOCK), guest.sci_is_high()), (0, false));
+        assert_eq!((guest.inw(EVENT_PORT), guest.sci_is_high()), (0, false));
         guest.wait(Duration::from_secs(1));
         guest.device.lock().unwrap().timer_expired();
         assert!(guest.sci_is_high() && !armed());
-        guest.outw(EVENT_BLOCK, 1);
+        guest.outw(EVENT_PORT, 1);
         assert!(!guest.sci_is_high() && armed());
     }
 
@@ -410,7 +410,7 @@ mod tests {
     fn state_survives_save_and_restore() {
         let guest = Guest::new();
         guest.wait(Duration::from_secs(5));
-        guest.outw(EVENT_BLOCK + 2, 0x100);
+        guest.outw(EVENT_PORT + 2, 0x100);
         guest.device.lock().unwrap().press_power_button();
         let state = guest.device.lock().unwrap().save();
         let other = Guest::new();

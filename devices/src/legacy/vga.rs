@@ -43,6 +43,9 @@ const STATUS_1: u16 = 0x1a;
 const CURSOR_START: usize = 0x0a;
 const START_HIGH: usize = 0x0c;
 const CURSOR_HIGH: usize = 0x0e;
+const ATTRIBUTE_MODE: usize = 0x10;
+/// In the attribute controller's mode.
+const BLINKING: u8 = 1 << 3;
 /// In the register of the cursor's first line.
 const CURSOR_OFF: u8 = 1 << 5;
 /// In input status 1: neither lines nor frames are being drawn.
@@ -111,6 +114,8 @@ pub struct TextView {
     pub start: u16,
     /// The cursor's character, if it is shown.
     pub cursor: Option<u16>,
+    /// Whether bit 7 of an attribute is for blinking; else for a bright background.
+    pub blinking: bool,
 }
 
 /// The registers.
@@ -174,6 +179,7 @@ impl Vga {
         TextView {
             start: pair(START_HIGH),
             cursor: shown.then(|| pair(CURSOR_HIGH)),
+            blinking: self.state.attribute.registers[ATTRIBUTE_MODE] & BLINKING != 0,
         }
     }
 
@@ -305,6 +311,7 @@ mod tests {
         let first = TextView {
             start: 0,
             cursor: Some(0),
+            blinking: true,
         };
         assert_eq!(device.lock().unwrap().view(), first);
         for (index, value) in [(0x0e, 0x01), (0x0f, 0x45), (0x0c, 0x02)] {
@@ -316,6 +323,7 @@ mod tests {
         let moved = TextView {
             start: 0x280,
             cursor: Some(0x145),
+            blinking: true,
         };
         assert_eq!(device.lock().unwrap().view(), moved);
         bus.write(0x3d4, &[0x0a, 0x20]);
@@ -337,6 +345,7 @@ mod tests {
         outb(&bus, 0x3c0, 0x30);
         outb(&bus, 0x3c0, 0x04);
         assert_eq!(inb(&bus, 0x3c1), 0x04);
+        assert!(!device.lock().unwrap().view().blinking);
         outb(&bus, 0x3c0, 0x20);
         inb(&bus, 0x3da);
         outb(&bus, 0x3c0, 0x33);
