@@ -364,12 +364,19 @@ fn the_test_devices_latch_lines_and_pages_work() -> Result<()> {
         .out32(0xe4, page as u32)
         .out32(0xe4, 0xffff_f000)
         .read(8, page)
-        .send(8);
+        .send(8)
+        .write(8, 0xff00_0004, value)
+        .read(4, 0xff00_0006)
+        .send(4);
     let bytes = sent(&script, &["--device", "testdev"])?;
     ensure!(bytes[..6] == [1, 9, 3, 4, 3, 4], "latch: {bytes:x?}");
     ensure!(bytes[6] & 0x20 != 0, "line 5: {bytes:x?}");
     ensure!(bytes[7..15] == value.to_le_bytes(), "page: {bytes:x?}");
-    ensure!(bytes[15..] == (!value).to_le_bytes(), "page: {bytes:x?}");
+    ensure!(bytes[15..23] == (!value).to_le_bytes(), "page: {bytes:x?}");
+    ensure!(
+        bytes[23..] == [0x66, 0x55, 0x44, 0x33],
+        "memory: {bytes:x?}"
+    );
     let without = Script::new().out32(0xe0, 1).in32(0xe0).send(4);
     ensure!(
         sent(&without, &[])? == [0xff; 4],

@@ -7,7 +7,7 @@
 //! | cmos | ports 0x70, 0x71 | 8 |
 //! | vga | ports 0x3c0 to 0x3cf, 0x3d4, 0x3d5, 0x3da | - |
 //! | acpi | ports 0x600 to 0x60b | 9, by level |
-//! | testdev, fw_cfg, if asked for | ports 0xe0 to 0xe7, 0x2000 to 0x2017; 0x510, 0x511 | any, by level |
+//! | testdev, fw_cfg, if asked for | ports 0xe0 to 0xe7, 0x2000 to 0x2017, 64 KiB at 0xff000000; 0x510, 0x511 | any, by level |
 //! | debug-exit, if asked for | where the user says | - |
 //! | reset, without PCI | ports 0xcf8 to 0xcfb, of which 0xcf9 | - |
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
@@ -26,6 +26,7 @@ use crate::kvm::{Vm, VmError};
 use devices::bus::{BusError, BusRange, DeviceId, MmioBus, PioBus, PioDevice};
 use devices::legacy::debug_exit::TestExit;
 use devices::legacy::reset_port::{self, ResetPort};
+use devices::legacy::test_device::{self, TestMemory};
 use devices::pci::ecam::{self, Ecam};
 use devices::pci::ports::{self, ConfigPorts};
 use devices::pci::root::{MAX_FUNCTIONS, Root, SharedRoot};
@@ -173,6 +174,9 @@ impl DeviceManager {
             let id = this.name(name.to_owned());
             this.pio.insert_ranges(&ranges, id, name, device)?;
         }
+        if this.pc.fw_cfg.is_some() {
+            this.add_test_memory()?;
+        }
         let mut slots = match transport {
             TransportKind::Pci => Slots::pci(vm, this.add_pci(power)?),
             TransportKind::Mmio => {
@@ -232,6 +236,14 @@ impl DeviceManager {
         };
         let device = shared(ResetPort::new(power.clone()));
         Ok(self.pio.insert(range, id, "reset", device)?)
+    }
+
+    fn add_test_memory(&mut self) -> Result<(), WiringError> {
+        let (name, memory) = ("testdev-memory", TestMemory::default());
+        let id = self.name(name.to_owned());
+        let memory = Arc::new(Mutex::new(memory));
+        let range = test_device::MEMORY;
+        Ok(self.mmio.insert(range, id, name, memory)?)
     }
 
     /// The port by which a test kernel ends, where no other device is.

@@ -1,15 +1,16 @@
-//! [`TestDevice`]: the ports of QEMU's pc-testdev, which test kernels use.
+//! [`TestDevice`] and [`TestMemory`]: QEMU's pc-testdev, which test kernels use.
 //!
-//! | ports | what |
+//! | ports, address | what |
 //! |---|---|
 //! | 0xe0 to 0xe3 | a latch of 4 bytes, to be read and written at any width |
 //! | 0xe4 | a dword written is a guest-physical address, whose page is made absent |
 //! | 0x2000 to 0x2017 | a byte written raises (not 0) or lowers (0) that interrupt line |
+//! | 0xff000000, 64 KiB | memory of a device: each access exits |
 //!
 //! An absent page is one that the processor has no translation for: the next access faults in the
 //! host, which finds the contents where they were. The guest sees none of that but the time.
 
-use crate::bus::{BusRange, PioDevice, Width};
+use crate::bus::{BusRange, MmioDevice, PioDevice, Width};
 use crate::irq::LevelInput;
 
 /// Latch and page port; interrupt lines.
@@ -25,6 +26,12 @@ pub const LINES: usize = 24;
 
 const PAGE_OFFSET: u16 = 4;
 const LINES_OFFSET: u16 = 0x2000 - 0xe0;
+
+/// Where [`TestMemory`] is.
+pub const MEMORY: BusRange = BusRange {
+    base: 0xff00_0000,
+    len: 64 << 10,
+};
 
 /// Takes pages out of the processor's reach.
 pub trait AbsentPages: Send {
@@ -101,10 +108,45 @@ impl PioDevice for TestDevice {
     }
 }
 
+/// Memory behind exits, for kernels that test how those instructions are emulated. It is part of
+/// no snapshot: its contents are the tests' own.
+pub struct TestMemory {
+    bytes: Box<[u8]>,
+}
+
+impl Default for TestMemory {
+    fn default() -> Self {
+        Self {
+            bytes: vec![0; MEMORY.len as usize].into(),
+        }
+    }
+}
+
+impl MmioDevice for TestMemory {
+    fn max_width(&self) -> Width {
+        Width::Qword
+    }
+
+    fn mmio_read(&mut self, offset: u64, width: Width) -> u64 {
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        let bytes = self.bytes.iter().skip(at).take(width.bytes());
+        bytes
+            .rev()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte))
+    }
+
+    fn mmio_write(&mut self, offset: u64, width: Width, value: u64) {
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        let bytes = value.to_le_bytes().into_iter().take(width.bytes());
+        let memory = self.bytes.iter_mut().skip(at);
+        memory.zip(bytes).for_each(|(old, new)| *old = new);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::{DeviceId, PioBus};
+    use crate::bus::{DeviceId, MmioBus, PioBus};
     use std::sync::{Arc, Mutex, mpsc};
 
     #[derive(Debug, PartialEq, Eq)]
@@ -171,6 +213,20 @@ mod tests {
         bus.write(0xe4, &0x12_3456_u32.to_le_bytes());
         bus.write(0xe4, &[1]);
         assert_eq!(did.try_iter().collect::<Vec<_>>(), [Did::Absent(0x12_3456)]);
+    }
+
+    #[test]
+    fn the_memory_keeps_what_is_written_at_any_width() {
+        let mut bus = MmioBus::default();
+        let memory = Arc::new(Mutex::new(TestMemory::default()));
+        bus.insert(MEMORY, DeviceId(1), "testdev", memory).unwrap();
+        bus.write(0xff00_0ffd, &[1, 2, 3, 4, 5, 6, 7, 8]);
+        bus.write(0xff00_ffff, &[9, 9]);
+        let mut bytes = [0; 8];
+        bus.read(0xff00_0ffc, &mut bytes);
+        assert_eq!(bytes, [0, 1, 2, 3, 4, 5, 6, 7]);
+        bus.read(0xff00_fff8, &mut bytes);
+        assert_eq!(bytes, [0, 0, 0, 0, 0, 0, 0, 9]);
     }
 
     #[test]
