@@ -3,7 +3,7 @@
 //! # Shape
 //! - [`bus`]: `PioBus` and `MmioBus` find the device of an address and split widths.
 //! - [`irq`]: `IrqLine`, the handle by which a device interrupts; [`power`]: `PowerSwitch`, the
-//!   handle by which a device ends the VM.
+//!   handle by which a device ends the VM; [`timer`]: devices that do something later.
 //! - [`legacy`]: the PC's own small devices, one file each: serial, i8042, cmos, debug exit.
 //! - [`virtio`]: the `VirtioDevice` trait, the `mmio` transport, and a folder a device, each with
 //!   the same files: `mod.rs` (what the driver sees), `worker.rs` (its thread), and its backend.
@@ -24,4 +24,5 @@ pub mod irq;
 pub mod legacy;
 pub mod pci;
 pub mod power;
+pub mod timer;
 pub mod virtio;

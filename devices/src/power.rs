@@ -9,8 +9,12 @@ use vmm_sys_util::eventfd::EventFd;
 pub enum PowerEvent {
     /// Reset, by the i8042 or port 0xcf9.
     Reset,
+    /// Power-off, by the sleep control of ACPI.
+    PowerOff,
     /// A byte written to the debug-exit port.
     DebugExit(u8),
+    /// A value written to the port that test kernels end by.
+    TestExit(u8),
 }
 
 /// Shared by the devices that can end the VM and those who run it. The first event wins.

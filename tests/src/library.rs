@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Instant;
 use vmm::boot::AcpiTables;
-use vmm::device_manager::Backends;
-use vmm::device_manager::TransportKind;
+use vmm::boot::platform::Keyboard;
+use vmm::device_manager::{Backends, PcBackends, TransportKind};
 use vmm::machine::{Config, Image, Machine, Timeline};
 use vmm::memory::MemorySize;
 
@@ -27,9 +27,15 @@ pub fn machine(
         acpi: AcpiTables::Present,
     };
     let backends = Backends {
-        serial: Box::new(Nowhere),
+        pc: PcBackends {
+            serial: Box::new(Nowhere),
+            com2: Box::new(Nowhere),
+            on_mark: Box::new(on_mark),
+            keyboard: Keyboard::Absent,
+            debug_exit: None,
+            test_device: false,
+        },
         console: Box::new(Nowhere),
-        on_mark: Box::new(on_mark),
         disks: Vec::new(),
     };
     let timeline = Arc::new(Timeline::new(Instant::now()));

@@ -17,7 +17,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Boot a kernel, or the built-in guest and its suite
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Say whether this host can run guests, and what it costs there
     Doctor,
     /// The built-in guest
@@ -62,6 +62,15 @@ pub(crate) struct RunArgs {
     /// Leave the ACPI tables out; the MP table stays
     #[arg(long)]
     pub(crate) no_acpi: bool,
+    /// Write the output of the second serial port there [default: nowhere]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) com2: Option<PathBuf>,
+    /// A byte to this port ends KERNEL with status value * 2 + 1, as QEMU's isa-debug-exit does
+    #[arg(long, value_name = "PORT", value_parser = port, requires = "kernel")]
+    pub(crate) debug_exit: Option<u16>,
+    /// More devices
+    #[arg(long = "device", value_name = "NAME", value_enum)]
+    pub(crate) devices: Vec<DeviceArg>,
     /// Suite that the built-in guest runs, or none [default: default]
     #[arg(long, value_name = "NAME", conflicts_with = "kernel")]
     pub(crate) suite: Option<String>,
@@ -85,6 +94,23 @@ pub(crate) enum ConsoleArg {
     Serial,
     /// virtio-console
     Virtio,
+    /// Keyboard and text screen
+    Vga,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceArg {
+    /// Ports that kernels use which were written to be tested on QEMU
+    Testdev,
+}
+
+/// A port, in decimal or, with 0x, in hexadecimal.
+fn port(text: &str) -> Result<u16, String> {
+    let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => u16::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| "a port is a number from 0 to 0xffff, such as 0xf4".to_owned())
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -2,27 +2,31 @@
 //!
 //! | device | where | interrupt |
 //! |---|---|---|
-//! | serial | ports 0x3f8 to 0x3ff | 4 |
-//! | i8042 | ports 0x60, 0x64 | - |
-//! | cmos | ports 0x70, 0x71 | - |
-//! | reset | ports 0xcf8 to 0xcfb, of which 0xcf9 | - |
+//! | serial, com2 | ports 0x3f8 to 0x3ff, 0x2f8 to 0x2ff | 4, 3 |
+//! | i8042 | ports 0x60, 0x64 | 1 |
+//! | cmos | ports 0x70, 0x71 | 8 |
+//! | vga | ports 0x3c0 to 0x3cf, 0x3d4, 0x3d5, 0x3da | - |
+//! | acpi | ports 0x600 to 0x60b | 9, by level |
+//! | testdev, fw_cfg, if asked for | ports 0xe0 to 0xe7, 0x2000 to 0x2017, 64 KiB at 0xff000000; 0x510, 0x511 | any, by level |
+//! | debug-exit, if asked for | where the user says | - |
+//! | reset, without PCI | ports 0xcf8 to 0xcfb, of which 0xcf9 | - |
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
 //! | virtio-blk 0.., virtio-console, virtio-rng | by [`TransportKind`], see `virtio` | |
 
+mod pc;
 mod virtio;
+
+pub use pc::{Pc, PcBackends};
 
 use crate::accounting::MAX_DEVICES;
 use crate::boot::layout;
 use crate::boot::platform::Platform;
 use crate::kvm::{Vm, VmError};
 use devices::bus::{BusError, BusRange, DeviceId, MmioBus, PioBus, PioDevice};
-use devices::irq::IrqLine;
-use devices::legacy::cmos::{self, Cmos};
-use devices::legacy::debug_exit::{DebugExit, MarkPort};
-use devices::legacy::i8042::{self, I8042};
+use devices::legacy::debug_exit::TestExit;
 use devices::legacy::reset_port::{self, ResetPort};
-use devices::legacy::serial::{self, SerialPort};
+use devices::legacy::test_device::{self, TestMemory};
 use devices::pci::ecam::{self, Ecam};
 use devices::pci::ports::{self, ConfigPorts};
 use devices::pci::root::{MAX_FUNCTIONS, Root, SharedRoot};
@@ -36,12 +40,6 @@ use devices::virtio::{Transport, VirtioDevice};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use virtio::Slots;
-use vm_memory::{GuestMemoryBackend, GuestMemoryRegion};
-
-const SERIAL_PORT: u64 = 0x3f8;
-const SERIAL_GSI: u32 = 4;
-const I8042_PORT: u64 = 0x60;
-const CMOS_PORT: u64 = 0x70;
 
 /// Why the machine could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +58,14 @@ pub enum WiringError {
         /// What the host said.
         #[source]
         source: io::Error,
+    },
+    /// The user's debug-exit port is another device's.
+    #[error("--debug-exit {port:#x}: that port belongs to {device}; choose another, such as 0xf4")]
+    DebugExit {
+        /// Asked for.
+        port: u16,
+        /// What is there.
+        device: String,
     },
     /// Too many disks.
     #[error("{asked} virtio devices are too many: at most {max} fit, 2 of them not disks")]
@@ -104,12 +110,10 @@ pub type Sink = Box<dyn Write + Send>;
 
 /// What the devices are connected to on the host's side.
 pub struct Backends {
-    /// Output of the serial port.
-    pub serial: Sink,
+    /// The PC's own devices.
+    pub pc: PcBackends,
     /// Output of the virtio console.
     pub console: Sink,
-    /// Called with bytes that the guest writes to the mark port.
-    pub on_mark: Box<dyn FnMut(u8) + Send>,
     /// Disks, in the order of the guest's names for them.
     pub disks: Vec<DiskFile>,
 }
@@ -124,8 +128,8 @@ pub struct DeviceManager {
     pub names: Vec<String>,
     /// Kernel parameters that describe the devices.
     pub parameters: Vec<String>,
-    /// Takes input for the guest's serial port.
-    pub serial: Arc<Mutex<SerialPort>>,
+    /// The PC's own devices.
+    pub pc: Pc,
     /// Takes input for the guest's virtio console.
     pub console_input: ConsoleInput,
     /// The virtio devices by name, to ask what they refused.
@@ -146,10 +150,8 @@ impl DeviceManager {
         transport: TransportKind,
         backends: Backends,
     ) -> Result<Self, WiringError> {
-        let line = IrqLine::new().map_err(descriptors("serial"))?;
-        vm.connect_irq(&line, SERIAL_GSI)?;
-        let serial = SerialPort::new(line, backends.serial).map_err(descriptors("serial"))?;
-        let serial = Arc::new(Mutex::new(serial));
+        let (debug_exit, keyboard) = (backends.pc.debug_exit, backends.pc.keyboard);
+        let (pc, rows) = pc::make(vm, power, backends.pc)?;
         let console = Console::new(backends.console, None);
         let console = console.map_err(descriptors("virtio-console"))?;
         let rng = Rng::new().map_err(descriptors("virtio-rng"))?;
@@ -158,16 +160,23 @@ impl DeviceManager {
             mmio: MmioBus::default(),
             names: vec!["none".to_owned()],
             parameters: Vec::new(),
-            serial,
+            pc,
             console_input: console.input(),
             virtio: Vec::new(),
             platform: Platform {
                 cpus,
-                serial_ports: vec![(SERIAL_PORT as u16, SERIAL_GSI as u8)],
+                serial_ports: pc::SERIAL_PORTS.to_vec(),
+                keyboard,
                 ..Platform::default()
             },
         };
-        this.add_ports(vm, power, backends.on_mark)?;
+        for (name, ranges, device) in rows {
+            let id = this.name(name.to_owned());
+            this.pio.insert_ranges(&ranges, id, name, device)?;
+        }
+        if this.pc.fw_cfg.is_some() {
+            this.add_test_memory()?;
+        }
         let mut slots = match transport {
             TransportKind::Pci => Slots::pci(vm, this.add_pci(power)?),
             TransportKind::Mmio => {
@@ -190,6 +199,9 @@ impl DeviceManager {
         }
         for (name, device) in virtio {
             slots.add(&mut this, vm, &name, device)?;
+        }
+        if let Some(port) = debug_exit {
+            this.add_debug_exit(power, port)?;
         }
         Ok(this)
     }
@@ -226,45 +238,34 @@ impl DeviceManager {
         Ok(self.pio.insert(range, id, "reset", device)?)
     }
 
-    fn add_ports(
-        &mut self,
-        vm: &Vm,
-        power: &PowerSwitch,
-        on_mark: Box<dyn FnMut(u8) + Send>,
-    ) -> Result<(), WiringError> {
-        let range = |base, len| BusRange { base, len };
-        let mut sizes = vm.memory().iter().map(|region| region.len());
-        let (low, high) = (sizes.next().unwrap_or(0), sizes.sum());
-        let i8042 = [I8042_PORT, I8042_PORT + u64::from(i8042::COMMAND_OFFSET)];
-        let serial: SharedPio = self.serial.clone();
-        let table: [(&str, &[BusRange], SharedPio); 5] = [
-            ("serial", &[range(SERIAL_PORT, serial::PORTS)], serial),
-            (
-                "i8042",
-                &i8042.map(|port| range(port, 1)),
-                shared(I8042::new(power.clone())),
-            ),
-            (
-                "cmos",
-                &[range(CMOS_PORT, cmos::PORTS)],
-                shared(Cmos::new(low, high)),
-            ),
-            (
-                "exit",
-                &[range(abi::port::DEBUG_EXIT.into(), 1)],
-                shared(DebugExit::new(power.clone())),
-            ),
-            (
-                "mark",
-                &[range(abi::port::MARK.into(), 1)],
-                shared(MarkPort::new(on_mark)),
-            ),
-        ];
-        for (name, ranges, device) in table {
-            let id = self.name(name.to_owned());
-            self.pio.insert_ranges(ranges, id, name, device)?;
+    fn add_test_memory(&mut self) -> Result<(), WiringError> {
+        let (name, memory) = ("testdev-memory", TestMemory::default());
+        let id = self.name(name.to_owned());
+        let memory = Arc::new(Mutex::new(memory));
+        let range = test_device::MEMORY;
+        Ok(self.mmio.insert(range, id, name, memory)?)
+    }
+
+    /// The port by which a test kernel ends, where no other device is.
+    fn add_debug_exit(&mut self, power: &PowerSwitch, port: u16) -> Result<(), WiringError> {
+        let taken = |device: &str| WiringError::DebugExit {
+            port,
+            device: device.to_owned(),
+        };
+        if let Some(device) = pc::in_kernel(port) {
+            return Err(taken(device));
         }
-        Ok(())
+        let name = "debug-exit";
+        let id = self.name(name.to_owned());
+        let range = BusRange {
+            base: port.into(),
+            len: 1,
+        };
+        let device = shared(TestExit::new(power.clone()));
+        match self.pio.insert(range, id, name, device) {
+            Err(BusError::Overlap { old, .. }) => Err(taken(&old)),
+            inserted => Ok(inserted?),
+        }
     }
 
     /// The next id, for a device of that name.

@@ -32,6 +32,8 @@ pub enum HaltReason {
     Reset,
     /// The guest wrote a code of its own to the debug-exit port.
     DebugExit(u8),
+    /// A test kernel wrote that value to its debug-exit port.
+    TestExit(u8),
     /// The guest's kernel panicked.
     GuestPanic,
     /// Triple fault.
@@ -64,6 +66,8 @@ impl HaltReason {
     pub fn from_power(event: PowerEvent) -> Self {
         match event {
             PowerEvent::Reset => Self::Reset,
+            PowerEvent::PowerOff => Self::PowerOff,
+            PowerEvent::TestExit(value) => Self::TestExit(value),
             PowerEvent::DebugExit(code) if code == Exit::PowerOff as u8 => Self::PowerOff,
             PowerEvent::DebugExit(code) if code == Exit::Panic as u8 => Self::GuestPanic,
             PowerEvent::DebugExit(code) => Self::DebugExit(code),
@@ -76,6 +80,7 @@ impl HaltReason {
             Self::PowerOff => "power_off",
             Self::Reset => "reset",
             Self::DebugExit(_) => "debug_exit",
+            Self::TestExit(_) => "test_exit",
             Self::GuestPanic => "guest_panic",
             Self::TripleFault(_) => "triple_fault",
             Self::EmulationFailure(_) => "emulation_failure",
@@ -91,6 +96,7 @@ impl HaltReason {
         match self {
             Self::PowerOff | Self::Reset | Self::Quit => status::OK,
             Self::DebugExit(_) => status::FAILED,
+            Self::TestExit(value) => value << 1 | 1,
             Self::GuestPanic | Self::TripleFault(_) | Self::EmulationFailure(_) => status::CRASHED,
             Self::Timeout => status::TIMEOUT,
             Self::Signal(number) => status::SIGNAL.saturating_add(*number),
@@ -105,6 +111,11 @@ impl fmt::Display for HaltReason {
             Self::PowerOff => write!(f, "the guest powered off"),
             Self::Reset => write!(f, "the guest reset the machine"),
             Self::DebugExit(code) => write!(f, "the guest ended with code {code}"),
+            Self::TestExit(value) => write!(
+                f,
+                "the guest ended its test with value {value:#x}, which is status {}",
+                self.status()
+            ),
             Self::GuestPanic => write!(f, "the guest's kernel panicked: its message is above"),
             Self::TripleFault(state) => {
                 write!(

@@ -5,6 +5,7 @@
 
 use crate::signals;
 use crate::terminal::{Escape, EscapeCommand};
+use devices::legacy::i8042::I8042;
 use devices::legacy::serial::SerialPort;
 use devices::virtio::console::ConsoleInput;
 use event_manager::{EventOps, EventSet, Events};
@@ -20,6 +21,8 @@ pub enum InputPort {
     Serial(Arc<Mutex<SerialPort>>),
     /// The virtio console.
     Virtio(ConsoleInput),
+    /// The keyboard.
+    Keyboard(Arc<Mutex<I8042>>),
 }
 
 impl InputPort {
@@ -28,6 +31,7 @@ impl InputPort {
         match self {
             Self::Serial(port) => lock(port).enqueue(bytes),
             Self::Virtio(input) => input.enqueue(bytes),
+            Self::Keyboard(keyboard) => lock(keyboard).enqueue(bytes),
         }
     }
 
@@ -36,12 +40,13 @@ impl InputPort {
         match self {
             Self::Serial(port) => lock(port).room_evt().try_clone(),
             Self::Virtio(input) => input.room_evt().try_clone(),
+            Self::Keyboard(keyboard) => lock(keyboard).room_evt().try_clone(),
         }
     }
 }
 
-fn lock(port: &Mutex<SerialPort>) -> std::sync::MutexGuard<'_, SerialPort> {
-    port.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<D>(device: &Mutex<D>) -> std::sync::MutexGuard<'_, D> {
+    device.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the user types.

@@ -14,7 +14,8 @@
 //! - [`device_manager`] alone wires devices; what they do is in crate `devices`.
 //! - [`machine`] is a VM from configuration to [`halt::HaltReason`]; [`vcpu_thread`] starts and
 //!   stops its vCPUs, [`run_loop`] runs them, [`accounting`] counts their exits; [`supervisor`] is
-//!   the main thread's event loop: [`input`], deadline, signals, the guest's end.
+//!   the main thread's event loop: [`input`], [`screen`], deadline, signals, devices' timers, the
+//!   guest's end.
 //! - [`run`] is `hostel run`; [`suite`] listens to the built-in guest's results, which
 //!   [`stream`] takes out of its console, [`table`] shows them and [`report`] writes them.
 //! - [`guest`] holds the built-in guest, [`doctor`] is `hostel doctor`.
@@ -40,6 +41,7 @@ mod progress;
 pub mod report;
 pub mod run;
 pub mod run_loop;
+pub mod screen;
 pub mod signals;
 pub mod stream;
 pub mod suite;

@@ -4,21 +4,26 @@
 //! that costs least), `start` (a thread a vCPU), then the supervisor until the VM ends, `stop`.
 
 use crate::accounting::{self, ExitRow, ExitStats};
-use crate::boot::{self, AcpiTables, BootError, Handover, InitrdError, KernelError, elf, initrd};
-use crate::device_manager::{Backends, DeviceManager, TransportKind, VirtioDevices, WiringError};
+use crate::boot::{
+    self, AcpiTables, BootError, Handover, InitrdError, KernelError, elf, initrd, layout,
+};
+use crate::device_manager::{
+    Backends, DeviceManager, Pc, TransportKind, VirtioDevices, WiringError,
+};
 use crate::halt::status;
 use crate::kvm::{Chips, CpuStart, Kvm, KvmError, VcpuError, Vm, VmError};
 use crate::memory::{self, GuestMemory, MemoryError, MemorySize};
 use crate::run_loop::Shared;
 use crate::vcpu_thread::{Gate, VcpuHandle};
-use devices::legacy::serial::SerialPort;
+use devices::legacy::fw_cfg::FwCfgContents;
 use devices::power::PowerSwitch;
 use devices::virtio::console::ConsoleInput;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Cursor};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Instant;
+use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 use vmm_sys_util::eventfd::EventFd;
 
 /// Where a kernel or an initrd comes from.
@@ -93,7 +98,9 @@ impl MachineError {
         match self {
             Self::Kvm(_) | Self::Vm(_) | Self::Vcpu(_) | Self::Host(_) => status::HOST,
             Self::Memory(MemoryError::Refused(..)) => status::HOST,
-            Self::Wiring(WiringError::TooMany { .. }) => status::USAGE,
+            Self::Wiring(WiringError::TooMany { .. } | WiringError::DebugExit { .. }) => {
+                status::USAGE
+            }
             Self::Wiring(_) => status::HOST,
             Self::TooManyCpus { .. }
             | Self::Memory(MemoryError::MoreThanHost { .. })
@@ -164,8 +171,8 @@ pub struct Machine {
     shared: Arc<Shared>,
     device_names: Vec<String>,
     virtio: VirtioDevices,
-    /// Takes input for the guest's serial port.
-    pub serial: Arc<Mutex<SerialPort>>,
+    /// The PC's own devices.
+    pub pc: Pc,
     /// Takes input for the guest's virtio console.
     pub console_input: ConsoleInput,
     /// When what happened.
@@ -227,6 +234,11 @@ impl Machine {
             acpi: config.acpi,
         };
         boot::hand_over(&memory, &handover)?;
+        if let Some(fw_cfg) = &devices.pc.fw_cfg {
+            let contents = firmware_configuration(&memory, &handover, config.cpus);
+            let mut fw_cfg = fw_cfg.lock().unwrap_or_else(PoisonError::into_inner);
+            fw_cfg.fill(contents);
+        }
         timeline.note(Point::VmCreated);
         let halt_evt = EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)?;
         let shared = Shared {
@@ -243,7 +255,7 @@ impl Machine {
             shared: Arc::new(shared),
             device_names: devices.names,
             virtio: devices.virtio,
-            serial: devices.serial,
+            pc: devices.pc,
             console_input: devices.console_input,
             timeline,
             vm,
@@ -302,9 +314,38 @@ impl Machine {
         counts.filter(|refused| refused.count > 0).collect()
     }
 
+    /// Presses the power button.
+    pub fn press_power_button(&self) {
+        let acpi = self.pc.acpi.lock();
+        acpi.unwrap_or_else(PoisonError::into_inner)
+            .press_power_button();
+    }
+
     /// The guest's memory.
     pub fn memory(&self) -> &GuestMemory {
         self.vm.memory()
+    }
+}
+
+/// What a test kernel may ask for: the same that it was given.
+fn firmware_configuration(
+    memory: &GuestMemory,
+    handover: &Handover<'_>,
+    cpus: u8,
+) -> FwCfgContents {
+    let (initrd_at, initrd) = handover.initrd.clone().map_or((0, Vec::new()), |range| {
+        let len = usize::try_from(range.end - range.start).unwrap_or(0);
+        let mut bytes = vec![0; len];
+        // It has just been put there.
+        let _ = memory.read_slice(&mut bytes, GuestAddress(range.start));
+        (range.start, bytes)
+    });
+    let below_4g = |address| u32::try_from(address).unwrap_or(0);
+    FwCfgContents {
+        cpus: cpus.into(),
+        memory_bytes: memory.iter().map(|region| region.len()).sum(),
+        cmdline: (below_4g(layout::CMDLINE), handover.cmdline.into()),
+        initrd: (below_4g(initrd_at), initrd),
     }
 }
 

@@ -10,7 +10,7 @@ mod cli;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use cli::{Cli, Command, ConsoleArg, GuestCommand, RunArgs, TransportArg};
+use cli::{Cli, Command, ConsoleArg, DeviceArg, GuestCommand, RunArgs, TransportArg};
 use std::ffi::c_int;
 use std::io::Write;
 use std::thread;
@@ -31,7 +31,7 @@ extern "C" fn main() -> c_int {
         Err(error) => return explain(&error).into(),
     };
     let status = match cli.command {
-        Command::Run(args) => run_guest(args, start),
+        Command::Run(args) => run_guest(*args, start),
         Command::Doctor => {
             let (text, status) = doctor::render(&doctor::findings());
             print(&text);
@@ -134,6 +134,7 @@ fn wishes(args: RunArgs) -> Wishes {
         console: match args.console {
             Some(ConsoleArg::Serial) => ConsoleDevice::Serial,
             Some(ConsoleArg::Virtio) => ConsoleDevice::Virtio,
+            Some(ConsoleArg::Vga) => ConsoleDevice::Vga,
             None if built_in => ConsoleDevice::Virtio,
             None => ConsoleDevice::Serial,
         },
@@ -148,6 +149,9 @@ fn wishes(args: RunArgs) -> Wishes {
             true => AcpiTables::Absent,
             false => AcpiTables::Present,
         },
+        com2: args.com2,
+        debug_exit: args.debug_exit,
+        test_device: args.devices.contains(&DeviceArg::Testdev),
         report: args.report,
         stats: args.stats,
         timeout: args.timeout.map(Duration::from_secs).or(default_timeout),

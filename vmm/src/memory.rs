@@ -6,6 +6,7 @@
 //! kernels stay below [`HUGE_FROM`], where they do not pay for memory that they never touch.
 #![expect(unsafe_code, reason = "sysconf, madvise, mallopt, dl_iterate_phdr")]
 
+use devices::legacy::test_device::AbsentPages;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -31,6 +32,7 @@ const HUGE_FROM: u64 = 16 << 20;
 const HUGE_BYTES: usize = 2 << 20;
 /// How often that is tried.
 const ALIGN_TRIES: usize = 4;
+const PAGE_BYTES: usize = 4096;
 
 /// A size in bytes, written as `512M`, `2G` or plain bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,6 +161,35 @@ fn advise(mapping: &MmapRegion, part: Range<usize>, advice: libc::c_int) {
         unsafe {
             let start = mapping.as_ptr().add(part.start);
             libc::madvise(start.cast(), part.end - part.start, advice);
+        }
+    }
+}
+
+/// Drops translations of a guest's pages.
+pub struct PageDropper(GuestMemory);
+
+impl PageDropper {
+    /// For the pages of that memory.
+    pub fn new(memory: GuestMemory) -> Self {
+        Self(memory)
+    }
+}
+
+impl AbsentPages for PageDropper {
+    /// KVM drops a page whose protection changes; the guest's next access fetches it again, with
+    /// what it held. It can be read and written throughout, as device threads may be doing.
+    fn make_absent(&self, gpa: u64) {
+        let page = GuestAddress(gpa & !(PAGE_BYTES as u64 - 1));
+        let Ok(hva) = self.0.get_host_address(page) else {
+            return;
+        };
+        let usual = libc::PROT_READ | libc::PROT_WRITE;
+        for prot in [usual | libc::PROT_EXEC, usual] {
+            // SAFETY: a whole page of the guest's memory, which stays readable and writable.
+            let done = unsafe { libc::mprotect(hva.cast(), PAGE_BYTES, prot) };
+            if done < 0 {
+                log::error!("dropping a page: {}", io::Error::last_os_error());
+            }
         }
     }
 }
@@ -295,6 +326,28 @@ mod tests {
             create(too_much),
             Err(MemoryError::MoreThanHost { .. })
         ));
+    }
+
+    #[test]
+    fn a_page_made_absent_is_not_resident_and_keeps_its_contents() {
+        use vm_memory::Bytes;
+        let memory = create(MemorySize(16 << 20)).unwrap();
+        let at = GuestAddress(0x12_3000);
+        memory.write_slice(&[0x5a; 4096], at).unwrap();
+        let hva = memory.get_host_address(at).unwrap();
+        let is_mapped = || {
+            let mut entry = [0; 8];
+            let offset = hva.addr() as u64 / 4096 * 8;
+            let map = File::open("/proc/self/pagemap").unwrap();
+            std::os::unix::fs::FileExt::read_exact_at(&map, &mut entry, offset).unwrap();
+            u64::from_le_bytes(entry) >> 63 == 1
+        };
+        assert!(is_mapped());
+        let dropper = PageDropper::new(memory.clone());
+        dropper.make_absent(0x12_3456);
+        assert!(!is_mapped());
+        assert_eq!(memory.read_obj::<u8>(at).unwrap(), 0x5a);
+        dropper.make_absent(u64::MAX);
     }
 
     #[test]

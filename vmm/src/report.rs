@@ -27,6 +27,9 @@ pub struct Report {
     pub exits: Vec<ExitRow>,
     /// What drivers did against the specification and was ignored.
     pub refused: Vec<Refused>,
+    /// Text of the screen at the end, a string a row, if anything was written there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub screen: Option<Vec<String>>,
     /// How it ended.
     pub halt: HaltReport,
     /// Resident memory of the process beyond the guest's, at the end of the guest.
@@ -74,7 +77,7 @@ pub struct VmReport {
     /// Name of the suite.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suite: Option<String>,
-    /// `serial` or `virtio`.
+    /// `serial`, `virtio` or `vga`.
     pub console: &'static str,
     /// `pci` or `mmio`, of virtio devices.
     pub transport: &'static str,

@@ -4,8 +4,10 @@ use crate::halt::HaltReason;
 use crate::input::{InputPort, Typing};
 use crate::machine::Machine;
 use crate::memory;
+use crate::screen::{self, Show};
 use crate::signals::Signals;
 use crate::terminal::{self, EscapeCommand};
+use devices::timer::TimedDevice;
 use event_manager::{EventManager, EventOps, EventSet, Events, MutEventSubscriber, SubscriberOps};
 use std::fs::File;
 use std::io::{self, Write};
@@ -20,6 +22,8 @@ pub struct Watch {
     pub input: Option<(File, InputPort)>,
     /// Whether `Ctrl-A` is Hostel's.
     pub escape: bool,
+    /// Shows the guest's screen.
+    pub screen: Option<Show>,
     /// Ends the guest after this time.
     pub timeout: Option<Duration>,
     /// Readable when a signal came; see [`crate::signals`].
@@ -40,14 +44,21 @@ pub fn supervise(machine: &Machine, watch: Watch) -> io::Result<HaltReason> {
         Some((source, port)) => Some(Typing::new(source, port, watch.escape)?),
         None => None,
     };
+    let frames = match &watch.screen {
+        Some(_) => Some(frame_timer()?),
+        None => None,
+    };
     let desk = Arc::new(Mutex::new(Desk {
+        screen: watch.screen,
+        frames,
+        timers: machine.pc.timers.clone(),
         halt_evt: machine.shared().halt_evt.try_clone()?,
         timer,
         signals: watch.signals,
         typing,
+        paused: false,
         noticed: None,
     }));
-    let mut paused = false;
     let failed = |error| io::Error::other(format!("event loop: {error}"));
     let mut events = EventManager::new().map_err(failed)?;
     events.add_subscriber(desk.clone());
@@ -62,40 +73,30 @@ pub fn supervise(machine: &Machine, watch: Watch) -> io::Result<HaltReason> {
             Err(event_manager::Error::Epoll(error)) if error.errno() == libc::EINTR => {}
             Err(error) => return Err(failed(error)),
         }
-        let noticed = desk
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .noticed
-            .take();
-        match noticed {
-            None => {}
-            Some(Noticed::Ended(reason)) => return Ok(reason),
+        let mut desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let reason = match desk.noticed.take() {
+            None => continue,
+            Some(Noticed::Ended(reason)) => Some(reason),
             Some(Noticed::EndedByGuest) => {
                 let reason = machine.shared().halt.get().cloned();
-                return Ok(reason.expect("the event follows the reason"));
+                Some(reason.expect("the event follows the reason"))
             }
-            Some(Noticed::Command(command)) => match command {
-                EscapeCommand::Quit => return Ok(HaltReason::Quit),
-                EscapeCommand::Help => say(terminal::HELP),
-                EscapeCommand::Pause if paused => {
-                    machine.resume();
-                    paused = false;
-                    say("\n[goes on]\n");
-                }
-                EscapeCommand::Pause => {
-                    machine.pause();
-                    paused = true;
-                    say("\n[paused: Ctrl-A p lets it go on]\n");
-                }
-            },
+            Some(Noticed::Command(command)) => desk.obey(command, machine),
+        };
+        if let Some(reason) = reason {
+            if let Some(screen) = desk.screen.take() {
+                screen.finish();
+            }
+            return Ok(reason);
         }
     }
 }
 
-/// Tells the user something that is not the guest's.
-fn say(text: &str) {
-    // Nobody is there to be told that nobody is there.
-    let _ = io::stderr().write_all(text.as_bytes());
+/// Expires frame by frame.
+fn frame_timer() -> io::Result<TimerFd> {
+    let mut timer = TimerFd::new()?;
+    timer.reset(screen::FRAME, Some(screen::FRAME))?;
+    Ok(timer)
 }
 
 /// What the event loop has to act on.
@@ -111,12 +112,74 @@ struct Desk {
     timer: TimerFd,
     signals: Option<Signals>,
     typing: Option<Typing>,
+    screen: Option<Show>,
+    frames: Option<TimerFd>,
+    timers: Vec<Arc<Mutex<dyn TimedDevice>>>,
+    paused: bool,
     noticed: Option<Noticed>,
 }
 
 const HALT: u32 = 0;
 const TIMER: u32 = 1;
 const SIGNAL: u32 = 2;
+const FRAME: u32 = 3;
+/// The first device's timer; those of the others follow.
+const DEVICE: u32 = 32;
+
+impl Desk {
+    /// Does what the user asked for; that may end the guest.
+    fn obey(&mut self, command: EscapeCommand, machine: &Machine) -> Option<HaltReason> {
+        match command {
+            EscapeCommand::Quit => return Some(HaltReason::Quit),
+            EscapeCommand::Help => self.say(terminal::HELP),
+            EscapeCommand::PowerButton => {
+                machine.press_power_button();
+                self.say("\n[power button pressed]\n");
+            }
+            EscapeCommand::Pause if self.paused => {
+                machine.resume();
+                self.paused = false;
+                self.say("\n[goes on]\n");
+            }
+            EscapeCommand::Pause => {
+                machine.pause();
+                self.paused = true;
+                self.say("\n[paused: Ctrl-A p lets it go on]\n");
+            }
+        }
+        None
+    }
+
+    /// Tells the user something that is not the guest's.
+    fn say(&mut self, text: &str) {
+        match &mut self.screen {
+            Some(screen) => screen.say(text),
+            // Nobody is there to be told that nobody is there.
+            None => drop(io::stderr().write_all(text.as_bytes())),
+        }
+    }
+
+    /// While the guest is paused its screen stays, with what was said about that.
+    fn show_frame(&mut self) {
+        if let Some(frames) = &mut self.frames {
+            let _ = frames.wait();
+        }
+        if let Some(screen) = self.screen.as_mut().filter(|_| !self.paused) {
+            screen.refresh();
+        }
+    }
+
+    /// The timer of a device has expired.
+    fn call_device(&self, data: u32) {
+        let index = data
+            .checked_sub(DEVICE)
+            .and_then(|at| usize::try_from(at).ok());
+        if let Some(device) = index.and_then(|at| self.timers.get(at)) {
+            let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
+            device.timer_expired();
+        }
+    }
+}
 
 impl MutEventSubscriber for Desk {
     fn init(&mut self, ops: &mut EventOps<'_>) {
@@ -126,7 +189,14 @@ impl MutEventSubscriber for Desk {
             .signals
             .as_ref()
             .map(|s| Events::with_data(s, SIGNAL, EventSet::IN));
-        for event in [Some(halt), Some(timer), signals].into_iter().flatten() {
+        let frames = self.frames.as_ref();
+        let frames = frames.map(|timer| Events::with_data(timer, FRAME, EventSet::IN));
+        let devices = (DEVICE..).zip(&self.timers).map(|(data, device)| {
+            let device = device.lock().unwrap_or_else(PoisonError::into_inner);
+            Events::with_data_raw(device.timer_fd(), data, EventSet::IN)
+        });
+        let own = [Some(halt), Some(timer), frames, signals];
+        for event in own.into_iter().flatten().chain(devices) {
             ops.add(event).expect("a fresh event can be watched");
         }
         if let Some(typing) = &mut self.typing {
@@ -141,6 +211,14 @@ impl MutEventSubscriber for Desk {
             SIGNAL => {
                 let number = self.signals.as_mut().and_then(Signals::read);
                 number.map(|number| Noticed::Ended(HaltReason::Signal(number)))
+            }
+            FRAME => {
+                self.show_frame();
+                None
+            }
+            data @ DEVICE.. => {
+                self.call_device(data);
+                None
             }
             data => {
                 let command = self

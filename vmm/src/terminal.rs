@@ -1,12 +1,13 @@
 //! The user's terminal: raw while the guest has it, as it was on every way out.
 //!
 //! [`RawMode`] restores on drop; a panic hook and [`restore`] cover the ways that do not unwind.
-//! [`Escape`] finds `Ctrl-A` commands in what is typed.
-#![expect(unsafe_code, reason = "tcgetattr and tcsetattr")]
+//! [`AlternateScreen`] is what a guest's screen is drawn on, left in the same ways. [`Escape`] finds `Ctrl-A` commands in what is typed.
+#![expect(unsafe_code, reason = "tcgetattr, tcsetattr and TIOCGWINSZ")]
 
-use std::io;
+use std::io::{self, Write};
 use std::mem::MaybeUninit;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once};
 
 /// What the terminal was before; `None` when it is not raw.
 static SAVED: Mutex<Option<libc::termios>> = Mutex::new(None);
@@ -41,11 +42,7 @@ impl RawMode {
         if let Ok(mut slot) = SAVED.lock() {
             *slot = Some(saved);
         }
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            restore();
-            hook(info);
-        }));
+        restore_on_panic();
         set(&raw)?;
         Ok(Some(Self(())))
     }
@@ -57,8 +54,75 @@ impl Drop for RawMode {
     }
 }
 
-/// Puts the terminal back, if it is raw.
+fn restore_on_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            restore();
+            hook(info);
+        }));
+    });
+}
+
+/// Whether the alternate screen is shown.
+static ALTERNATE: AtomicBool = AtomicBool::new(false);
+/// The alternate screen, cleared, where long lines are cut.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[?7l";
+/// The usual screen, as it was, with its colours, line wrap and cursor.
+const LEAVE: &[u8] = b"\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
+
+/// The terminal's alternate screen is shown on standard output while this lives.
+pub struct AlternateScreen(());
+
+impl AlternateScreen {
+    /// Shows it, or gives nothing if standard output is no terminal.
+    pub fn enter() -> io::Result<Option<Self>> {
+        if !is_terminal(libc::STDOUT_FILENO) {
+            return Ok(None);
+        }
+        restore_on_panic();
+        ALTERNATE.store(true, Ordering::SeqCst);
+        write_out(ENTER)?;
+        Ok(Some(Self(())))
+    }
+}
+
+impl Drop for AlternateScreen {
+    fn drop(&mut self) {
+        leave_alternate_screen();
+    }
+}
+
+fn leave_alternate_screen() {
+    // Nobody is there to be told that nobody is there.
+    if ALTERNATE.swap(false, Ordering::SeqCst) {
+        let _ = write_out(LEAVE);
+    }
+}
+
+fn write_out(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// Columns and rows of the terminal on standard output, if it knows.
+pub fn size() -> Option<(usize, usize)> {
+    let mut size = MaybeUninit::<libc::winsize>::zeroed();
+    // SAFETY: the pointer is good for one winsize.
+    if unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, size.as_mut_ptr()) } < 0 {
+        return None;
+    }
+    // SAFETY: zeroes are a good winsize, and the call has filled it.
+    let size = unsafe { size.assume_init() };
+    let known = size.ws_col > 0 && size.ws_row > 0;
+    known.then(|| (size.ws_col.into(), size.ws_row.into()))
+}
+
+/// Puts the terminal back, if it is raw or shows the alternate screen.
 pub fn restore() {
+    leave_alternate_screen();
     // A thread that panics while it holds the lock has not changed the terminal yet.
     if let Ok(mut saved) = SAVED.try_lock()
         && let Some(termios) = saved.take()
@@ -83,6 +147,7 @@ const PREFIX: u8 = 0x01;
 pub const HELP: &str = "\n\
     Ctrl-A x  ends the virtual machine\n\
     Ctrl-A p  pauses it, or lets it go on\n\
+    Ctrl-A s  presses its power button\n\
     Ctrl-A h  shows this help\n\
     Ctrl-A Ctrl-A  sends Ctrl-A to the guest\n";
 
@@ -93,6 +158,8 @@ pub enum EscapeCommand {
     Quit,
     /// `Ctrl-A p`
     Pause,
+    /// `Ctrl-A s`
+    PowerButton,
     /// `Ctrl-A h`
     Help,
 }
@@ -112,6 +179,7 @@ impl Escape {
                 (false, PREFIX) => self.after_prefix = true,
                 (true, b'x' | b'X') => return Some(EscapeCommand::Quit),
                 (true, b'p' | b'P') => return Some(EscapeCommand::Pause),
+                (true, b's' | b'S') => return Some(EscapeCommand::PowerButton),
                 (true, b'h' | b'H' | b'?') => return Some(EscapeCommand::Help),
                 (true, PREFIX) | (false, _) => guest.push(byte),
                 // Not a command: the guest gets both.
@@ -140,6 +208,7 @@ mod tests {
             feed(&[b"ls\r", b"\x01", b"x"]),
             (b"ls\r".to_vec(), Some(EscapeCommand::Quit))
         );
+        assert_eq!(feed(&[b"\x01s"]).1, Some(EscapeCommand::PowerButton));
         assert_eq!(feed(&[b"\x01h"]).1, Some(EscapeCommand::Help));
         assert_eq!(feed(&[b"a\x01\x01b\x01z"]), (b"a\x01b\x01z".to_vec(), None));
     }

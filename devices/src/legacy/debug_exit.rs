@@ -1,5 +1,6 @@
-//! [`DebugExit`] and [`MarkPort`]: Hostel's own ports, one byte each, write-only (they read as
-//! ones) and without state.
+//! Ports by which a guest ends or says something, one byte each, write-only (they read as ones) and
+//! without state: [`DebugExit`] and [`MarkPort`] are Hostel's own, [`TestExit`] is for kernels that
+//! were written for QEMU's isa-debug-exit.
 
 use crate::bus::{PioDevice, Width};
 use crate::power::{PowerEvent, PowerSwitch};
@@ -24,6 +25,29 @@ impl PioDevice for DebugExit {
     fn pio_write(&mut self, _offset: u16, _width: Width, value: u32) {
         let [byte, ..] = value.to_le_bytes();
         self.power.press(PowerEvent::DebugExit(byte));
+    }
+}
+
+/// A value written ends the VM; of wider ones the low byte counts, as it does in an exit status.
+pub struct TestExit {
+    power: PowerSwitch,
+}
+
+impl TestExit {
+    /// A port that presses `power`.
+    pub fn new(power: PowerSwitch) -> Self {
+        Self { power }
+    }
+}
+
+impl PioDevice for TestExit {
+    fn pio_read(&mut self, _offset: u16, _width: Width) -> u32 {
+        0xff
+    }
+
+    fn pio_write(&mut self, _offset: u16, _width: Width, value: u32) {
+        let [byte, ..] = value.to_le_bytes();
+        self.power.press(PowerEvent::TestExit(byte));
     }
 }
 

@@ -1,7 +1,9 @@
 //! Linux's 64-bit protocol: zero page and identity-mapped first GiB (Linux boot.rst, 64-bit).
 
+use super::platform::Keyboard;
 use super::{BootError, Handover, layout, memory_map};
 use crate::memory::GuestMemory;
+use crate::screen;
 use linux_loader::configurator::linux::LinuxBootConfigurator;
 use linux_loader::configurator::{BootConfigurator, BootParams};
 use linux_loader::loader::bootparam::{boot_e820_entry, boot_params};
@@ -34,6 +36,9 @@ pub(super) fn write(
         params.hdr.ramdisk_image = initrd.start as u32;
         params.hdr.ramdisk_size = (initrd.end - initrd.start) as u32;
     }
+    if handover.platform.keyboard == Keyboard::Present {
+        describe_screen(&mut params);
+    }
     params.acpi_rsdp_addr = rsdp.unwrap_or(0);
     let map = memory_map(memory, handover.platform);
     for (entry, (addr, size, kind)) in params.e820_table.iter_mut().zip(&map) {
@@ -48,6 +53,18 @@ pub(super) fn write(
     LinuxBootConfigurator::write_bootparams(&params, memory)
         .expect("boot structures lie in the first MiB, which every guest has");
     write_page_tables(memory)
+}
+
+/// The text screen, which Linux takes for a console only if it is told of it.
+fn describe_screen(params: &mut boot_params) {
+    const MODE_3: u8 = 3;
+    const FONT_ROWS: u16 = 16;
+    let screen = &mut params.screen_info;
+    screen.orig_video_isVGA = 1;
+    screen.orig_video_mode = MODE_3;
+    screen.orig_video_cols = screen::COLUMNS as u8;
+    screen.orig_video_lines = screen::ROWS as u8;
+    screen.orig_video_points = FONT_ROWS;
 }
 
 fn write_page_tables(memory: &GuestMemory) -> Result<(), BootError> {

@@ -10,7 +10,8 @@ mod wishes;
 
 pub use wishes::{ConsoleDevice, Kernel, RunError, Wishes};
 
-use crate::device_manager::Backends;
+use crate::boot::platform::Keyboard;
+use crate::device_manager::{Backends, PcBackends};
 use crate::doctor::Probe;
 use crate::guest;
 use crate::halt::{HaltReason, status};
@@ -19,6 +20,7 @@ use crate::kvm::Kvm;
 use crate::machine::{Config, Machine, Timeline};
 use crate::memory;
 use crate::report::{HaltReport, HostReport, Report, VmReport};
+use crate::screen::{Show, Snapshot};
 use crate::signals::Signals;
 use crate::suite::{CheckResult, ExitCounters, GuestPanic, SuiteLog};
 use crate::supervisor::{Watch, supervise};
@@ -26,7 +28,7 @@ use crate::terminal::RawMode;
 use crate::{symbols, table};
 use abi::port::Exit;
 use abi::record::Outcome;
-use outlet::{on_mark, sink};
+use outlet::{Tail, com2, on_mark, sink};
 use prepare::prepare;
 use std::fs::File;
 use std::io::{self, Write};
@@ -42,10 +44,20 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
     let prepared = prepare(wishes)?;
     let timeline = Arc::new(Timeline::new(start));
     let (log, counters) = (prepared.log, prepared.counters);
+    let tail = Tail::default();
     let backends = Backends {
-        serial: sink(wishes, &log),
-        console: sink(wishes, &log),
-        on_mark: on_mark(timeline.clone()),
+        pc: PcBackends {
+            serial: sink(wishes, &log, &tail),
+            com2: com2(prepared.com2),
+            on_mark: on_mark(timeline.clone()),
+            keyboard: match wishes.console {
+                ConsoleDevice::Vga => Keyboard::Present,
+                ConsoleDevice::Serial | ConsoleDevice::Virtio => Keyboard::Absent,
+            },
+            debug_exit: wishes.debug_exit,
+            test_device: wishes.test_device,
+        },
+        console: sink(wishes, &log, &tail),
         disks: prepared.disks,
     };
     let config = Config {
@@ -65,6 +77,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
         None => 0,
     };
     machine.stop();
+    tail.show();
     let (checks, panic) = log.lock().unwrap_or_else(PoisonError::into_inner).finish();
     let status = final_status(&halt, &checks);
     show(wishes, &machine, &checks, panic.as_ref());
@@ -94,8 +107,9 @@ fn boot_and_watch(
         .try_clone_to_owned()
         .map_err(RunError::Host)?;
     let port = match wishes.console {
-        ConsoleDevice::Serial => InputPort::Serial(machine.serial.clone()),
+        ConsoleDevice::Serial => InputPort::Serial(machine.pc.serial.clone()),
         ConsoleDevice::Virtio => InputPort::Virtio(machine.console_input.clone()),
+        ConsoleDevice::Vga => InputPort::Keyboard(machine.pc.keyboard.clone()),
     };
     let interactive = !matches!(wishes.kernel, Kernel::BuiltIn { suite: Some(_) });
     let raw = if interactive {
@@ -103,9 +117,17 @@ fn boot_and_watch(
     } else {
         None
     };
+    let screen = match wishes.console {
+        ConsoleDevice::Vga => {
+            let show = Show::new(machine.memory().clone(), machine.pc.vga.clone());
+            Some(show.map_err(RunError::Host)?)
+        }
+        ConsoleDevice::Serial | ConsoleDevice::Virtio => None,
+    };
     let watch = Watch {
         input: interactive.then(|| (File::from(stdin), port)),
         escape: raw.is_some(),
+        screen,
         timeout: wishes.timeout,
         signals: Some(signals),
     };
@@ -192,7 +214,17 @@ fn report(
         checks,
         exits: machine.exits(),
         refused: machine.refused(),
+        screen: screen_text(wishes, machine),
         halt: HaltReport::new(halt, status),
         vmm_overhead_bytes,
     }
+}
+
+/// What a guest of the user's has left on its screen.
+fn screen_text(wishes: &Wishes, machine: &Machine) -> Option<Vec<String>> {
+    if matches!(wishes.kernel, Kernel::BuiltIn { .. }) {
+        return None;
+    }
+    let snapshot = Snapshot::take(machine.memory(), &machine.pc.vga);
+    (!snapshot.is_untouched()).then(|| snapshot.text())
 }

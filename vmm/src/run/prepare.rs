@@ -1,7 +1,7 @@
 //! Everything that can be found wrong before the guest starts, is found here.
 
 use super::SharedLog;
-use super::wishes::{Kernel, RunError, Wishes};
+use super::wishes::{ConsoleDevice, Kernel, RunError, Wishes};
 use crate::guest;
 use crate::machine::Image;
 use crate::progress::Screen;
@@ -19,18 +19,21 @@ pub(super) struct Prepared {
     pub(super) cmdline: String,
     pub(super) disks: Vec<DiskFile>,
     pub(super) report: Option<File>,
+    pub(super) com2: Option<File>,
     pub(super) log: SharedLog,
     pub(super) counters: ExitCounters,
 }
 
 /// Opens the files and makes the disks.
 pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
-    let report = match &wishes.report {
-        Some(path) => {
-            Some(File::create(path).map_err(open_error("the report cannot be written to", path))?)
-        }
-        None => None,
-    };
+    if wishes.console == ConsoleDevice::Vga && matches!(wishes.kernel, Kernel::BuiltIn { .. }) {
+        return Err(RunError::NoScreen);
+    }
+    let report = create("the report cannot be written to", wishes.report.as_deref())?;
+    let com2 = create(
+        "the output of COM2 cannot be written to",
+        wishes.com2.as_deref(),
+    )?;
     let mut disks = Vec::new();
     let (kernel, initrd, mut cmdline, plan) = match &wishes.kernel {
         Kernel::File { kernel, initrd } => {
@@ -83,6 +86,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         cmdline,
         disks,
         report,
+        com2,
         log,
         counters,
     })
@@ -91,6 +95,14 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
 fn open_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
     let path = path.display().to_string();
     move |source| RunError::Open { what, path, source }
+}
+
+/// Makes a file that the user may have asked for.
+fn create(what: &'static str, path: Option<&Path>) -> Result<Option<File>, RunError> {
+    match path {
+        Some(path) => Ok(Some(File::create(path).map_err(open_error(what, path))?)),
+        None => Ok(None),
+    }
 }
 
 fn open(what: &'static str, path: &Path) -> Result<File, RunError> {

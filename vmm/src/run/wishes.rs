@@ -29,6 +29,12 @@ pub struct Wishes {
     pub transport: TransportKind,
     /// Whether there are ACPI tables.
     pub acpi: AcpiTables,
+    /// File for the output of COM2.
+    pub com2: Option<PathBuf>,
+    /// Port by which a test kernel ends.
+    pub debug_exit: Option<u16>,
+    /// The ports of a test device.
+    pub test_device: bool,
     /// File for the report.
     pub report: Option<PathBuf>,
     /// Whether to show exits.
@@ -60,6 +66,8 @@ pub enum ConsoleDevice {
     Serial,
     /// virtio-console.
     Virtio,
+    /// Keyboard and text screen.
+    Vga,
 }
 
 impl ConsoleDevice {
@@ -68,6 +76,7 @@ impl ConsoleDevice {
         match self {
             Self::Serial => "serial",
             Self::Virtio => "virtio",
+            Self::Vga => "vga",
         }
     }
 
@@ -76,6 +85,7 @@ impl ConsoleDevice {
         match self {
             Self::Serial => "ttyS0",
             Self::Virtio => "hvc0",
+            Self::Vga => "tty0",
         }
     }
 }
@@ -90,6 +100,9 @@ pub enum RunError {
         /// Asked for.
         name: String,
     },
+    /// The built-in guest knows no screen.
+    #[error("the built-in guest has no VGA console: choose serial or virtio, or give a KERNEL")]
+    NoScreen,
     /// A file that the user named cannot be opened.
     #[error("{what} {path}")]
     Open {
@@ -124,7 +137,8 @@ impl RunError {
     /// Exit status of the process.
     pub fn status(&self) -> u8 {
         match self {
-            Self::NoSuite { .. } | Self::Open { .. } | Self::NotAFile { .. } => status::USAGE,
+            Self::NoSuite { .. } | Self::NoScreen => status::USAGE,
+            Self::Open { .. } | Self::NotAFile { .. } => status::USAGE,
             Self::Disk(_) => status::USAGE,
             Self::Machine(error) => error.status(),
             Self::Host(_) => status::HOST,

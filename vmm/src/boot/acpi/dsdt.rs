@@ -2,14 +2,14 @@
 
 use super::super::layout;
 use super::super::platform::{Keyboard, Platform};
-use super::{OEM, OEM_REVISION, OEM_TABLE, acpi_pm};
+use super::{OEM, OEM_REVISION, OEM_TABLE};
 use acpi_tables::Aml;
 use acpi_tables::aml::{
     AddressSpace, AddressSpaceCacheable, Device, EISAName, IO, Interrupt, Memory32Fixed, Name,
     Package, PackageBuilder, ResourceTemplate, Scope, ZERO,
 };
 use acpi_tables::sdt::Sdt;
-use devices::legacy::cmos;
+use devices::legacy::{acpi_pm, cmos};
 use devices::pci::ecam;
 
 const HEADER_BYTES: u32 = 36;

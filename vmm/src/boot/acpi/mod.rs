@@ -16,6 +16,7 @@ use acpi_tables::mcfg::MCFG;
 use acpi_tables::rsdp::Rsdp;
 use acpi_tables::sdt::Sdt;
 use acpi_tables::xsdt::XSDT;
+use devices::legacy::acpi_pm;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryError};
 
 const OEM: [u8; 6] = *b"HOSTEL";
@@ -25,10 +26,6 @@ const OEM_REVISION: u32 = 1;
 /// FADT: there are legacy devices (5.2.9.3); and an 8042, if it has a keyboard.
 const BOOT_ARCH_LEGACY: u16 = 1 << 0;
 const BOOT_ARCH_8042: u16 = 1 << 1;
-/// FADT: PM1 registers of 4 and 2 bytes, a timer of 4.
-const PM1_EVENT_BYTES: u8 = 4;
-const PM1_CONTROL_BYTES: u8 = 2;
-const PM_TIMER_BYTES: u8 = 4;
 /// FADT: latencies that say that there are no C2 and C3.
 const NO_C2: u16 = 101;
 const NO_C3: u16 = 1001;
@@ -43,15 +40,6 @@ const PCAT_COMPAT: u32 = 1;
 /// MADT: polarity active low, level-triggered (table 5.29).
 const LEVEL_LOW: u16 = 0xf;
 const ISA: u8 = 0;
-
-/// The power management block's ports (4.8.3).
-mod acpi_pm {
-    pub(super) const EVENT_PORT: u16 = 0x600;
-    pub(super) const CONTROL_PORT: u16 = 0x604;
-    pub(super) const TIMER_PORT: u16 = 0x608;
-    pub(super) const PORTS: u64 = 12;
-    pub(super) const S5_SLEEP_TYPE: u8 = 5;
-}
 
 /// Places tables one behind the other.
 struct Writer<'a> {
@@ -119,9 +107,9 @@ fn fadt(platform: &Platform, dsdt: u64, facs: u64) -> FADTBuilder {
     fadt.pm1a_evt_blk = u32::from(acpi_pm::EVENT_PORT).into();
     fadt.pm1a_cnt_blk = u32::from(acpi_pm::CONTROL_PORT).into();
     fadt.pm_tmr_blk = u32::from(acpi_pm::TIMER_PORT).into();
-    fadt.pm1_evt_len = PM1_EVENT_BYTES;
-    fadt.pm1_cnt_len = PM1_CONTROL_BYTES;
-    fadt.pm_tmr_len = PM_TIMER_BYTES;
+    fadt.pm1_evt_len = acpi_pm::EVENT_BYTES;
+    fadt.pm1_cnt_len = acpi_pm::CONTROL_BYTES;
+    fadt.pm_tmr_len = acpi_pm::TIMER_BYTES;
     fadt.x_pm1a_evt_blk = ports(acpi_pm::EVENT_PORT, 32);
     fadt.x_pm1a_cnt_blk = ports(acpi_pm::CONTROL_PORT, 16);
     fadt.x_pm_tmr_blk = ports(acpi_pm::TIMER_PORT, 32);

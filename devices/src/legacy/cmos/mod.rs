@@ -1,11 +1,24 @@
 //! [`Cmos`]: the MC146818 real-time clock and its battery-backed memory.
 //!
 //! The clock shows the host's time in UTC, in BCD and 24 hours, and cannot be set: writes to it
-//! are swallowed. It has no interrupt. The memory holds, as a PC's firmware leaves them there,
-//! the sizes of memory; the rest is plain.
+//! are swallowed. It interrupts periodically, at each second and at an alarm ([`events`]); the
+//! timer runs only while one of these is enabled and the last has been acknowledged. The memory
+//! holds, as a PC's firmware leaves them there, the equipment and the sizes of memory; the rest is
+//! plain.
+
+mod calendar;
+mod events;
 
 use crate::bus::{PioDevice, Width};
+use crate::irq::IrqLine;
+use crate::timer::TimedDevice;
+use calendar::{Calendar, to_bcd};
+use events::Rules;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use vm_superio::Trigger;
+use vmm_sys_util::timerfd::TimerFd;
 
 /// Number of ports: index and data.
 pub const PORTS: u64 = 2;
@@ -17,8 +30,11 @@ const RAM_BYTES: usize = 128;
 const INDEX_MASK: u8 = 0x7f;
 
 const SECONDS: u8 = 0x00;
+const SECONDS_ALARM: u8 = 0x01;
 const MINUTES: u8 = 0x02;
+const MINUTES_ALARM: u8 = 0x03;
 const HOURS: u8 = 0x04;
+const HOURS_ALARM: u8 = 0x05;
 const DAY_OF_WEEK: u8 = 0x06;
 const DAY: u8 = 0x07;
 const MONTH: u8 = 0x08;
@@ -27,6 +43,8 @@ const STATUS_A: u8 = 0x0a;
 const STATUS_B: u8 = 0x0b;
 const STATUS_C: u8 = 0x0c;
 const STATUS_D: u8 = 0x0d;
+/// Bit 1: a floating-point unit; the others: no floppy drive, no mouse, a VGA.
+const EQUIPMENT: u8 = 0x14;
 const CENTURY: u8 = 0x32;
 
 /// Time base 32.768 kHz, periodic rate 1024 Hz: what firmware sets.
@@ -36,9 +54,11 @@ const A_UPDATE_IN_PROGRESS: u8 = 1 << 7;
 const UPDATE_NS: u32 = 244_000;
 /// 24 hours; bit 2 clear for BCD. Neither can be changed.
 const B_24_HOURS: u8 = 1 << 1;
-/// Set, and interrupt enables: kept but without effect.
-const B_WRITABLE: u8 = 0b1111_0000;
+/// Set, interrupt enables, and the square wave, which is kept but without effect.
+const B_WRITABLE: u8 = 0b1111_1000;
+const C_INTERRUPT: u8 = 1 << 7;
 const D_VALID: u8 = 1 << 7;
+const EQUIPMENT_FPU: u8 = 1 << 1;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -49,8 +69,10 @@ const CHUNK: u64 = 64 * KIB;
 pub struct CmosState {
     /// Register that the data port stands for.
     pub index: u8,
-    /// Contents, clock registers included (which are not used).
+    /// Contents, clock registers included (of which only the alarm's are used).
     pub ram: [u8; RAM_BYTES],
+    /// Register C: what has happened since it was read, and whether that interrupted.
+    pub flags: u8,
 }
 
 /// Tells the time; the host's clock, but in tests.
@@ -58,24 +80,47 @@ type Clock = Box<dyn Fn() -> SystemTime + Send>;
 
 /// The clock and its memory.
 pub struct Cmos {
+    // Wiring.
     clock: Clock,
+    line: IrqLine,
+    timer: TimerFd,
+    // Book-keeping: the flags are up to date to this moment, since 1970.
+    seen: Duration,
     state: CmosState,
 }
 
 impl Cmos {
-    /// A clock on the host's time, for a guest with memory of `low_bytes` below 4 GiB and
-    /// `high_bytes` above.
-    pub fn new(low_bytes: u64, high_bytes: u64) -> Self {
-        Self::with_clock(low_bytes, high_bytes, Box::new(SystemTime::now))
+    /// A clock on the host's time that interrupts by `line`, for a guest with memory of
+    /// `low_bytes` below 4 GiB and `high_bytes` above.
+    pub fn new(line: IrqLine, low_bytes: u64, high_bytes: u64) -> io::Result<Self> {
+        Self::with_clock(line, low_bytes, high_bytes, Box::new(SystemTime::now))
     }
 
     /// Like [`Self::new`] with another clock.
-    pub fn with_clock(low_bytes: u64, high_bytes: u64, clock: Clock) -> Self {
+    pub fn with_clock(
+        line: IrqLine,
+        low_bytes: u64,
+        high_bytes: u64,
+        clock: Clock,
+    ) -> io::Result<Self> {
         let mut ram = [0; RAM_BYTES];
         ram[usize::from(STATUS_A)] = A_DEFAULT;
+        ram[usize::from(EQUIPMENT)] = EQUIPMENT_FPU;
         store_memory_sizes(&mut ram, low_bytes, high_bytes);
-        let state = CmosState { index: 0, ram };
-        Self { clock, state }
+        store_checksum(&mut ram);
+        let mut this = Self {
+            clock,
+            line,
+            timer: TimerFd::new()?,
+            seen: Duration::ZERO,
+            state: CmosState {
+                index: 0,
+                ram,
+                flags: 0,
+            },
+        };
+        this.seen = this.now();
+        Ok(this)
     }
 
     /// Index and memory.
@@ -87,6 +132,8 @@ impl Cmos {
     pub fn restore(&mut self, state: &CmosState) {
         self.state = state.clone();
         self.state.index &= INDEX_MASK;
+        self.seen = self.now();
+        self.set_timer();
     }
 
     fn now(&self) -> Duration {
@@ -110,18 +157,76 @@ impl Cmos {
                 *self.ram(STATUS_A) | if updating { A_UPDATE_IN_PROGRESS } else { 0 }
             }
             STATUS_B => *self.ram(STATUS_B) & B_WRITABLE | B_24_HOURS,
-            STATUS_C => 0,
+            STATUS_C => {
+                self.catch_up();
+                let flags = std::mem::take(&mut self.state.flags);
+                self.set_timer();
+                flags
+            }
             STATUS_D => D_VALID,
             _ => *self.ram(index),
         }
     }
 
     fn write(&mut self, value: u8) {
+        // What has happened so far, happened under the old rules.
+        self.catch_up();
         let index = self.state.index;
         *self.ram(index) = match index {
             STATUS_A => value & !A_UPDATE_IN_PROGRESS,
             _ => value,
         };
+        if matches!(index, STATUS_A | STATUS_B) {
+            self.interrupt();
+            self.set_timer();
+        }
+    }
+
+    /// Notes what has happened since the last time, and interrupts for it.
+    fn catch_up(&mut self) {
+        let now = self.now();
+        self.state.flags |= Rules::of(&self.state.ram).events(self.seen, now);
+        self.seen = now;
+        self.interrupt();
+    }
+
+    /// Interrupts if something enabled has happened, once until register C is read.
+    fn interrupt(&mut self) {
+        let enabled = Rules::of(&self.state.ram).enabled();
+        if self.state.flags & C_INTERRUPT != 0 || self.state.flags & enabled == 0 {
+            return;
+        }
+        self.state.flags |= C_INTERRUPT;
+        if let Err(error) = self.line.trigger() {
+            log::error!("clock interrupt: {error}");
+        }
+    }
+
+    /// The timer runs if something that is to interrupt will happen.
+    fn set_timer(&mut self) {
+        let next = match self.state.flags & C_INTERRUPT {
+            0 => Rules::of(&self.state.ram).next(self.now()),
+            _ => None,
+        };
+        let set = match next {
+            Some(wait) => self.timer.reset(wait, None),
+            None => self.timer.clear(),
+        };
+        if let Err(error) = set {
+            log::error!("clock timer: {error}");
+        }
+    }
+}
+
+impl TimedDevice for Cmos {
+    fn timer_fd(&self) -> RawFd {
+        self.timer.as_raw_fd()
+    }
+
+    fn timer_expired(&mut self) {
+        self.catch_up();
+        // Arms it anew, by which it is no longer expired.
+        self.set_timer();
     }
 }
 
@@ -163,62 +268,11 @@ fn store_memory_sizes(ram: &mut [u8; RAM_BYTES], low_bytes: u64, high_bytes: u64
     }
 }
 
-/// Two decimal digits; `value` is below 100.
-fn to_bcd(value: u64) -> u8 {
-    let digits = ((value / 10 % 10) << 4) | (value % 10);
-    digits.to_le_bytes()[0]
+/// The sum that firmware holds against the bytes of its set-up.
+fn store_checksum(ram: &mut [u8; RAM_BYTES]) {
+    let sum: u16 = ram[0x10..0x2e].iter().copied().map(u16::from).sum();
+    ram[0x2e..0x30].copy_from_slice(&sum.to_be_bytes());
 }
 
-/// A moment of the proleptic Gregorian calendar, UTC.
-struct Calendar {
-    second_of_day: u64,
-    /// 1 is Sunday, as the chip counts.
-    day_of_week: u64,
-    day: u64,
-    month: u64,
-    year: u64,
-}
-
-impl Calendar {
-    /// `unix_s` in seconds since 1970.
-    fn at(unix_s: u64) -> Self {
-        const DAY_S: u64 = 24 * 60 * 60;
-        const DAYS_OF_400_YEARS: u64 = 146_097;
-        const DAYS_OF_100_YEARS: u64 = 36_524;
-        const DAYS_OF_4_YEARS: u64 = 1_461;
-        // Counted from 1 March of the year 0, so that a leap day is the last of its year and
-        // its cycle of 400 years. 1 January 1970 is day 719,468 from there, a Thursday.
-        let days = unix_s / DAY_S + 719_468;
-        let (cycles, day_of_cycle) = (days / DAYS_OF_400_YEARS, days % DAYS_OF_400_YEARS);
-        let leap_days_skipped = day_of_cycle / (DAYS_OF_4_YEARS - 1)
-            - day_of_cycle / DAYS_OF_100_YEARS
-            + day_of_cycle / (DAYS_OF_400_YEARS - 1);
-        let year_of_cycle = (day_of_cycle - leap_days_skipped) / 365;
-        let day_of_year =
-            day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
-        // Five months from March, and again from August, have 153 days.
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let month = (month_from_march + 2) % 12 + 1;
-        Self {
-            second_of_day: unix_s % DAY_S,
-            day_of_week: (unix_s / DAY_S + 4) % 7 + 1,
-            day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
-            month,
-            year: 400 * cycles + year_of_cycle + u64::from(month <= 2),
-        }
-    }
-
-    /// What the chip has in register `index`, before it is made BCD.
-    fn register(&self, index: u8) -> u64 {
-        match index {
-            SECONDS => self.second_of_day % 60,
-            MINUTES => self.second_of_day / 60 % 60,
-            HOURS => self.second_of_day / 3600,
-            DAY_OF_WEEK => self.day_of_week,
-            DAY => self.day,
-            MONTH => self.month,
-            YEAR => self.year % 100,
-            _ => self.year / 100,
-        }
-    }
-}
+#[cfg(test)]
+mod tests;
