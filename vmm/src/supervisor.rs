@@ -44,10 +44,10 @@ pub fn supervise(machine: &Machine, watch: Watch) -> io::Result<HaltReason> {
         Some((source, port)) => Some(Typing::new(source, port, watch.escape)?),
         None => None,
     };
-    let mut frames = TimerFd::new()?;
-    if watch.screen.is_some() {
-        frames.reset(screen::FRAME, Some(screen::FRAME))?;
-    }
+    let frames = match &watch.screen {
+        Some(_) => Some(frame_timer()?),
+        None => None,
+    };
     let desk = Arc::new(Mutex::new(Desk {
         screen: watch.screen,
         frames,
@@ -92,6 +92,13 @@ pub fn supervise(machine: &Machine, watch: Watch) -> io::Result<HaltReason> {
     }
 }
 
+/// Expires frame by frame.
+fn frame_timer() -> io::Result<TimerFd> {
+    let mut timer = TimerFd::new()?;
+    timer.reset(screen::FRAME, Some(screen::FRAME))?;
+    Ok(timer)
+}
+
 /// What the event loop has to act on.
 enum Noticed {
     EndedByGuest,
@@ -106,7 +113,7 @@ struct Desk {
     signals: Option<Signals>,
     typing: Option<Typing>,
     screen: Option<Show>,
-    frames: TimerFd,
+    frames: Option<TimerFd>,
     timers: Vec<Arc<Mutex<dyn TimedDevice>>>,
     paused: bool,
     noticed: Option<Noticed>,
@@ -154,7 +161,9 @@ impl Desk {
 
     /// While the guest is paused its screen stays, with what was said about that.
     fn show_frame(&mut self) {
-        let _ = self.frames.wait();
+        if let Some(frames) = &mut self.frames {
+            let _ = frames.wait();
+        }
         if let Some(screen) = self.screen.as_mut().filter(|_| !self.paused) {
             screen.refresh();
         }
@@ -180,12 +189,13 @@ impl MutEventSubscriber for Desk {
             .signals
             .as_ref()
             .map(|s| Events::with_data(s, SIGNAL, EventSet::IN));
-        let frames = Events::with_data(&self.frames, FRAME, EventSet::IN);
+        let frames = self.frames.as_ref();
+        let frames = frames.map(|timer| Events::with_data(timer, FRAME, EventSet::IN));
         let devices = (DEVICE..).zip(&self.timers).map(|(data, device)| {
             let device = device.lock().unwrap_or_else(PoisonError::into_inner);
             Events::with_data_raw(device.timer_fd(), data, EventSet::IN)
         });
-        let own = [Some(halt), Some(timer), Some(frames), signals];
+        let own = [Some(halt), Some(timer), frames, signals];
         for event in own.into_iter().flatten().chain(devices) {
             ops.add(event).expect("a fresh event can be watched");
         }

@@ -14,16 +14,24 @@
 
 mod keyboard;
 mod keys;
+mod spec;
 mod typist;
 
 pub use keyboard::KeyboardState;
 pub use keys::KeyEvent;
+pub use spec::{I8042State, Origin, OutputByte};
 
 use crate::bus::{PioDevice, Width};
 use crate::irq::IrqLine;
 use crate::power::{PowerEvent, PowerSwitch};
 use crate::timer::TimedDevice;
 use keyboard::{BREAK, Keyboard};
+use spec::{
+    AUX_LINE_BAD, CONFIG_DEFAULT, CONFIG_INTERRUPT, CONFIG_KEYBOARD_OFF, CONFIG_MOUSE_OFF,
+    CONFIG_TRANSLATE, INPUT_PORT, KEYBOARD_LINE_OK, NOT_IN_RESET, OUTPUT_PORT, RESEND,
+    SELF_TEST_OK, STATUS_LAST_WAS_COMMAND, STATUS_NOT_LOCKED, STATUS_OUTPUT_FULL,
+    STATUS_SELF_TEST_PASSED,
+};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
@@ -39,70 +47,6 @@ pub const COMMAND_OFFSET: u16 = 4;
 
 /// From the guest's read of a key's byte to the next; a real keyboard takes a millisecond.
 pub const WIRE_TIME: Duration = Duration::from_micros(250);
-
-const STATUS_OUTPUT_FULL: u8 = 1 << 0;
-const STATUS_SELF_TEST_PASSED: u8 = 1 << 2;
-const STATUS_LAST_WAS_COMMAND: u8 = 1 << 3;
-const STATUS_NOT_LOCKED: u8 = 1 << 4;
-
-const CONFIG_INTERRUPT: u8 = 1 << 0;
-const CONFIG_SELF_TEST_PASSED: u8 = 1 << 2;
-const CONFIG_KEYBOARD_OFF: u8 = 1 << 4;
-/// Always set: a driver that finds it so after it has enabled the mouse's port has no such port.
-const CONFIG_MOUSE_OFF: u8 = 1 << 5;
-const CONFIG_TRANSLATE: u8 = 1 << 6;
-/// As firmware leaves it for kernels that set up nothing.
-const CONFIG_DEFAULT: u8 =
-    CONFIG_INTERRUPT | CONFIG_SELF_TEST_PASSED | CONFIG_MOUSE_OFF | CONFIG_TRANSLATE;
-
-const SELF_TEST_OK: u8 = 0x55;
-const KEYBOARD_LINE_OK: u8 = 0x00;
-/// What the test of an auxiliary line says that is stuck: no mouse.
-const AUX_LINE_BAD: u8 = 0x04;
-/// "Send again": no mouse that understood.
-const RESEND: u8 = 0xfe;
-/// Input port as read: the keyboard is not locked.
-const INPUT_PORT: u8 = 1 << 7;
-/// Output port as read: the system is not held in reset, A20 is open.
-const OUTPUT_PORT: u8 = 0b11;
-const NOT_IN_RESET: u8 = 1 << 0;
-
-/// Registers of the controller and its keyboard.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct I8042State {
-    /// Command byte.
-    pub configuration: u8,
-    /// Command that waits for its parameter on the data port.
-    pub pending: Option<u8>,
-    /// Byte that waits to be read from the data port.
-    pub output: Option<OutputByte>,
-    /// The keyboard's byte that the controller's reply took the place of.
-    pub held: Option<OutputByte>,
-    /// Whether the last write was to the command port.
-    pub last_was_command: bool,
-    /// The keyboard.
-    pub keyboard: KeyboardState,
-}
-
-/// What the data port reads as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutputByte {
-    /// After translation.
-    pub byte: u8,
-    /// Where it comes from.
-    pub origin: Origin,
-}
-
-/// Where a byte comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The controller's reply.
-    Controller,
-    /// The keyboard's reply.
-    Reply,
-    /// A key.
-    Key,
-}
 
 /// The controller.
 pub struct I8042 {
