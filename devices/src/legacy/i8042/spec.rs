@@ -8,7 +8,7 @@ pub(super) const STATUS_LAST_WAS_COMMAND: u8 = 1 << 3;
 pub(super) const STATUS_NOT_LOCKED: u8 = 1 << 4;
 
 pub(super) const CONFIG_INTERRUPT: u8 = 1 << 0;
-pub(super) const CONFIG_SELF_TEST_PASSED: u8 = 1 << 2;
+const CONFIG_SELF_TEST_PASSED: u8 = 1 << 2;
 pub(super) const CONFIG_KEYBOARD_OFF: u8 = 1 << 4;
 /// Always set: a driver that finds it so after it has enabled the mouse's port has no such port.
 pub(super) const CONFIG_MOUSE_OFF: u8 = 1 << 5;
