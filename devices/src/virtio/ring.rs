@@ -226,6 +226,12 @@ impl Ring {
         Some(chain)
     }
 
+    /// Whether a chain is there to be taken.
+    pub fn has_more(&self) -> bool {
+        let index = self.queue.avail_idx(&*self.memory, Ordering::Acquire);
+        !self.broken && index.is_ok_and(|index| index.0 != self.queue.next_avail())
+    }
+
     /// Gives a chain back, into which `written` bytes were written from its start.
     pub fn push(&mut self, head: u16, written: u32) {
         match self.queue.add_used(&*self.memory, head, written) {

@@ -1,5 +1,6 @@
 //! [`Engine`]: how transfers reach the disk. Two do it: [`uring`] keeps many in flight, [`sync`]
-//! does each at once, on hosts without io_uring.
+//! does each at once, for files in memory and on hosts without io_uring.
+#![expect(unsafe_code, reason = "fstatfs")]
 
 pub mod buffers;
 pub mod sync;
@@ -8,7 +9,10 @@ pub mod uring;
 use buffers::IoBuffers;
 use std::fs::File;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
+
+/// Type of a ramfs (Linux magic.h).
+const RAMFS_MAGIC: libc::__fsword_t = 0x8584_58f6;
 
 /// Most transfers in flight.
 pub const DEPTH: u16 = 64;
@@ -16,7 +20,7 @@ pub const DEPTH: u16 = 64;
 /// Which engine to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineChoice {
-    /// io_uring where the host has it.
+    /// io_uring where the host has it and there is something to wait for.
     Auto,
     /// One transfer after another.
     Sync,
@@ -71,6 +75,8 @@ pub trait Engine: Send {
     fn submit(&mut self);
     /// A transfer that is finished, if there is one.
     fn completed(&mut self) -> Option<Completion>;
+    /// Whether there is one.
+    fn has_completed(&self) -> bool;
     /// Readable when transfers have finished; none when they finish as they are started.
     fn completion_fd(&self) -> Option<RawFd>;
     /// The worker has seen [`Self::completion_fd`].
@@ -81,13 +87,27 @@ pub trait Engine: Send {
 
 /// The engine of choice for `file`.
 pub fn open(file: File, choice: EngineChoice) -> io::Result<Box<dyn Engine>> {
-    if choice == EngineChoice::Auto {
+    if choice == EngineChoice::Auto && !is_in_memory(&file)? {
         match uring::UringEngine::new(file.try_clone()?) {
             Ok(engine) => return Ok(Box::new(engine)),
             Err(error) => log::info!("io_uring: {error}; using preadv and pwritev"),
         }
     }
     Ok(Box::new(sync::SyncEngine::new(file)))
+}
+
+/// Whether the file lies in a file system that is memory: io_uring cannot know that no transfer has
+/// to wait there, and would leave each to a thread of the kernel.
+fn is_in_memory(file: &File) -> io::Result<bool> {
+    // SAFETY: all zeroes are a valid statfs, which the call fills in.
+    let kind = unsafe {
+        let mut about: libc::statfs = std::mem::zeroed();
+        if libc::fstatfs(file.as_raw_fd(), &mut about) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        about.f_type
+    };
+    Ok(matches!(kind, libc::TMPFS_MAGIC | RAMFS_MAGIC))
 }
 
 #[cfg(test)]

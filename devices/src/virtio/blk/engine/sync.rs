@@ -39,6 +39,10 @@ impl Engine for SyncEngine {
         self.done.pop_front()
     }
 
+    fn has_completed(&self) -> bool {
+        !self.done.is_empty()
+    }
+
     fn completion_fd(&self) -> Option<RawFd> {
         None
     }

@@ -154,6 +154,12 @@ impl Engine for UringEngine {
         Some(Completion { tag, result })
     }
 
+    fn has_completed(&self) -> bool {
+        // SAFETY: only this thread has the completion queue, and nothing holds a view of it.
+        let completion = unsafe { self.ring.completion_shared() };
+        !completion.is_empty()
+    }
+
     fn completion_fd(&self) -> Option<RawFd> {
         Some(self.completion_evt.as_raw_fd())
     }
