@@ -141,6 +141,29 @@ fn ctrl_a_h_helps_and_the_guest_goes_on() -> Result<()> {
 }
 
 #[test]
+fn ctrl_a_x_is_heard_when_the_guest_does_not_listen() -> Result<()> {
+    require_kvm!();
+    for console in ["serial", "virtio", "vga"] {
+        let kernel = Script::new().say("up").halt().pvh();
+        let vm = TestVm::builder().kernel(&kernel).on(Terminal::open()?);
+        let vm = vm.arg("--console").arg(console).report();
+        let mut vm = vm.boot()?;
+        while !vm.terminal().is_raw()? {
+            thread::yield_now();
+        }
+        for _ in 0..10 {
+            vm.type_in(&[b'x'; 1000])?;
+        }
+        vm.type_in(b"\x01x")?;
+        ensure!(
+            vm.wait()?.expect(0)?.report()?.halt() == "quit",
+            "{console}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn ctrl_c_and_ctrl_d_are_the_guests() -> Result<()> {
     require_kvm!();
     let kernel = Kernel::pvh(echo());

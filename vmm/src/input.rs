@@ -1,7 +1,8 @@
 //! What the user types, on its way to the guest's console.
 //!
 //! [`Typing`] belongs to the supervisor's event loop. Bytes that the guest has no room for wait,
-//! and nothing more is read until they are gone: nothing is lost, and nothing piles up.
+//! and nothing more is read until they are gone: nothing is lost, and nothing piles up. Only from a
+//! terminal some more is read, so that commands to Hostel are found when the guest does not listen.
 
 use crate::signals;
 use crate::terminal::{Escape, EscapeCommand};
@@ -72,6 +73,9 @@ enum Source {
     Ended,
 }
 
+/// More than anybody types at a guest that does not listen.
+const TYPED_AHEAD: usize = 64 << 10;
+
 /// Events of [`Typing`] carry these numbers and the next.
 pub(crate) const FIRST_DATA: u32 = 16;
 const SOURCE: u32 = FIRST_DATA;
@@ -118,7 +122,7 @@ impl Typing {
         loop {
             let taken = self.port.offer(&self.pending);
             self.pending.drain(..taken);
-            let room = self.pending.is_empty();
+            let room = self.pending.len() <= self.most_pending();
             match self.state {
                 Source::Polled if !room => {
                     let _ = ops.remove(self.source_events());
@@ -138,6 +142,14 @@ impl Typing {
             if let Some(command) = self.read_some(ops) {
                 return Some(command);
             }
+        }
+    }
+
+    /// Bytes that may wait while more is read.
+    fn most_pending(&self) -> usize {
+        match self.escape {
+            Some(_) => TYPED_AHEAD,
+            None => 0,
         }
     }
 

@@ -177,7 +177,8 @@ impl PageDropper {
 
 impl AbsentPages for PageDropper {
     /// KVM drops a page whose protection changes; the guest's next access fetches it again, with
-    /// what it held. It can be read and written throughout, as device threads may be doing.
+    /// what it held. It can be read and written throughout, as device threads may be doing. Where KVM
+    /// interprets ring 0, accesses from there need no page of KVM's, and nothing is to be seen.
     fn make_absent(&self, gpa: u64) {
         let page = GuestAddress(gpa & !(PAGE_BYTES as u64 - 1));
         let Ok(hva) = self.0.get_host_address(page) else {

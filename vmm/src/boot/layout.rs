@@ -1,6 +1,7 @@
 //! Where things are in guest-physical memory when the guest starts.
 //!
 //! ```text
+//!  0x0400  BIOS data area
 //!  0x0500  GDT                       0x9fc00   MP table (EBDA), up to 0xa0000
 //!  0x6000  hvm_start_info (PVH)      0x100000  kernel, where its headers say
 //!  0x7000  zero page (Linux)         ...       initrd, at the end of low memory

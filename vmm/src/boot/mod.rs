@@ -10,6 +10,7 @@
 //! [`layout`] says where everything goes. All of it is written before the first vCPU runs.
 
 mod acpi;
+mod bda;
 pub mod elf;
 pub mod initrd;
 pub mod layout;
@@ -80,6 +81,7 @@ pub fn cpu_mode(protocol: Protocol) -> CpuMode {
 /// Writes what the protocol asks for.
 pub fn hand_over(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(), BootError> {
     write_cmdline(memory, handover.cmdline)?;
+    bda::write(memory, handover.platform)?;
     mptable::write(memory, handover.platform)?;
     let rsdp = match handover.acpi {
         AcpiTables::Present => Some(acpi::write(memory, handover.platform)?),
