@@ -2,21 +2,24 @@
 //! writes, must come back without a panic, and checks what it got. The tests run them on the
 //! seeds and on pseudo-random input.
 
+mod boot;
 #[cfg(test)]
 mod tests;
 
-use crate::boot::{Free, Loaded, Protocol, kernel, layout};
+pub use boot::{bzimage, kernel, multiboot};
+
+use crate::boot::{Free, Loaded, Protocol, layout};
 use crate::memory::{self, GuestMemory};
 use crate::stream::{Listener, Received, Splitter};
 use crate::symbols::Symbols;
 use abi::record::Parsed;
 use devices::fuzzing::Target;
-use std::io::Cursor;
-use vm_memory::{GuestAddress, GuestMemoryBackend};
 
 /// The targets by the name of their file and of their folder of seeds.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("kernel", kernel),
+    ("multiboot", multiboot),
+    ("bzimage", bzimage),
     ("initrd", initrd),
     ("stream", stream),
     ("symbols", symbols),
@@ -24,15 +27,6 @@ pub const TARGETS: [(&str, Target); 4] = [
 
 fn smallest_memory() -> GuestMemory {
     memory::create(memory::MIN).expect("the host has that much memory")
-}
-
-/// Loads the input as a kernel: one that is taken starts and ends inside of memory.
-pub fn kernel(data: &[u8]) {
-    let memory = smallest_memory();
-    if let Ok(loaded) = kernel::load(&memory, &mut Cursor::new(data), None) {
-        assert!(memory.address_in_range(GuestAddress(loaded.entry)));
-        assert!(loaded.span.start <= loaded.span.end && loaded.span.end <= memory::MIN.0);
-    }
 }
 
 /// Loads an initrd whose size and kernel's end are the first 16 bytes of the input, above it or
