@@ -34,6 +34,8 @@ pub const CHECKS: &[&str] = &[
     "vga.text",
     "pit.channel0",
     "pit.channel2",
+    "keyboard.press",
+    "keyboard.release",
     "rtc.valid",
     "rtc.date",
     "ioapic.pins",
@@ -66,6 +68,7 @@ machine_code!(
         ".set HIGH_SIZE, 0x180094"
         ".set PIC_TICKS, 0x1800a0"
         ".set APIC_INTERRUPTS, 0x1800a4"
+        ".set KEYS, 0x1800b0"
         ".set SECOND, 0x8f100"
         ".set IDT, 0x181000"
         ".set POINTER, 0x170000"
@@ -357,7 +360,7 @@ machine_code!(
         "mov 0xffffc(%esi), %ecx"
         "cmp $0x12345678, %ecx"
         "check memory.last-word"
-        // "Multiboot" in white, in the first row.
+        // A word in white, in the first row.
         "call 1f"
         ".short 0x0f4d, 0x0f75, 0x0f6c, 0x0f74, 0x0f69, 0x0f62, 0x0f6f, 0x0f6f, 0x0f74"
         "1: pop %esi"
@@ -442,6 +445,31 @@ machine_code!(
         "cmp %eax, %eax"
         "2:"
         "check pit.channel2"
+
+        // The keyboard, as a BIOS leaves it: set 1, interrupt 1, a byte for pressing and one for
+        // releasing a key. Whoever runs this kernel is asked to type.
+        "mov $(.Lmb_keyboard - .Lmb_start + 0x100100), %eax"
+        "mov $0x21, %ebx"
+        "call .Lmb_gate"
+        "call 1f"
+        ".asciz \"type a\n\""
+        "1: pop %esi"
+        "call .Lmb_print"
+        "mov $0xfd, %al"
+        "out %al, $0x21"
+        "1: sti"
+        "hlt"
+        "cli"
+        "cmpl $2, KEYS"
+        "jb 1b"
+        "mov $0xff, %al"
+        "out %al, $0x21"
+        "movzbl KEYS + 4, %ecx"
+        "cmp $0x1e, %ecx"
+        "check keyboard.press"
+        "movzbl KEYS + 5, %ecx"
+        "cmp $0x9e, %ecx"
+        "check keyboard.release"
 
         // RTC: register D says that it holds the time; month and day of it are of a calendar.
         "mov $0x0d, %al"
@@ -593,6 +621,20 @@ machine_code!(
         "incl PIC_TICKS"
         "mov $0x20, %al"
         "out %al, $0x20"
+        "pop %eax"
+        "lret $4"
+        // Counts the byte at KEYS and keeps the first two behind that.
+        ".Lmb_keyboard:"
+        "push %eax"
+        "push %ebx"
+        "in $0x60, %al"
+        "mov KEYS, %ebx"
+        "and $1, %ebx"
+        "mov %al, KEYS + 4(%ebx)"
+        "incl KEYS"
+        "mov $0x20, %al"
+        "out %al, $0x20"
+        "pop %ebx"
         "pop %eax"
         "lret $4"
         ".Lmb_apic:"
