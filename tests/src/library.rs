@@ -8,8 +8,10 @@ use std::time::Instant;
 use vmm::boot::AcpiTables;
 use vmm::boot::platform::Keyboard;
 use vmm::device_manager::{Backends, PcBackends, TransportKind};
+use vmm::kvm::CpuModel;
 use vmm::machine::{Config, Image, Machine, Timeline};
 use vmm::memory::MemorySize;
+use vmm::msr::MsrPolicy;
 
 /// A machine of 128 MiB that has not started, whose output goes nowhere.
 pub fn machine(
@@ -20,8 +22,12 @@ pub fn machine(
     let config = Config {
         cpus,
         memory: MemorySize(128 << 20),
+        cpu_model: CpuModel::Host,
+        unknown_msrs: MsrPolicy::Gp,
         kernel: Image::Bytes(kernel.image().into()),
+        flat: None,
         initrd: None,
+        modules: Vec::new(),
         cmdline: String::new(),
         transport: TransportKind::Pci,
         acpi: AcpiTables::Present,

@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use tests::multiboot::{self, Format, Version};
 use tests::{Builder, Kernel, Scratch, Script, TestVm, host, require_kvm};
 
 fn refused(vm: Builder, words: &[&str]) -> Result<()> {
@@ -40,21 +41,19 @@ fn a_kernel_that_is_not_there_or_no_file() -> Result<()> {
 fn a_kernel_that_is_no_kernel() -> Result<()> {
     require_kvm!();
     let scratch = Scratch::new()?;
-    for (name, bytes) in [
-        ("empty", &b""[..]),
-        ("script", b"#!/bin/sh\n"),
-        ("zeroes", &[0; 9000]),
+    for (name, bytes, words) in [
+        ("empty", &b""[..], "it is empty"),
+        ("script", b"#!/bin/sh\n", "no kernel that Hostel knows"),
+        ("zeroes", &[0; 9000], "no kernel that Hostel knows"),
+        ("packed", b"\x1f\x8b\x08", "compressed with gzip"),
     ] {
         let path = scratch.write(name, bytes)?;
-        refused(
-            with_kernel_file(&path),
-            &["cannot be booted", "not an ELF file"],
-        )?;
+        refused(with_kernel_file(&path), &["cannot be booted", words])?;
     }
     let mut other = good().image();
     other[18] = 40;
     let path = scratch.write("arm", &other)?;
-    refused(with_kernel_file(&path), &["not a 64-bit one for x86-64"])
+    refused(with_kernel_file(&path), &["not one for x86"])
 }
 
 #[test]
@@ -103,7 +102,7 @@ fn a_kernel_that_does_not_fit() -> Result<()> {
     let low = Kernel::pvh(&[0xf4]).data(0x7000, &[0; 16]);
     refused(
         TestVm::builder().kernel(&low),
-        &["does not fit", "above 1 MiB"],
+        &["boot information", "link it elsewhere"],
     )
 }
 
@@ -122,6 +121,67 @@ fn an_initrd_that_does_not_fit_or_is_not_there() -> Result<()> {
     refused(vm(&large), &["initrd of 209715200 bytes", "--memory"])?;
     refused(vm(&scratch.path("missing")), &["initrd", "No such file"])?;
     refused(vm(scratch.folder()), &["initrd", "is not a file"])
+}
+
+#[test]
+fn modules_that_cannot_be() -> Result<()> {
+    require_kvm!();
+    let scratch = Scratch::new()?;
+    let module = scratch.write("module", b"bytes")?;
+    let linux = Script::new().linux64();
+    let vm = |kernel: &Kernel, module: &Path| {
+        let vm = TestVm::builder().kernel(kernel);
+        vm.arg("--module").arg(module)
+    };
+    refused(vm(&linux, &module), &["takes no modules", "--initrd"])?;
+    let missing = scratch.path("missing");
+    refused(vm(&good(), &missing), &["module", "No such file"])?;
+    let large = scratch.path("large");
+    File::create(&large)?.set_len(200 << 20)?;
+    refused(
+        vm(&good(), &large),
+        &["module of 209715200 bytes", "--memory"],
+    )?;
+    let words = format!("{} {}", module.display(), "x".repeat(30_000));
+    refused(
+        vm(&good(), Path::new(&words)),
+        &["boot information", "give fewer"],
+    )?;
+    vm(&good(), &module).run()?.expect(0)?;
+    Ok(())
+}
+
+#[test]
+fn multiboot_kernels_that_lie() -> Result<()> {
+    require_kvm!();
+    let scratch = Scratch::new()?;
+    // Offset of the header in the file, of the field in the header, words of the error.
+    for (version, format, at, words) in [
+        (Version::One, Format::Elf32, 0x1004, "wrong checksum"),
+        (Version::Two, Format::Elf64, 0x1008, "wrong checksum"),
+        (
+            Version::One,
+            Format::Addresses,
+            0x10,
+            "below the address that it loads from",
+        ),
+        (Version::One, Format::Addresses, 0x1c, "entry point"),
+        (
+            Version::Two,
+            Format::Addresses,
+            0x3c,
+            "below the address that it loads from",
+        ),
+    ] {
+        let mut image = multiboot::image(version, format);
+        image[at + 2] ^= 0x80;
+        let path = scratch.write("lie", &image)?;
+        refused(with_kernel_file(&path), &["cannot be booted", words])?;
+    }
+    let mut image = multiboot::image(Version::One, Format::Addresses);
+    image.truncate(0x200);
+    let path = scratch.write("cut", &image)?;
+    refused(with_kernel_file(&path), &["larger than the file"])
 }
 
 #[test]

@@ -46,6 +46,7 @@ fn report_is_whole(report: &Value) -> Result<()> {
         "host",
         "vm",
         "timeline_us",
+        "unknown_msrs",
         "checks",
         "exits",
         "refused",

@@ -36,17 +36,31 @@ pub(crate) enum GuestCommand {
 
 #[derive(Args)]
 pub(crate) struct RunArgs {
-    /// ELF kernel that starts by PVH or Linux's 64-bit protocol [default: the built-in guest]
+    /// Kernel: bzImage, vmlinux, or ELF by PVH or multiboot [default: the built-in guest]
     pub(crate) kernel: Option<PathBuf>,
     /// Initial RAM disk for KERNEL
     #[arg(long, value_name = "FILE", requires = "kernel")]
     pub(crate) initrd: Option<PathBuf>,
+    /// Module for a multiboot or PVH kernel, with words; may be given several times
+    #[arg(long = "module", value_name = "FILE[ WORDS]", requires = "kernel")]
+    pub(crate) modules: Vec<ModuleArg>,
+    /// KERNEL is a flat 16-bit image: load it at this address and start it there in real mode
+    #[arg(long, value_name = "ADDRESS", requires = "kernel", value_parser = address)]
+    #[arg(conflicts_with_all = ["append", "initrd", "modules"])]
+    pub(crate) flat: Option<u64>,
     /// Words for the kernel command line
     #[arg(long, value_name = "WORDS")]
     pub(crate) append: Option<String>,
     /// Virtual processors, 1 to 16 [default: 1; 2 for the built-in guest]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) cpus: Option<u8>,
+    /// What the processors can: all that the host can, or a level of the x86-64 psABI
+    #[arg(long, value_enum, value_name = "MODEL", default_value = "host")]
+    pub(crate) cpu: CpuArg,
+    /// What a guest's access to an MSR that KVM does not know gives: a general protection fault;
+    /// zero; zero with a line for the first access
+    #[arg(long, value_enum, value_name = "POLICY", default_value = "gp")]
+    pub(crate) unknown_msr: UnknownMsrArg,
     /// Memory, such as 128M or 2G; at least 16M
     #[arg(long, value_name = "SIZE", default_value = "128M")]
     pub(crate) memory: MemorySize,
@@ -119,6 +133,56 @@ pub(crate) enum TransportArg {
     Pci,
     /// virtio over MMIO
     Mmio,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum CpuArg {
+    Host,
+    #[value(name = "x86-64-v1")]
+    V1,
+    #[value(name = "x86-64-v2")]
+    V2,
+    #[value(name = "x86-64-v3")]
+    V3,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum UnknownMsrArg {
+    Gp,
+    Zero,
+    Log,
+}
+
+/// `FILE` or `FILE WORDS`.
+#[derive(Clone)]
+pub(crate) struct ModuleArg {
+    pub(crate) path: PathBuf,
+    pub(crate) words: String,
+}
+
+impl FromStr for ModuleArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Without words of its own, a module is known by its file.
+        let (path, words) = text.split_once(' ').unwrap_or((text, text));
+        match path {
+            "" => Err("a module needs a file"),
+            path => Ok(Self {
+                path: path.into(),
+                words: words.to_owned(),
+            }),
+        }
+    }
+}
+
+/// An address, in hexadecimal with `0x`.
+fn address(text: &str) -> Result<u64, &'static str> {
+    let number = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    number.map_err(|_| "an address is a number, such as 0x7c00")
 }
 
 /// `PATH` or `PATH,ro`.

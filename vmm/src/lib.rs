@@ -12,6 +12,7 @@
 //! ```
 //! - [`kvm`] alone names KVM; [`memory`] maps the guest's memory; [`boot`] fills it.
 //! - [`device_manager`] alone wires devices; what they do is in crate `devices`.
+//! - [`msr`] answers what KVM does not know of the processor.
 //! - [`machine`] is a VM from configuration to [`halt::HaltReason`]; [`vcpu_thread`] starts and
 //!   stops its vCPUs, [`run_loop`] runs them, [`accounting`] counts their exits; [`supervisor`] is
 //!   the main thread's event loop: [`input`], [`screen`], deadline, signals, devices' timers, the
@@ -37,6 +38,7 @@ pub mod input;
 pub mod kvm;
 pub mod machine;
 pub mod memory;
+pub mod msr;
 mod progress;
 pub mod report;
 pub mod run;

@@ -5,14 +5,16 @@
 
 use crate::accounting::{self, ExitRow, ExitStats};
 use crate::boot::{
-    self, AcpiTables, BootError, Handover, InitrdError, KernelError, elf, initrd, layout,
+    self, AcpiTables, BootError, Free, Handover, KernelError, Loaded, Module, ModuleError, Takes,
+    kernel, layout,
 };
 use crate::device_manager::{
     Backends, DeviceManager, Pc, TransportKind, VirtioDevices, WiringError,
 };
 use crate::halt::status;
-use crate::kvm::{Chips, CpuStart, Kvm, KvmError, VcpuError, Vm, VmError};
+use crate::kvm::{Chips, CpuModel, CpuModelError, Kvm, KvmError, VcpuError, Vm, VmError};
 use crate::memory::{self, GuestMemory, MemoryError, MemorySize};
+use crate::msr::{MsrPolicy, UnknownMsr, UnknownMsrs};
 use crate::run_loop::Shared;
 use crate::vcpu_thread::{Gate, VcpuHandle};
 use devices::legacy::fw_cfg::FwCfgContents;
@@ -34,16 +36,32 @@ pub enum Image {
     Bytes(Cow<'static, [u8]>),
 }
 
+/// An initrd or module, with the words that come with it.
+pub struct ModuleImage {
+    /// What is loaded.
+    pub image: Image,
+    /// Words; by them multiboot kernels know their modules.
+    pub words: String,
+}
+
 /// What the machine is to be.
 pub struct Config {
     /// vCPUs.
     pub cpus: u8,
     /// Memory.
     pub memory: MemorySize,
+    /// What the processors say that they can do.
+    pub cpu_model: CpuModel,
+    /// What becomes of accesses to MSRs that KVM does not know.
+    pub unknown_msrs: MsrPolicy,
     /// Kernel.
     pub kernel: Image,
+    /// Address of a kernel that is a flat image.
+    pub flat: Option<u64>,
     /// Initrd.
-    pub initrd: Option<Image>,
+    pub initrd: Option<ModuleImage>,
+    /// Modules beside it.
+    pub modules: Vec<ModuleImage>,
     /// Kernel command line. Without ACPI, which tells of them, those of the devices are appended.
     pub cmdline: String,
     /// Transport of virtio devices.
@@ -78,9 +96,22 @@ pub enum MachineError {
     /// The kernel cannot be loaded.
     #[error("the kernel cannot be booted")]
     Kernel(#[from] KernelError),
-    /// The initrd cannot be loaded.
+    /// The host's processor is not of the model.
     #[error(transparent)]
-    Initrd(#[from] InitrdError),
+    CpuModel(#[from] CpuModelError),
+    /// Initrd or module cannot be loaded.
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+    /// The kernel's protocol has no place for it.
+    #[error("a {protocol} kernel takes no {what}: {instead}")]
+    TakesNone {
+        /// The kernel's protocol.
+        protocol: &'static str,
+        /// Initrd or modules.
+        what: &'static str,
+        /// What to do.
+        instead: &'static str,
+    },
     /// The guest cannot be made ready.
     #[error(transparent)]
     Boot(#[from] BootError),
@@ -105,7 +136,9 @@ impl MachineError {
             Self::TooManyCpus { .. }
             | Self::Memory(MemoryError::MoreThanHost { .. })
             | Self::Kernel(_)
-            | Self::Initrd(_)
+            | Self::CpuModel(_)
+            | Self::Module(_)
+            | Self::TakesNone { .. }
             | Self::Boot(_) => status::USAGE,
         }
     }
@@ -188,7 +221,7 @@ impl Machine {
         backends: Backends,
         timeline: Arc<Timeline>,
     ) -> Result<Self, MachineError> {
-        let kvm = Kvm::open()?;
+        let kvm = Kvm::open()?.with_model(config.cpu_model)?;
         if usize::from(config.cpus) > kvm.max_vcpus() {
             let (asked, max) = (config.cpus, kvm.max_vcpus());
             return Err(MachineError::TooManyCpus { asked, max });
@@ -201,18 +234,16 @@ impl Machine {
         }
         let memory = memory::create(config.memory)?;
         let kernel = match config.kernel {
-            Image::File(mut file) => elf::load(&memory, &mut file)?,
-            Image::Bytes(bytes) => elf::load(&memory, &mut Cursor::new(bytes))?,
+            Image::File(mut file) => kernel::load(&memory, &mut file, config.flat)?,
+            Image::Bytes(bytes) => kernel::load(&memory, &mut Cursor::new(bytes), config.flat)?,
         };
-        let initrd = match config.initrd {
-            Some(image) => Some(load_initrd(&memory, image, kernel.end)?),
-            None => None,
-        };
+        let modules = load_modules(&memory, &kernel, config.initrd, config.modules)?;
         let vm = Vm::new(&kvm, memory.clone(), Chips::InKernel)?;
-        let mut start = Some(CpuStart {
-            mode: boot::cpu_mode(kernel.entry.protocol),
-            entry: kernel.entry.address,
-        });
+        let unknown_msrs = UnknownMsrs::new(config.unknown_msrs);
+        if !vm.tell_of_unknown_msrs() {
+            unknown_msrs.nobody_tells();
+        }
+        let mut start = Some(boot::cpu_start(&kernel));
         for (index, handle) in (0..).zip(&handles) {
             handle.give(vm.create_vcpu(index, config.cpus)?, start.take());
         }
@@ -227,8 +258,8 @@ impl Machine {
             .filter(|words| !words.is_empty())
             .collect();
         let handover = Handover {
-            entry: kernel.entry,
-            initrd,
+            kernel: &kernel,
+            modules: &modules,
             cmdline: &cmdline.join(" "),
             platform: &devices.platform,
             acpi: config.acpi,
@@ -246,6 +277,7 @@ impl Machine {
             mmio: devices.mmio,
             power,
             memory,
+            unknown_msrs,
             halt: OnceLock::new(),
             halt_evt,
         };
@@ -302,6 +334,11 @@ impl Machine {
         accounting::rows(&self.counters(), &self.device_names)
     }
 
+    /// MSRs that the guest used and KVM does not know.
+    pub fn unknown_msrs(&self) -> Vec<UnknownMsr> {
+        self.shared.unknown_msrs.seen()
+    }
+
     /// What the guest's drivers did against the specification and was ignored, by device.
     pub fn refused(&self) -> Vec<Refused> {
         let counts = self.virtio.iter().map(|(device, transport)| Refused {
@@ -333,7 +370,8 @@ fn firmware_configuration(
     handover: &Handover<'_>,
     cpus: u8,
 ) -> FwCfgContents {
-    let (initrd_at, initrd) = handover.initrd.clone().map_or((0, Vec::new()), |range| {
+    let initrd = handover.modules.first().map(|initrd| &initrd.range);
+    let (initrd_at, initrd) = initrd.map_or((0, Vec::new()), |range| {
         let len = usize::try_from(range.end - range.start).unwrap_or(0);
         let mut bytes = vec![0; len];
         // It has just been put there.
@@ -349,20 +387,54 @@ fn firmware_configuration(
     }
 }
 
-fn load_initrd(
+/// Loads what the kernel takes, the initrd first.
+fn load_modules(
     memory: &GuestMemory,
-    image: Image,
-    kernel_end: u64,
-) -> Result<std::ops::Range<u64>, MachineError> {
-    let range = match image {
-        Image::File(mut file) => {
-            let size = file.metadata().map_err(InitrdError::Read)?.len();
-            initrd::load(memory, &mut file, size, kernel_end)
-        }
-        Image::Bytes(bytes) => {
-            let size = bytes.len() as u64;
-            initrd::load(memory, &mut &*bytes, size, kernel_end)
-        }
+    kernel: &Loaded,
+    initrd: Option<ModuleImage>,
+    modules: Vec<ModuleImage>,
+) -> Result<Vec<Module>, MachineError> {
+    let takes_none = |what, instead| MachineError::TakesNone {
+        protocol: kernel.protocol.name(),
+        what,
+        instead,
     };
-    Ok(range?)
+    let takes = kernel.protocol.takes();
+    if initrd.is_some() && takes < Takes::Initrd {
+        return Err(takes_none("initrd", "put it into the image"));
+    }
+    if !modules.is_empty() && takes < Takes::Modules {
+        let instead = "those that start by multiboot or PVH do; give an initrd with --initrd";
+        return Err(takes_none("modules", instead));
+    }
+    let mut free = Free::beside(memory, kernel);
+    let initrd = initrd.into_iter().map(|module| ("initrd", module));
+    let modules = modules.into_iter().map(|module| ("module", module));
+    initrd
+        .chain(modules)
+        .map(|(what, module)| Ok(load_module(memory, &mut free, what, module)?))
+        .collect()
+}
+
+fn load_module(
+    memory: &GuestMemory,
+    free: &mut Free,
+    what: &'static str,
+    module: ModuleImage,
+) -> Result<Module, ModuleError> {
+    let range = match module.image {
+        Image::File(mut file) => {
+            let metadata = file.metadata();
+            let size = metadata
+                .map_err(|error| ModuleError::Read(what, error))?
+                .len();
+            free.load(memory, what, &mut file, size)
+        }
+        Image::Bytes(bytes) => free.load(memory, what, &mut &*bytes, bytes.len() as u64),
+    };
+    let words = module.words;
+    Ok(Module {
+        range: range?,
+        words,
+    })
 }

@@ -10,7 +10,9 @@ mod cli;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use cli::{Cli, Command, ConsoleArg, DeviceArg, GuestCommand, RunArgs, TransportArg};
+use cli::{
+    Cli, Command, ConsoleArg, CpuArg, DeviceArg, GuestCommand, RunArgs, TransportArg, UnknownMsrArg,
+};
 use std::ffi::c_int;
 use std::io::Write;
 use std::thread;
@@ -18,6 +20,8 @@ use std::time::{Duration, Instant};
 use vmm::boot::AcpiTables;
 use vmm::device_manager::TransportKind;
 use vmm::halt::status;
+use vmm::kvm::{CpuModel, Level};
+use vmm::msr::MsrPolicy;
 use vmm::run::{ConsoleDevice, Kernel, Wishes};
 use vmm::{doctor, guest, run};
 
@@ -120,9 +124,26 @@ fn wishes(args: RunArgs) -> Wishes {
         kernel: match args.kernel {
             Some(kernel) => Kernel::File {
                 kernel,
+                flat: args.flat,
                 initrd: args.initrd,
+                modules: args
+                    .modules
+                    .into_iter()
+                    .map(|module| (module.path, module.words))
+                    .collect(),
             },
             None => Kernel::BuiltIn { suite },
+        },
+        cpu_model: match args.cpu {
+            CpuArg::Host => CpuModel::Host,
+            CpuArg::V1 => CpuModel::Level(Level::V1),
+            CpuArg::V2 => CpuModel::Level(Level::V2),
+            CpuArg::V3 => CpuModel::Level(Level::V3),
+        },
+        unknown_msrs: match args.unknown_msr {
+            UnknownMsrArg::Gp => MsrPolicy::Gp,
+            UnknownMsrArg::Zero => MsrPolicy::Zero,
+            UnknownMsrArg::Log => MsrPolicy::Log,
         },
         append: args.append.unwrap_or_default(),
         memory: args.memory,

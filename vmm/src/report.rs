@@ -5,6 +5,7 @@ use crate::doctor::{KvmKind, Probe};
 use crate::halt::HaltReason;
 use crate::machine::{Point, Refused, Timeline};
 use crate::memory;
+use crate::msr::UnknownMsr;
 use crate::suite::CheckResult;
 use serde::Serialize;
 use std::fs::File;
@@ -30,6 +31,8 @@ pub struct Report {
     /// Text of the screen at the end, a string a row, if anything was written there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub screen: Option<Vec<String>>,
+    /// MSRs that the guest used and KVM does not know.
+    pub unknown_msrs: Vec<UnknownMsr>,
     /// How it ended.
     pub halt: HaltReport,
     /// Resident memory of the process beyond the guest's, at the end of the guest.

@@ -13,6 +13,7 @@ use crate::accounting::ExitStats;
 use crate::halt::{EmulationFailure, HaltReason};
 use crate::kvm::{ExitKind, Vcpu, VmExit, ticks};
 use crate::memory::GuestMemory;
+use crate::msr::UnknownMsrs;
 use crate::vcpu_thread::{Command, Control};
 use devices::bus::{DeviceId, MmioBus, PioBus, Width};
 use devices::power::PowerSwitch;
@@ -30,6 +31,8 @@ pub struct Shared {
     pub power: PowerSwitch,
     /// Memory, to show the instruction that went wrong.
     pub memory: GuestMemory,
+    /// Answers what KVM does not.
+    pub unknown_msrs: UnknownMsrs,
     /// Filled by the first vCPU that ends the VM.
     pub halt: OnceLock<HaltReason>,
     /// Signalled then.
@@ -100,6 +103,25 @@ fn handle(exit: VmExit<'_>, shared: &Shared) -> Handled {
         }
         VmExit::MmioWrite { gpa, data } => Done(ExitKind::MmioWrite, shared.mmio.write(gpa, data)),
         VmExit::MmioRead { gpa, data } => Done(ExitKind::MmioRead, shared.mmio.read(gpa, data)),
+        VmExit::MsrRead {
+            index,
+            value,
+            fault,
+        } => {
+            match shared.unknown_msrs.read(index) {
+                Some(read) => (*value, *fault) = (read, 0),
+                None => *fault = 1,
+            }
+            Done(ExitKind::Msr, DeviceId::NONE)
+        }
+        VmExit::MsrWrite {
+            index,
+            value,
+            fault,
+        } => {
+            *fault = u8::from(!shared.unknown_msrs.write(index, value));
+            Done(ExitKind::Msr, DeviceId::NONE)
+        }
         VmExit::Interrupted => Done(ExitKind::Interrupted, DeviceId::NONE),
         VmExit::Debug { .. } => Done(ExitKind::Debug, DeviceId::NONE),
         VmExit::Halted => Done(ExitKind::Halted, DeviceId::NONE),

@@ -1,342 +1,295 @@
-//! Kernels: ELF64 executables for x86-64 that start by PVH or by Linux's 64-bit protocol.
+//! ELF executables for x86, 32-bit and 64-bit.
 //!
-//! [`load`] first holds the headers against the file and the guest's memory, so that each lie is
-//! named, then linux-loader copies the segments and looks for the PVH note. A kernel with that
-//! note (Xen pvh.rst) starts by PVH, any other at `e_entry` by the 64-bit protocol.
+//! [`ElfFile::parse`] reads the headers and holds them against the file; the loading functions
+//! hold each segment against the guest's memory. A kernel with the note
+//! `XEN_ELFNOTE_PHYS32_ENTRY` (Xen pvh.rst) starts there by PVH; `multiboot` loads segments at
+//! another distance from where they are linked, if the kernel allows that.
 
-use super::layout::HIGH_MEMORY;
+use super::kernel::{KernelError, Loaded, Protocol};
+use super::source::{Image, Source, place, u16_at, u32_at, u64_at};
 use crate::memory::GuestMemory;
-use linux_loader::loader::elf::{Elf, PvhBootCapability};
-use linux_loader::loader::{self, KernelLoader};
-use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
-use vm_memory::{GuestAddress, GuestMemoryBackend, ReadVolatile};
 
-/// How the kernel is entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// 32-bit protected mode, `hvm_start_info`.
-    Pvh,
-    /// Long mode, zero page.
-    Linux64,
-}
-
-/// Where and how the kernel is entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Guest-physical address.
-    pub address: u64,
-    /// Protocol.
-    pub protocol: Protocol,
-}
-
-/// A kernel in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Loaded {
-    /// Where it starts.
-    pub entry: Entry,
-    /// First address above it.
-    pub end: u64,
-}
-
-/// Why a file cannot be booted.
-#[derive(Debug, thiserror::Error)]
-pub enum KernelError {
-    /// Not an ELF file at all.
-    #[error("it is not an ELF file; a PVH kernel or an uncompressed Linux (vmlinux) is")]
-    NotElf,
-    /// ELF, but not ours.
-    #[error("it is an ELF file, but not a 64-bit one for x86-64")]
-    WrongMachine,
-    /// The header speaks of things that are not there.
-    #[error("its ELF header is damaged: {0}")]
-    Header(&'static str),
-    /// A segment is not wholly in the file.
-    #[error("it is cut short: segment {segment} ends at byte {end} of {file}")]
-    Truncated {
-        /// Index of the program header.
-        segment: usize,
-        /// Where the segment ends.
-        end: u64,
-        /// Size of the file.
-        file: u64,
-    },
-    /// A segment is not wholly in memory.
-    #[error(
-        "segment {segment} ({start:#x} to {end:#x}) does not fit into the guest's memory above \
-         1 MiB: give the guest more with --memory"
-    )]
-    DoesNotFit {
-        /// Index of the program header.
-        segment: usize,
-        /// First physical address.
-        start: u64,
-        /// Address after the last.
-        end: u64,
-    },
-    /// The entry point is in no segment.
-    #[error("its entry point {0:#x} is in none of its segments")]
-    Entry(u64),
-    /// linux-loader refuses.
-    #[error("it cannot be loaded")]
-    Loader(#[from] loader::Error),
-    /// The file cannot be read.
-    #[error("it cannot be read")]
-    Read(#[from] io::Error),
-}
-
-const EHDR_BYTES: usize = 64;
-const PHDR_BYTES: usize = 56;
-const MACHINE_X86_64: u16 = 62;
+const CLASS_32: u8 = 1;
 const CLASS_64: u8 = 2;
 const LITTLE_ENDIAN: u8 = 1;
+const MACHINE_386: u16 = 3;
+const MACHINE_X86_64: u16 = 62;
 const PT_LOAD: u32 = 1;
+const PT_NOTE: u32 = 4;
 /// More program headers than any kernel has.
-const MAX_PHDRS: u16 = 64;
+const MAX_PHDRS: u64 = 64;
+/// More bytes of notes than any kernel has.
+const MAX_NOTES: u64 = 64 << 10;
+const PVH_NOTE: u32 = 18;
 
-/// Loads the kernel in `image`.
-pub fn load<F>(memory: &GuestMemory, image: &mut F) -> Result<Loaded, KernelError>
-where
-    F: Read + ReadVolatile + Seek,
-{
-    let segments = checked_segments(memory, image)?;
-    let loaded = Elf::load(memory, None, image, None)?;
-    let entry = match loaded.pvh_boot_cap {
-        PvhBootCapability::PvhEntryPresent(GuestAddress(address)) => Entry {
-            address,
-            protocol: Protocol::Pvh,
-        },
-        PvhBootCapability::PvhEntryNotPresent | PvhBootCapability::PvhEntryIgnored => Entry {
-            address: loaded.kernel_load.0,
-            protocol: Protocol::Linux64,
-        },
-    };
-    if !segments
-        .iter()
-        .any(|segment| segment.contains(&entry.address))
-    {
-        return Err(KernelError::Entry(entry.address));
-    }
-    let end = segments.iter().map(|segment| segment.end).max();
-    Ok(Loaded {
-        entry,
-        end: end.expect("the entry is in one"),
-    })
+/// 32-bit or 64-bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    Elf32,
+    Elf64,
 }
 
-/// Physical ranges of the loadable segments, each found whole in the file and in memory.
-fn checked_segments(
-    memory: &GuestMemory,
-    image: &mut (impl Read + Seek),
-) -> Result<Vec<Range<u64>>, KernelError> {
-    let file = image.seek(SeekFrom::End(0))?;
-    let ehdr: [u8; EHDR_BYTES] = read_at(image, 0).map_err(|_| KernelError::NotElf)?;
-    if !ehdr.starts_with(b"\x7fELF") {
-        return Err(KernelError::NotElf);
-    }
-    if (ehdr[4], ehdr[5], u16_at(&ehdr, 18)) != (CLASS_64, LITTLE_ENDIAN, MACHINE_X86_64) {
-        return Err(KernelError::WrongMachine);
-    }
-    let (phoff, phentsize, phnum) = (u64_at(&ehdr, 32), u16_at(&ehdr, 54), u16_at(&ehdr, 56));
-    if usize::from(phentsize) != PHDR_BYTES {
-        return Err(KernelError::Header("program headers of an unknown size"));
-    }
-    if phnum > MAX_PHDRS {
-        return Err(KernelError::Header(
-            "more program headers than any kernel has",
-        ));
-    }
-    let mut segments = Vec::new();
-    for index in 0..phnum {
-        let at = phoff.saturating_add(u64::from(index) * PHDR_BYTES as u64);
-        let phdr: [u8; PHDR_BYTES] = read_at(image, at)
-            .map_err(|_| KernelError::Header("program headers that are not in the file"))?;
-        if u32_at(&phdr, 0) == PT_LOAD {
-            segments.push(checked_segment(memory, file, index.into(), &phdr)?);
+impl Class {
+    fn pick<T>(self, for_32: T, for_64: T) -> T {
+        match self {
+            Self::Elf32 => for_32,
+            Self::Elf64 => for_64,
         }
     }
-    Ok(segments)
-}
 
-fn checked_segment(
-    memory: &GuestMemory,
-    file: u64,
-    segment: usize,
-    phdr: &[u8; PHDR_BYTES],
-) -> Result<Range<u64>, KernelError> {
-    let (offset, start) = (u64_at(phdr, 8), u64_at(phdr, 24));
-    let (file_size, memory_size) = (u64_at(phdr, 32), u64_at(phdr, 40));
-    if file_size > memory_size {
-        return Err(KernelError::Header(
-            "a segment larger in the file than in memory",
-        ));
+    /// An address, offset or size, which has 4 or 8 bytes.
+    pub(super) fn word(self, bytes: &[u8], at_32: usize, at_64: usize) -> u64 {
+        match self {
+            Self::Elf32 => u32_at(bytes, at_32).into(),
+            Self::Elf64 => u64_at(bytes, at_64),
+        }
     }
-    let end = offset.saturating_add(file_size);
-    if end > file {
-        return Err(KernelError::Truncated { segment, end, file });
+}
+
+/// A PT_LOAD program header.
+#[derive(Clone, Debug)]
+struct Segment {
+    index: u64,
+    offset: u64,
+    virt: Range<u64>,
+    phys: u64,
+    file_size: u64,
+    memory_size: u64,
+}
+
+/// The section header table: where it is and what it is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SectionTable {
+    pub(super) offset: u64,
+    pub(super) entry_bytes: u16,
+    pub(super) count: u16,
+    /// Index of the section that holds the names.
+    pub(super) names: u16,
+}
+
+/// The headers of an ELF file.
+pub(super) struct ElfFile {
+    pub(super) class: Class,
+    pub(super) sections: SectionTable,
+    entry: u64,
+    segments: Vec<Segment>,
+    /// Offset, size, alignment.
+    notes: Vec<(u64, u64, u64)>,
+}
+
+impl ElfFile {
+    /// The headers, if it is an ELF file.
+    pub(super) fn parse<F: Image>(source: &mut Source<'_, F>) -> Result<Option<Self>, KernelError> {
+        let head = source.read(0, 64)?;
+        if !head.starts_with(b"\x7fELF") {
+            return Ok(None);
+        }
+        if head.len() < 52 {
+            return Err(KernelError::Elf("it ends in the middle"));
+        }
+        let class = match (head[4], head[5], u16_at(&head, 18)) {
+            (CLASS_32, LITTLE_ENDIAN, MACHINE_386) => Class::Elf32,
+            (CLASS_64, LITTLE_ENDIAN, MACHINE_X86_64) => Class::Elf64,
+            _ => return Err(KernelError::WrongMachine),
+        };
+        if head.len() < class.pick(52, 64) {
+            return Err(KernelError::Elf("it ends in the middle"));
+        }
+        let counts = class.pick(42, 54);
+        let field = |index: usize| u16_at(&head, counts + 2 * index);
+        let mut this = Self {
+            class,
+            sections: SectionTable {
+                offset: class.word(&head, 32, 40),
+                entry_bytes: field(2),
+                count: field(3),
+                names: field(4),
+            },
+            entry: class.word(&head, 24, 24),
+            segments: Vec::new(),
+            notes: Vec::new(),
+        };
+        let table = class.word(&head, 28, 32);
+        this.read_phdrs(source, table, field(0).into(), field(1).into())?;
+        Ok(Some(this))
     }
-    let end = start.saturating_add(memory_size);
-    let fits = usize::try_from(memory_size)
-        .is_ok_and(|len| len == 0 || memory.check_range(GuestAddress(start), len));
-    if !fits || start < HIGH_MEMORY {
-        return Err(KernelError::DoesNotFit {
-            segment,
-            start,
-            end,
-        });
+
+    fn read_phdrs<F: Image>(
+        &mut self,
+        source: &mut Source<'_, F>,
+        table: u64,
+        entry_bytes: u64,
+        count: u64,
+    ) -> Result<(), KernelError> {
+        let expected: usize = self.class.pick(32, 56);
+        if count > 0 && entry_bytes != expected as u64 {
+            return Err(KernelError::Elf("program headers of an unknown size"));
+        }
+        if count > MAX_PHDRS {
+            return Err(KernelError::Elf("more program headers than any kernel has"));
+        }
+        let len = usize::try_from(count * entry_bytes).expect("limited above");
+        let table = source.read(table, len)?;
+        if table.len() < len {
+            return Err(KernelError::Elf("program headers that are not in the file"));
+        }
+        for (index, phdr) in (0..).zip(table.chunks_exact(expected)) {
+            match u32_at(phdr, 0) {
+                PT_LOAD => self
+                    .segments
+                    .extend(self.segment(index, phdr, source.len())?),
+                PT_NOTE => {
+                    let word = |at_32, at_64| self.class.word(phdr, at_32, at_64);
+                    self.notes.push((word(4, 8), word(16, 32), word(28, 48)));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
-    Ok(start..end)
+
+    /// A segment that is wholly in the file; nothing if there is nothing in it.
+    fn segment(&self, index: u64, phdr: &[u8], file: u64) -> Result<Option<Segment>, KernelError> {
+        let word = |at_32, at_64| self.class.word(phdr, at_32, at_64);
+        let (offset, virt, phys) = (word(4, 8), word(8, 16), word(12, 24));
+        let (file_size, memory_size) = (word(16, 32), word(20, 40));
+        if file_size > memory_size {
+            return Err(KernelError::Elf(
+                "a segment larger in the file than in memory",
+            ));
+        }
+        let end = offset.saturating_add(file_size);
+        if end > file {
+            let what = format!("segment {index}");
+            return Err(KernelError::Truncated { what, end, file });
+        }
+        let segment = Segment {
+            index,
+            offset,
+            virt: virt..virt.saturating_add(memory_size),
+            phys,
+            file_size,
+            memory_size,
+        };
+        Ok((memory_size > 0).then_some(segment))
+    }
+
+    /// Physical addresses from the lowest segment to the end of the highest.
+    pub(super) fn extent(&self) -> Option<Range<u64>> {
+        let start = self.segments.iter().map(|s| s.phys).min()?;
+        let ends = self.segments.iter();
+        let end = ends.map(|s| s.phys.saturating_add(s.memory_size)).max()?;
+        Some(start..end)
+    }
+
+    /// Loads the segments `distance` above where they are linked; returns what they span.
+    pub(super) fn load_segments<F: Image>(
+        &self,
+        memory: &GuestMemory,
+        source: &mut Source<'_, F>,
+        distance: u64,
+    ) -> Result<Range<u64>, KernelError> {
+        let mut places = Vec::new();
+        for segment in &self.segments {
+            let what = format!("segment {}", segment.index);
+            let start = segment.phys.wrapping_add(distance);
+            places.push(place(memory, &what, start, segment.memory_size)?);
+        }
+        for (segment, place) in self.segments.iter().zip(&places) {
+            source.load(memory, place.start, segment.offset, segment.file_size)?;
+        }
+        let start = places.iter().map(|place| place.start).min();
+        let end = places.iter().map(|place| place.end).max();
+        Ok(start.unwrap_or(0)..end.unwrap_or(0))
+    }
+
+    fn is_loaded(&self, address: u64) -> bool {
+        let mut segments = self.segments.iter();
+        segments.any(|s| {
+            address
+                .checked_sub(s.phys)
+                .is_some_and(|at| at < s.memory_size)
+        })
+    }
+
+    /// A physical address that is in one of the segments.
+    pub(super) fn checked_entry(&self, address: u64) -> Result<u64, KernelError> {
+        if self.is_loaded(address) {
+            Ok(address)
+        } else {
+            Err(KernelError::Entry(address))
+        }
+    }
+
+    /// The physical address of the header's entry point, which may be a virtual one.
+    pub(super) fn entry(&self) -> Result<u64, KernelError> {
+        let segment = self.segments.iter().find(|s| s.virt.contains(&self.entry));
+        match segment {
+            Some(segment) => Ok(segment.phys.wrapping_add(self.entry - segment.virt.start)),
+            None => self.checked_entry(self.entry),
+        }
+    }
+
+    /// Loads a kernel with a PVH note.
+    pub(super) fn load_pvh<F: Image>(
+        &self,
+        memory: &GuestMemory,
+        source: &mut Source<'_, F>,
+    ) -> Result<Option<Loaded>, KernelError> {
+        let Some(entry) = self.pvh_entry(source)? else {
+            return Ok(None);
+        };
+        let entry = self.checked_entry(entry)?;
+        let span = self.load_segments(memory, source, 0)?;
+        Ok(Some(Loaded::new(entry, span, Protocol::Pvh)))
+    }
+
+    /// Loads a kernel that says nothing of how it starts.
+    pub(super) fn load_linux<F: Image>(
+        &self,
+        memory: &GuestMemory,
+        source: &mut Source<'_, F>,
+    ) -> Result<Loaded, KernelError> {
+        if self.class == Class::Elf32 {
+            return Err(KernelError::NoWay);
+        }
+        let entry = self.entry()?;
+        let span = self.load_segments(memory, source, 0)?;
+        Ok(Loaded::new(entry, span, Protocol::Linux64(None)))
+    }
+
+    fn pvh_entry<F: Image>(&self, source: &mut Source<'_, F>) -> Result<Option<u64>, KernelError> {
+        for (offset, size, align) in &self.notes {
+            let len = usize::try_from(*size.min(&MAX_NOTES)).expect("limited");
+            let notes = source.read(*offset, len)?;
+            let align = if *align == 8 { 8 } else { 4 };
+            if let Some(entry) = find_pvh_note(&notes, align) {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
 }
 
-fn read_at<const N: usize>(image: &mut (impl Read + Seek), at: u64) -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    image.seek(SeekFrom::Start(at))?;
-    image.read_exact(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
+/// Walks notes: sizes of name and description, type, name, description, both padded.
+fn find_pvh_note(mut notes: &[u8], align: usize) -> Option<u64> {
+    loop {
+        let head = notes.get(..12)?;
+        let [name_len, len] = [0, 4].map(|at| u32_at(head, at) as usize);
+        let name = notes.get(12..)?.get(..name_len)?;
+        let start = (12 + name_len).next_multiple_of(align);
+        let description = notes.get(start..)?.get(..len)?;
+        if (u32_at(head, 8), name) == (PVH_NOTE, b"Xen\0") {
+            return match len {
+                4 => Some(u32_at(description, 0).into()),
+                8 => Some(u64_at(description, 0)),
+                _ => None,
+            };
+        }
+        notes = notes.get((start + len).next_multiple_of(align)..)?;
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::memory::{MIN, create};
-    use std::io::Cursor;
-
-    /// A kernel of one segment: file bytes 0..0x1000 at 1 MiB, entry at 1 MiB + 0x100.
-    fn kernel() -> Vec<u8> {
-        let mut elf = vec![0_u8; 0x1000];
-        elf[..6].copy_from_slice(b"\x7fELF\x02\x01");
-        elf[16] = 2;
-        elf[18] = 62;
-        elf[24..32].copy_from_slice(&(HIGH_MEMORY + 0x100).to_le_bytes());
-        elf[32] = 64;
-        elf[54] = 56;
-        elf[56] = 1;
-        elf[64] = 1;
-        for (at, value) in [(24, HIGH_MEMORY), (32, 0x1000), (40, 0x2000)] {
-            elf[64 + at..72 + at].copy_from_slice(&value.to_le_bytes());
-        }
-        elf
-    }
-
-    /// The kernel with the bytes at an offset changed.
-    fn with(at: usize, bytes: &[u8]) -> Result<Loaded, KernelError> {
-        let mut elf = kernel();
-        elf[at..at + bytes.len()].copy_from_slice(bytes);
-        load(&create(MIN).unwrap(), &mut Cursor::new(elf))
-    }
-
-    #[test]
-    fn a_kernel_without_a_note_starts_at_its_entry_by_the_64_bit_protocol() {
-        let loaded = with(0, &[]).unwrap();
-        assert_eq!(loaded.entry.address, HIGH_MEMORY + 0x100);
-        assert_eq!(loaded.entry.protocol, Protocol::Linux64);
-        assert_eq!(loaded.end, HIGH_MEMORY + 0x2000);
-    }
-
-    #[test]
-    fn a_kernel_with_the_pvh_note_starts_there() {
-        let mut elf = kernel();
-        elf[56] = 2;
-        let mut note = [0_u8; 56];
-        note[0] = 4;
-        note[9] = 2;
-        note[32] = 20;
-        elf[120..176].copy_from_slice(&note);
-        let fields: [&[u8]; 5] = [
-            &[4, 0, 0, 0],
-            &[4, 0, 0, 0],
-            &[18, 0, 0, 0],
-            b"Xen\0",
-            &[0, 2, 0x10, 0],
-        ];
-        elf[0x200..0x214].copy_from_slice(&fields.concat());
-        let loaded = load(&create(MIN).unwrap(), &mut Cursor::new(elf)).unwrap();
-        assert_eq!(
-            loaded.entry,
-            Entry {
-                address: 0x10_0200,
-                protocol: Protocol::Pvh
-            }
-        );
-    }
-
-    #[test]
-    fn what_is_no_kernel_is_named() {
-        let memory = create(MIN).unwrap();
-        for text in [&b""[..], b"#!/bin/sh\n", &[0; 4096]] {
-            let error = load(&memory, &mut Cursor::new(text)).unwrap_err();
-            assert!(matches!(error, KernelError::NotElf), "{error:?}");
-        }
-        assert!(matches!(with(4, &[1]), Err(KernelError::WrongMachine)));
-        assert!(matches!(with(18, &[40]), Err(KernelError::WrongMachine)));
-    }
-
-    #[test]
-    fn headers_that_lie_are_named() {
-        let max = u64::MAX.to_le_bytes();
-        assert!(
-            matches!(with(32, &max), Err(KernelError::Header(_))),
-            "phoff"
-        );
-        assert!(
-            matches!(with(54, &[1, 0]), Err(KernelError::Header(_))),
-            "phentsize"
-        );
-        assert!(
-            matches!(with(56, &[0xff, 0xff]), Err(KernelError::Header(_))),
-            "phnum"
-        );
-        assert!(
-            matches!(with(64 + 8, &max), Err(KernelError::Truncated { .. })),
-            "offset"
-        );
-        assert!(
-            matches!(with(64 + 24, &max), Err(KernelError::DoesNotFit { .. })),
-            "address"
-        );
-        assert!(
-            matches!(with(64 + 24, &[0; 8]), Err(KernelError::DoesNotFit { .. })),
-            "low"
-        );
-        assert!(
-            matches!(with(64 + 32, &max), Err(KernelError::Header(_))),
-            "file size"
-        );
-        assert!(
-            matches!(with(64 + 40, &max), Err(KernelError::DoesNotFit { .. })),
-            "size"
-        );
-        assert!(
-            matches!(with(24, &[0; 8]), Err(KernelError::Entry(0))),
-            "entry"
-        );
-        assert!(
-            matches!(with(56, &[0]), Err(KernelError::Entry(_))),
-            "no segments"
-        );
-    }
-
-    #[test]
-    fn a_kernel_cut_anywhere_is_an_error_or_whole() {
-        let memory = create(MIN).unwrap();
-        let elf = kernel();
-        for len in (0..elf.len()).step_by(7) {
-            assert!(
-                load(&memory, &mut Cursor::new(&elf[..len])).is_err(),
-                "cut at {len}"
-            );
-        }
-    }
-}
+mod tests;

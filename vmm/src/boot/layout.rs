@@ -3,8 +3,9 @@
 //! ```text
 //!  0x0400  BIOS data area
 //!  0x0500  GDT                       0x9fc00   MP table (EBDA), up to 0xa0000
-//!  0x6000  hvm_start_info (PVH)      0x100000  kernel, where its headers say
-//!  0x7000  zero page (Linux)         ...       initrd, at the end of low memory
+//!  0x6000  PVH and multiboot         0x100000  kernel, where its headers say
+//!  0x7000  zero page (Linux)         ...       initrd, at the end of low memory, or modules,
+//!                                              behind a multiboot kernel
 //!  0x8ff0  stack (Linux)             0xc0000000  hole up to 4 GiB:
 //!  0x9000  page tables (Linux)         0xd0000000  virtio-mmio, a page a device
 //!  0x20000 command line                0xe0000000  PCI configuration space (ECAM)
@@ -16,6 +17,36 @@ use crate::memory::HOLE_START;
 use devices::bus::BusRange;
 use devices::pci::root::Windows;
 
+use std::ops::Range;
+
+/// What below 1 MiB is not for kernels, with names for people.
+pub const OURS: &[(Range<u64>, &str)] = &[
+    (0..0x600, "the table of interrupt vectors and the first GDT"),
+    (BOOT_INFORMATION..BOOT_INFORMATION_END, "boot information"),
+    (
+        CMDLINE..CMDLINE + CMDLINE_MAX as u64 + 1,
+        "the command line",
+    ),
+    (EBDA..0xa_0000, "the extended BIOS data area"),
+    (0xa_0000..0xc_0000, "video memory"),
+    (0xc_0000..HIGH_MEMORY, "firmware"),
+];
+/// Where a flat image may be: what a BIOS leaves free.
+pub const FLAT: Range<u64> = 0x600..EBDA;
+/// Where the interrupt vectors of a flat image point: an `iret`.
+pub const FLAT_IRET: u64 = 0x5f0;
+/// What PVH and multiboot tell the guest; Linux's structures below are in the same range.
+pub const BOOT_INFORMATION: u64 = 0x6000;
+/// Its end.
+pub const BOOT_INFORMATION_END: u64 = 0xc000;
+/// Stack for multiboot, for kernels that push before they have their own.
+pub const MULTIBOOT_STACK_TOP: u64 = BOOT_INFORMATION - 16;
+/// Text screen of a PC: 80 columns, 25 rows, 2 bytes a character.
+pub const TEXT_SCREEN: u64 = 0xb_8000;
+/// Its width.
+pub const TEXT_COLUMNS: u32 = 80;
+/// Its height.
+pub const TEXT_ROWS: u32 = 25;
 /// Global descriptor table.
 pub const GDT: u64 = 0x500;
 /// Null, unused, code at 0x10, data at 0x18, TSS at 0x20. The code entry is 64-bit; in a PVH
@@ -27,8 +58,8 @@ pub const GDT_ENTRIES: [u64; 5] = [
     0x00cf_9300_0000_ffff,
     0x0000_8b00_0000_0067,
 ];
-/// `hvm_start_info`, module list and memory map follow in the same page.
-pub const PVH_START_INFO: u64 = 0x6000;
+/// The code entry for multiboot, whose kernels are 32-bit.
+pub const GDT_CODE_32: u64 = 0x00cf_9b00_0000_ffff;
 /// `boot_params`.
 pub const ZERO_PAGE: u64 = 0x7000;
 /// Stack for the 64-bit protocol, for kernels that push before they have their own.
@@ -39,6 +70,8 @@ pub const BOOT_PML4: u64 = 0x9000;
 pub const BOOT_PDPT: u64 = 0xa000;
 /// Third level: 512 pages of 2 MiB.
 pub const BOOT_PD: u64 = 0xb000;
+/// End of what the page tables map.
+pub const MAPPED_END: u64 = 1 << 30;
 /// Command line, NUL-terminated.
 pub const CMDLINE: u64 = 0x2_0000;
 /// Longest command line without its NUL.

@@ -1,5 +1,6 @@
 //! Linux's 64-bit protocol: zero page and identity-mapped first GiB (Linux boot.rst, 64-bit).
 
+use super::bzimage::SetupHeader;
 use super::platform::Keyboard;
 use super::{BootError, Handover, layout, memory_map};
 use crate::memory::GuestMemory;
@@ -19,22 +20,38 @@ const KERNEL_ALIGNMENT: u32 = 0x0100_0000;
 const PRESENT_WRITABLE: u64 = 3;
 const LARGE: u64 = 1 << 7;
 
+/// The header of a kernel without one of its own.
+fn plain_header() -> SetupHeader {
+    SetupHeader {
+        boot_flag: BOOT_FLAG,
+        header: HEADER_MAGIC,
+        kernel_alignment: KERNEL_ALIGNMENT,
+        cmdline_size: layout::CMDLINE_MAX as u32,
+        ..Default::default()
+    }
+}
+
+/// `header` is that of a bzImage.
 pub(super) fn write(
     memory: &GuestMemory,
     handover: &Handover<'_>,
+    header: Option<&SetupHeader>,
     rsdp: Option<u64>,
 ) -> Result<(), BootError> {
-    let mut params = boot_params::default();
-    params.hdr.boot_flag = BOOT_FLAG;
-    params.hdr.header = HEADER_MAGIC;
+    let mut params = boot_params {
+        hdr: header.copied().unwrap_or_else(plain_header),
+        ..Default::default()
+    };
+    let (bytes, max) = (handover.cmdline.len(), params.hdr.cmdline_size as usize);
+    if bytes > max {
+        return Err(BootError::CommandLine { bytes, max });
+    }
     params.hdr.type_of_loader = LOADER_UNDEFINED;
-    params.hdr.kernel_alignment = KERNEL_ALIGNMENT;
     params.hdr.cmd_line_ptr = layout::CMDLINE as u32;
-    params.hdr.cmdline_size = layout::CMDLINE_MAX as u32;
-    if let Some(initrd) = &handover.initrd {
+    if let Some(initrd) = handover.modules.first() {
         // It ends below the hole, so both fit.
-        params.hdr.ramdisk_image = initrd.start as u32;
-        params.hdr.ramdisk_size = (initrd.end - initrd.start) as u32;
+        params.hdr.ramdisk_image = initrd.range.start as u32;
+        params.hdr.ramdisk_size = (initrd.range.end - initrd.range.start) as u32;
     }
     if handover.platform.keyboard == Keyboard::Present {
         describe_screen(&mut params);

@@ -1,40 +1,52 @@
-//! From files to a guest that is ready to start: kernel, initrd, command line, memory map.
+//! From files to a guest that is ready to start: kernel, modules, command line, memory map.
 //!
 //! ```text
-//!  Kernel (elf.rs) --load--> entry, protocol --+
-//!  initrd (initrd.rs) -------> range ----------+--> pvh.rs or linux64.rs
-//!  command line, e820 -------------------------+
-//!  Platform (platform.rs) -------> acpi, mptable.rs
+//!  file (source.rs) -> kernel.rs -> elf.rs, bzimage.rs, multiboot/, flat.rs -> Loaded --+
+//!  initrd, modules (modules.rs) ----------------------------------> ranges -------------+--> hand_over:
+//!  command line, memory map ------------------------------------------------------------+    pvh.rs, linux64.rs,
+//!  Platform (platform.rs) -------> acpi, mptable.rs ------------------------------------+    multiboot/, flat.rs
 //! ```
 //!
 //! [`layout`] says where everything goes. All of it is written before the first vCPU runs.
 
 mod acpi;
 mod bda;
-pub mod elf;
-pub mod initrd;
+mod bzimage;
+mod elf;
+mod flat;
+mod information;
+pub mod kernel;
 pub mod layout;
 mod linux64;
+pub mod modules;
 mod mptable;
+mod multiboot;
 pub mod platform;
 mod pvh;
+mod source;
+#[cfg(test)]
+mod testing;
 
-use crate::kvm::CpuMode;
-use crate::memory::GuestMemory;
+use crate::kvm::{CpuMode, CpuStart};
+use crate::memory::{GuestMemory, HOLE_START};
 use devices::pci::ecam;
-use std::ops::Range;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
-pub use elf::{Entry, KernelError, Protocol};
-pub use initrd::InitrdError;
+pub use bzimage::SetupHeader;
+pub use kernel::{KernelError, Loaded, Protocol, Takes};
+pub use modules::{Free, Module, ModuleError};
 use platform::Platform;
+pub use source::Image;
+
+/// What multiboot kernels are told of who loads them.
+const LOADER_NAME: &str = concat!("Hostel ", env!("CARGO_PKG_VERSION"));
 
 /// What the guest is to find in memory, beside its kernel.
 pub struct Handover<'a> {
-    /// Entry point and protocol of the kernel.
-    pub entry: Entry,
-    /// Where the initrd is.
-    pub initrd: Option<Range<u64>>,
+    /// The kernel.
+    pub kernel: &'a Loaded,
+    /// What was loaded beside it, the initrd first.
+    pub modules: &'a [Module],
     /// Kernel command line.
     pub cmdline: &'a str,
     /// What ACPI and the MP table describe.
@@ -56,49 +68,100 @@ pub enum AcpiTables {
 #[derive(Debug, thiserror::Error)]
 pub enum BootError {
     /// The command line is too long.
-    #[error("the kernel command line has {0} bytes; at most {max} fit", max = layout::CMDLINE_MAX)]
-    CommandLine(usize),
+    #[error("the kernel command line has {bytes} bytes; at most {max} fit")]
+    CommandLine {
+        /// Its length.
+        bytes: usize,
+        /// What the place for it, or the kernel, can take.
+        max: usize,
+    },
     /// It would end early.
     #[error("the kernel command line holds a NUL byte")]
     CommandLineNul,
+    /// There is more to tell than there is room for.
+    #[error(
+        "command line, modules and their words make {bytes} bytes of boot information, of which \
+         {room} fit: give fewer"
+    )]
+    Information {
+        /// Its length.
+        bytes: usize,
+        /// What fits.
+        room: u64,
+    },
     /// A boot structure does not fit.
     #[error("boot structures do not fit into the guest's memory")]
     Memory(#[from] vm_memory::GuestMemoryError),
 }
 
 /// How the first vCPU starts.
-pub fn cpu_mode(protocol: Protocol) -> CpuMode {
-    match protocol {
-        Protocol::Pvh => CpuMode::Pvh {
-            start_info: layout::PVH_START_INFO,
-        },
-        Protocol::Linux64 => CpuMode::Linux64 {
+pub fn cpu_start(kernel: &Loaded) -> CpuStart {
+    let info = layout::BOOT_INFORMATION;
+    let mode = match &kernel.protocol {
+        Protocol::Pvh => CpuMode::Pvh { start_info: info },
+        Protocol::Linux64(_) => CpuMode::Linux64 {
             zero_page: layout::ZERO_PAGE,
         },
-    }
+        Protocol::Multiboot1(_) => CpuMode::Multiboot {
+            magic: multiboot::info1::MAGIC,
+            info,
+        },
+        Protocol::Multiboot2(_) => CpuMode::Multiboot {
+            magic: multiboot::info2::MAGIC,
+            info,
+        },
+        Protocol::Flat => CpuMode::Real,
+    };
+    let entry = kernel.entry;
+    CpuStart { mode, entry }
 }
 
 /// Writes what the protocol asks for.
 pub fn hand_over(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(), BootError> {
-    write_cmdline(memory, handover.cmdline)?;
     bda::write(memory, handover.platform)?;
     mptable::write(memory, handover.platform)?;
     let rsdp = match handover.acpi {
         AcpiTables::Present => Some(acpi::write(memory, handover.platform)?),
         AcpiTables::Absent => None,
     };
-    for (address, entry) in (layout::GDT..).step_by(8).zip(layout::GDT_ENTRIES) {
+    let protocol = &handover.kernel.protocol;
+    if *protocol != Protocol::Flat {
+        write_cmdline(memory, handover.cmdline)?;
+        write_gdt(memory, protocol)?;
+    }
+    match protocol {
+        Protocol::Pvh => pvh::write(memory, handover, rsdp),
+        Protocol::Linux64(header) => linux64::write(memory, handover, header.as_deref(), rsdp),
+        Protocol::Multiboot1(facts) => multiboot::info1::write(memory, handover, facts),
+        Protocol::Multiboot2(facts) => multiboot::info2::write(memory, handover, facts, rsdp),
+        Protocol::Flat => Ok(flat::write(memory)?),
+    }
+}
+
+fn write_gdt(memory: &GuestMemory, protocol: &Protocol) -> Result<(), BootError> {
+    let mut entries = layout::GDT_ENTRIES;
+    if matches!(protocol, Protocol::Multiboot1(_) | Protocol::Multiboot2(_)) {
+        entries[2] = layout::GDT_CODE_32;
+    }
+    for (address, entry) in (layout::GDT..).step_by(8).zip(entries) {
         memory.write_obj(entry, GuestAddress(address))?;
     }
-    match handover.entry.protocol {
-        Protocol::Pvh => pvh::write(memory, handover, rsdp),
-        Protocol::Linux64 => linux64::write(memory, handover, rsdp),
-    }
+    Ok(())
+}
+
+/// KiB of memory from 0, and from 1 MiB up to the first hole, as a BIOS tells them.
+fn low_memory_kib(memory: &GuestMemory) -> (u32, u32) {
+    let low_end = (memory.last_addr().0 + 1).min(HOLE_START);
+    let upper = (low_end - layout::HIGH_MEMORY) >> 10;
+    ((layout::EBDA >> 10) as u32, upper as u32)
 }
 
 fn write_cmdline(memory: &GuestMemory, cmdline: &str) -> Result<(), BootError> {
     if cmdline.len() > layout::CMDLINE_MAX {
-        return Err(BootError::CommandLine(cmdline.len()));
+        return Err(BootError::CommandLine {
+            bytes: cmdline.len(),
+            max: layout::CMDLINE_MAX,
+        });
     }
     if cmdline.contains('\0') {
         return Err(BootError::CommandLineNul);

@@ -2,21 +2,24 @@
 //! writes, must come back without a panic, and checks what it got. The tests run them on the
 //! seeds and on pseudo-random input.
 
+mod boot;
 #[cfg(test)]
 mod tests;
 
-use crate::boot::{elf, initrd};
+pub use boot::{bzimage, kernel, multiboot};
+
+use crate::boot::{Free, Loaded, Protocol, layout};
 use crate::memory::{self, GuestMemory};
 use crate::stream::{Listener, Received, Splitter};
 use crate::symbols::Symbols;
 use abi::record::Parsed;
 use devices::fuzzing::Target;
-use std::io::Cursor;
-use vm_memory::{GuestAddress, GuestMemoryBackend};
 
 /// The targets by the name of their file and of their folder of seeds.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("kernel", kernel),
+    ("multiboot", multiboot),
+    ("bzimage", bzimage),
     ("initrd", initrd),
     ("stream", stream),
     ("symbols", symbols),
@@ -26,28 +29,27 @@ fn smallest_memory() -> GuestMemory {
     memory::create(memory::MIN).expect("the host has that much memory")
 }
 
-/// Loads the input as a kernel: one that is taken starts and ends inside of memory.
-pub fn kernel(data: &[u8]) {
-    let memory = smallest_memory();
-    if let Ok(loaded) = elf::load(&memory, &mut Cursor::new(data)) {
-        assert!(memory.address_in_range(GuestAddress(loaded.entry.address)));
-        assert!(loaded.entry.address < loaded.end && loaded.end <= memory::MIN.0);
-    }
-}
-
-/// Loads an initrd whose size and kernel's end are the first 16 bytes of the input: where it
-/// goes is above the kernel and inside of memory.
+/// Loads an initrd whose size and kernel's end are the first 16 bytes of the input, above it or
+/// as a module behind it: where it goes is above the kernel and inside of memory.
 pub fn initrd(data: &[u8]) {
     let word = |at: usize| {
         let bytes = data.get(at..).and_then(<[u8]>::first_chunk);
         bytes.copied().map_or(0, u64::from_le_bytes)
     };
     let (size, kernel_end) = (word(0), word(8));
-    let mut contents = data.get(16..).unwrap_or_default();
+    let contents = data.get(16..).unwrap_or_default();
     let memory = smallest_memory();
-    if let Ok(range) = initrd::load(&memory, &mut contents, size, kernel_end) {
-        assert!(range.start >= kernel_end && range.start.is_multiple_of(4096));
-        assert!(range.end <= memory::MIN.0 && range.end - range.start == size);
+    for protocol in [Protocol::Pvh, Protocol::Multiboot1(Default::default())] {
+        let kernel = Loaded {
+            entry: kernel_end,
+            span: layout::HIGH_MEMORY..kernel_end,
+            protocol,
+        };
+        let mut free = Free::beside(&memory, &kernel);
+        if let Ok(range) = free.load(&memory, "initrd", &mut &*contents, size) {
+            assert!(range.start >= kernel_end && range.start.is_multiple_of(4096));
+            assert!(range.end <= memory::MIN.0 && range.end - range.start == size);
+        }
     }
 }
 

@@ -15,6 +15,16 @@ fn kernel_takes_anything() {
 }
 
 #[test]
+fn multiboot_takes_anything() {
+    run("multiboot");
+}
+
+#[test]
+fn bzimage_takes_anything() {
+    run("bzimage");
+}
+
+#[test]
 fn initrd_takes_anything() {
     run("initrd");
 }

@@ -3,6 +3,7 @@
 //! The VM is one package of `count` cores with one thread each; APIC ids are vCPU indices.
 //! Sources: Intel SDM 2A CPUID, AMD APM 3 appendix E, KVM cpuid.rst.
 
+use super::cpu_model::{CpuModel, CpuModelError};
 use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES, kvm_cpuid_entry2};
 use kvm_ioctls::{Cap, Error, Kvm};
 use std::sync::{Arc, OnceLock};
@@ -24,6 +25,7 @@ const LEVEL_CORE: u32 = 2 << 8;
 /// that is done while something else is.
 pub struct Leaves {
     kvm: Arc<Kvm>,
+    /// What KVM supports, made into the model.
     supported: OnceLock<Result<CpuId, Error>>,
 }
 
@@ -32,6 +34,20 @@ impl Leaves {
     pub(super) fn new(kvm: Arc<Kvm>) -> Self {
         let supported = OnceLock::new();
         Self { kvm, supported }
+    }
+
+    /// Leaves of a model. All but that of the host are listed at once, as the host may lack them.
+    pub(super) fn of_model(kvm: Arc<Kvm>, model: CpuModel) -> Result<Self, CpuModelError> {
+        let this = Self::new(kvm);
+        if model != CpuModel::Host {
+            let supported = match this.kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES) {
+                Ok(supported) => Ok(model.apply(supported)?),
+                Err(error) => Err(error),
+            };
+            // It is empty: nobody else has it yet.
+            let _ = this.supported.set(supported);
+        }
+        Ok(this)
     }
 
     /// Has KVM list what it supports, if nobody has yet.

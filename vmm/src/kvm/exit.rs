@@ -25,6 +25,18 @@ pub enum VmExit<'a> {
     MmioRead { gpa: u64, data: &'a mut [u8] },
     /// A store to an address that is not memory.
     MmioWrite { gpa: u64, data: &'a [u8] },
+    /// `rdmsr` of one that KVM does not know; a `fault` of 1 is a general protection fault.
+    MsrRead {
+        index: u32,
+        value: &'a mut u64,
+        fault: &'a mut u8,
+    },
+    /// `wrmsr` of one that KVM does not know.
+    MsrWrite {
+        index: u32,
+        value: u64,
+        fault: &'a mut u8,
+    },
     /// A signal or `immediate_exit`; nothing to handle.
     Interrupted,
     /// `hlt` without an in-kernel LAPIC.
@@ -57,6 +69,8 @@ pub enum ExitKind {
     MmioRead,
     /// store
     MmioWrite,
+    /// `rdmsr`, `wrmsr`
+    Msr,
     /// signal
     Interrupted,
     /// `hlt`
@@ -71,11 +85,12 @@ pub enum ExitKind {
 
 impl ExitKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::PioRead,
         Self::PioWrite,
         Self::MmioRead,
         Self::MmioWrite,
+        Self::Msr,
         Self::Interrupted,
         Self::Halted,
         Self::Shutdown,
@@ -90,6 +105,7 @@ impl ExitKind {
             Self::PioWrite => "pio_write",
             Self::MmioRead => "mmio_read",
             Self::MmioWrite => "mmio_write",
+            Self::Msr => "msr",
             Self::Interrupted => "interrupted",
             Self::Halted => "halted",
             Self::Shutdown => "shutdown",

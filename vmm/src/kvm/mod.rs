@@ -4,12 +4,14 @@
 //! - [`Vm`] owns the VM's descriptors: memory slots, interrupt controllers, irqfd, ioeventfd.
 //! - [`Vcpu`] runs one virtual processor and turns what stopped it into a [`VmExit`].
 //! - [`Kicker`] makes a running vCPU come back, from any thread.
-//! - `cpuid` and `regs` set the processor up; `irq` routes interrupts.
+//! - [`CpuModel`] says what its processor can; `cpuid` and `regs` set the processor up; `irq`
+//!   routes interrupts.
 #![expect(
     unsafe_code,
     reason = "the kvm_run page is shared with the kernel; slots hand it memory"
 )]
 
+mod cpu_model;
 mod cpuid;
 mod exit;
 mod irq;
@@ -18,6 +20,7 @@ mod regs;
 mod vcpu;
 mod vm;
 
+pub use cpu_model::{CpuModel, CpuModelError, Level};
 pub use cpuid::Leaves;
 pub use exit::{ExitKind, VmExit};
 pub use kick::Kicker;
@@ -103,6 +106,12 @@ impl Kvm {
                 Ok(Self { fd, leaves })
             }
         }
+    }
+
+    /// The same, for VMs whose processors are of that model.
+    pub fn with_model(mut self, model: CpuModel) -> Result<Self, CpuModelError> {
+        self.leaves = Arc::new(Leaves::of_model(self.fd.clone(), model)?);
+        Ok(self)
     }
 
     /// What vCPU threads may ask for while their VM is being made.

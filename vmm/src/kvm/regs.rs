@@ -10,6 +10,10 @@ const CR0_PG: u64 = 1 << 31;
 const CR4_PAE: u64 = 1 << 5;
 const EFER_LME: u64 = 1 << 8;
 const EFER_LMA: u64 = 1 << 10;
+/// The number that BIOSes give the first hard disk.
+const FIRST_HARD_DISK: u64 = 0x80;
+/// Bytes that a real-mode segment reaches.
+const SEGMENT_BYTES: u64 = 0x1_0000;
 /// The bit of rflags that is always set.
 const RFLAGS_RESERVED: u64 = 2;
 
@@ -26,6 +30,15 @@ pub enum CpuMode {
         /// Address of the `boot_params`.
         zero_page: u64,
     },
+    /// 32-bit, flat, no paging (Multiboot Specification 3.2, Multiboot2 3.3).
+    Multiboot {
+        /// For eax.
+        magic: u32,
+        /// Address of the boot information, for ebx.
+        info: u64,
+    },
+    /// Real mode, as a BIOS starts a boot sector: the drive's number in dl.
+    Real,
 }
 
 /// Where and how a processor starts.
@@ -61,9 +74,44 @@ pub(super) fn set(fd: &VcpuFd, start: CpuStart) -> Result<(), kvm_ioctls::Error>
             sregs.cr0 = CR0_PE | CR0_ET | CR0_PG;
             sregs.efer |= EFER_LME | EFER_LMA;
         }
+        CpuMode::Multiboot { magic, info } => {
+            regs.rax = magic.into();
+            regs.rbx = info;
+            regs.rsp = layout::MULTIBOOT_STACK_TOP;
+            flat_segments(&mut sregs, Bits::B32);
+            sregs.cr0 = CR0_PE | CR0_ET;
+            sregs.cr4 = 0;
+        }
+        CpuMode::Real => {
+            regs.rdx = FIRST_HARD_DISK;
+            real_mode(&mut sregs, &mut regs, start.entry);
+        }
     }
     fd.set_sregs(&sregs)?;
     fd.set_regs(&regs)
+}
+
+/// Segments at 0, or for an image beyond the first 64 KiB at the image, its stack in the 64 KiB
+/// below. The vCPU is in real mode since its reset.
+fn real_mode(sregs: &mut kvm_sregs, regs: &mut kvm_regs, entry: u64) {
+    let (image, stack, top) = match entry {
+        low @ ..SEGMENT_BYTES => (0, 0, low & !1),
+        high => ((high >> 4) << 4, ((high - SEGMENT_BYTES) >> 4) << 4, 0xfffe),
+    };
+    let segment = |base: u64, type_| kvm_segment {
+        base,
+        limit: 0xffff,
+        selector: (base >> 4) as u16,
+        type_,
+        present: 1,
+        s: 1,
+        ..Default::default()
+    };
+    sregs.cs = segment(image, 0xb);
+    let data = segment(image, 0x3);
+    (sregs.ds, sregs.es, sregs.fs, sregs.gs) = (data, data, data, data);
+    sregs.ss = segment(stack, 0x3);
+    (regs.rip, regs.rsp) = (entry - image, top);
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -115,6 +115,16 @@ impl Vcpu {
             },
             VcpuExit::MmioRead(gpa, data) => VmExit::MmioRead { gpa, data },
             VcpuExit::MmioWrite(gpa, data) => VmExit::MmioWrite { gpa, data },
+            VcpuExit::X86Rdmsr(read) => VmExit::MsrRead {
+                index: read.index,
+                value: read.data,
+                fault: read.error,
+            },
+            VcpuExit::X86Wrmsr(write) => VmExit::MsrWrite {
+                index: write.index,
+                value: write.data,
+                fault: write.error,
+            },
             VcpuExit::Intr => VmExit::Interrupted,
             VcpuExit::Hlt => VmExit::Halted,
             VcpuExit::Shutdown => VmExit::Shutdown,
@@ -144,8 +154,6 @@ impl Vcpu {
             | VcpuExit::S390Stsi
             | VcpuExit::IoapicEoi(_)
             | VcpuExit::Hyperv
-            | VcpuExit::X86Rdmsr(_)
-            | VcpuExit::X86Wrmsr(_)
             | VcpuExit::Unsupported(_) => VmExit::Unexpected {
                 reason: exit_reason(run),
             },

@@ -9,7 +9,10 @@ use super::{Kvm, Vcpu, VcpuError};
 use crate::memory::GuestMemory;
 use devices::irq::{IrqLine, LevelInput};
 use devices::pci::msix::MsiSink;
-use kvm_bindings::{KVM_PIT_SPEAKER_DUMMY, kvm_pit_config, kvm_userspace_memory_region};
+use kvm_bindings::{
+    KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_UNKNOWN, KVM_PIT_SPEAKER_DUMMY, kvm_enable_cap,
+    kvm_pit_config, kvm_userspace_memory_region,
+};
 use kvm_ioctls::{Cap, IoEventAddress, NoDatamatch, VmFd};
 use std::io;
 use std::sync::Arc;
@@ -122,6 +125,16 @@ impl Vm {
 
     fn fd(&self) -> &VmFd {
         &self.shared.fd
+    }
+
+    /// Has accesses to MSRs that KVM does not know come as exits; returns whether KVM can do that.
+    pub fn tell_of_unknown_msrs(&self) -> bool {
+        let mut cap = kvm_enable_cap {
+            cap: KVM_CAP_X86_USER_SPACE_MSR,
+            ..Default::default()
+        };
+        cap.args[0] = KVM_MSR_EXIT_REASON_UNKNOWN.into();
+        self.fd().enable_cap(&cap).is_ok()
     }
 
     /// The guest's memory.

@@ -63,9 +63,13 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
     let config = Config {
         cpus: wishes.cpus,
         memory: wishes.memory,
-        kernel: prepared.kernel,
-        initrd: prepared.initrd,
-        cmdline: prepared.cmdline,
+        cpu_model: wishes.cpu_model,
+        unknown_msrs: wishes.unknown_msrs,
+        kernel: prepared.boot.kernel,
+        flat: prepared.boot.flat,
+        initrd: prepared.boot.initrd,
+        modules: prepared.boot.modules,
+        cmdline: prepared.boot.cmdline,
         transport: wishes.transport,
         acpi: wishes.acpi,
     };
@@ -215,6 +219,7 @@ fn report(
         exits: machine.exits(),
         refused: machine.refused(),
         screen: screen_text(wishes, machine),
+        unknown_msrs: machine.unknown_msrs(),
         halt: HaltReport::new(halt, status),
         vmm_overhead_bytes,
     }

@@ -2,8 +2,8 @@
 
 use super::SharedLog;
 use super::wishes::{ConsoleDevice, Kernel, RunError, Wishes};
-use crate::guest;
-use crate::machine::Image;
+use crate::guest::{self, PlannedCheck};
+use crate::machine::{Image, ModuleImage};
 use crate::progress::Screen;
 use crate::suite::{ExitCounters, SuiteLog};
 use devices::virtio::blk::disk::DiskFile;
@@ -14,14 +14,21 @@ use std::sync::{Arc, Mutex};
 
 /// Everything that was found good before the guest starts.
 pub(super) struct Prepared {
-    pub(super) kernel: Image,
-    pub(super) initrd: Option<Image>,
-    pub(super) cmdline: String,
+    pub(super) boot: BootImages,
     pub(super) disks: Vec<DiskFile>,
     pub(super) report: Option<File>,
     pub(super) com2: Option<File>,
     pub(super) log: SharedLog,
     pub(super) counters: ExitCounters,
+}
+
+/// What boots.
+pub(super) struct BootImages {
+    pub(super) kernel: Image,
+    pub(super) flat: Option<u64>,
+    pub(super) initrd: Option<ModuleImage>,
+    pub(super) modules: Vec<ModuleImage>,
+    pub(super) cmdline: String,
 }
 
 /// Opens the files and makes the disks.
@@ -35,60 +42,83 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         wishes.com2.as_deref(),
     )?;
     let mut disks = Vec::new();
-    let (kernel, initrd, mut cmdline, plan) = match &wishes.kernel {
-        Kernel::File { kernel, initrd } => {
-            let initrd = match initrd {
-                Some(path) => Some(Image::File(open("initrd", path)?)),
-                None => None,
+    let (mut boot, plan) = match &wishes.kernel {
+        Kernel::File {
+            kernel,
+            flat,
+            initrd,
+            modules,
+        } => {
+            let initrd = initrd.as_ref().map(|path| {
+                let words = path.display().to_string();
+                open_module("initrd", path, &words)
+            });
+            let modules = modules.iter();
+            let modules = modules.map(|(path, words)| open_module("module", path, words));
+            let boot = BootImages {
+                kernel: Image::File(open("kernel", kernel)?),
+                flat: *flat,
+                initrd: initrd.transpose()?,
+                modules: modules.collect::<Result<_, _>>()?,
+                cmdline: String::new(),
             };
-            (
-                Image::File(open("kernel", kernel)?),
-                initrd,
-                String::new(),
-                Vec::new(),
-            )
+            (boot, Vec::new())
         }
         Kernel::BuiltIn { suite } => {
-            let text = match suite {
-                Some(name) => guest::suite_text(name).map(Some).ok_or_else(|| {
-                    let name = name.clone();
-                    RunError::NoSuite { name }
-                })?,
-                None => None,
-            };
             disks.push(DiskFile::temporary(abi::image::SCRATCH_DISK_BYTES)?);
-            let initrd = Image::Bytes(guest::initrd(text).into());
-            let cmdline = guest::hostel_parameters(wishes.console.guest_name(), suite.as_deref());
-            let plan = text.map_or(Vec::new(), guest::planned_checks);
-            (
-                Image::Bytes(guest::kernel().into()),
-                Some(initrd),
-                cmdline,
-                plan,
-            )
+            built_in(wishes, suite.as_deref())?
         }
     };
     for (path, access) in &wishes.disks {
         disks.push(DiskFile::open(path, *access)?);
     }
     if !wishes.append.is_empty() {
-        cmdline = [cmdline.as_str(), wishes.append.as_str()]
-            .join(" ")
-            .trim()
-            .to_owned();
+        let words = [boot.cmdline.as_str(), wishes.append.as_str()];
+        boot.cmdline = words.join(" ").trim().to_owned();
     }
     let counters = ExitCounters::default();
     let screen = Box::new(Screen::new(plan.len() as u64));
     let log = Arc::new(Mutex::new(SuiteLog::new(plan, counters.clone(), screen)));
     Ok(Prepared {
-        kernel,
-        initrd,
-        cmdline,
+        boot,
         disks,
         report,
         com2,
         log,
         counters,
+    })
+}
+
+/// The built-in guest with the checks of its suite.
+fn built_in(
+    wishes: &Wishes,
+    suite: Option<&str>,
+) -> Result<(BootImages, Vec<PlannedCheck>), RunError> {
+    let text = match suite {
+        Some(name) => guest::suite_text(name).map(Some).ok_or_else(|| {
+            let name = name.to_owned();
+            RunError::NoSuite { name }
+        })?,
+        None => None,
+    };
+    let initrd = ModuleImage {
+        image: Image::Bytes(guest::initrd(text).into()),
+        words: String::new(),
+    };
+    let boot = BootImages {
+        kernel: Image::Bytes(guest::kernel().into()),
+        flat: None,
+        initrd: Some(initrd),
+        modules: Vec::new(),
+        cmdline: guest::hostel_parameters(wishes.console.guest_name(), suite),
+    };
+    Ok((boot, text.map_or(Vec::new(), guest::planned_checks)))
+}
+
+fn open_module(what: &'static str, path: &Path, words: &str) -> Result<ModuleImage, RunError> {
+    Ok(ModuleImage {
+        image: Image::File(open(what, path)?),
+        words: words.to_owned(),
     })
 }
 

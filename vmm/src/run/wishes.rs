@@ -4,8 +4,10 @@ use crate::boot::AcpiTables;
 use crate::device_manager::TransportKind;
 use crate::guest;
 use crate::halt::status;
+use crate::kvm::CpuModel;
 use crate::machine::MachineError;
 use crate::memory::MemorySize;
+use crate::msr::MsrPolicy;
 use devices::virtio::blk::disk::{DiskAccess, DiskError};
 use std::io;
 use std::path::PathBuf;
@@ -15,6 +17,10 @@ use std::time::Duration;
 pub struct Wishes {
     /// What boots.
     pub kernel: Kernel,
+    /// What the processors can.
+    pub cpu_model: CpuModel,
+    /// What becomes of MSRs that KVM does not know.
+    pub unknown_msrs: MsrPolicy,
     /// Words for the kernel command line.
     pub append: String,
     /// vCPUs.
@@ -47,10 +53,14 @@ pub struct Wishes {
 pub enum Kernel {
     /// A file, with its initrd.
     File {
-        /// ELF kernel.
+        /// The kernel.
         kernel: PathBuf,
+        /// Its address, if it is a flat image.
+        flat: Option<u64>,
         /// Initrd.
         initrd: Option<PathBuf>,
+        /// Modules, each with its words.
+        modules: Vec<(PathBuf, String)>,
     },
     /// The built-in guest.
     BuiltIn {
