@@ -1,11 +1,10 @@
 //! [`Engine`]: how transfers reach the disk. Two do it: [`uring`] keeps many in flight, [`sync`]
 //! does each at once, on hosts without io_uring.
 
-pub mod buffers;
 pub mod sync;
 pub mod uring;
 
-use buffers::IoBuffers;
+use crate::virtio::io_buffers::IoBuffers;
 use std::fs::File;
 use std::io;
 use std::os::fd::RawFd;
