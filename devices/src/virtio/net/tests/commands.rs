@@ -19,7 +19,7 @@ fn command_on(guest: &mut Guest, queue: usize, class: u8, command: u8, data: &[u
     guest.peek(ACK, 1)[0]
 }
 
-fn command(guest: &mut Guest, class: u8, number: u8, data: &[u8]) -> u8 {
+pub(super) fn command(guest: &mut Guest, class: u8, number: u8, data: &[u8]) -> u8 {
     command_on(guest, CONTROL, class, number, data)
 }
 

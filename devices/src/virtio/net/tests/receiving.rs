@@ -209,3 +209,42 @@ fn a_shut_gate_lets_not_even_an_end_through() {
     gate.set(gate::Interest::default()).unwrap();
     assert!(!readable(&gate));
 }
+
+#[test]
+fn frames_that_the_driver_does_not_want_do_not_hold_up_those_after_them() {
+    let (mut guest, mut peer) = guest();
+    let (class, number) = (spec::CTRL_RX, spec::CTRL_RX_PROMISC);
+    assert_eq!(commands::command(&mut guest, class, number, &[0]), spec::OK);
+    let mut unwanted = frame(60, 1);
+    unwanted[5] ^= 1;
+    // All at once, and more than are taken in a turn.
+    let unwanted = [&[0, 0, 0, 60], &unwanted[..]].concat().repeat(1000);
+    let wanted = [&[0, 0, 0, 61], &frame(61, 2)[..]].concat();
+    peer.0.write_all(&[unwanted, wanted].concat()).unwrap();
+    assert_eq!(guest.exchange(RX, &[space(0, 100)]), 73);
+}
+
+#[test]
+fn an_interrupt_comes_when_the_chain_is_used_that_the_driver_waits_for() {
+    let (mut guest, mut peer) = guest_with(crate::virtio::F_EVENT_IDX | spec::F_MRG_RXBUF);
+    let [_, avail, _] = Guest::areas(RX);
+    let wait_for_index = |guest: &Guest, index: u16| {
+        let used_event = avail + 4 + 2 * u64::from(QUEUE_SIZE);
+        guest.poke(used_event, &index.to_le_bytes());
+    };
+    // The frame takes chains 0 to 3, of which the driver waits for the third.
+    wait_for_index(&guest, 2);
+    for at in 0..8 {
+        guest.offer(RX, &[space(at * 0x400, 300)]);
+    }
+    guest.notify(RX);
+    peer.send(&frame(1000, 1));
+    wait_for("an interrupt", || guest.line.evt().read().is_ok());
+    wait_for_index(&guest, 5);
+    peer.send(&frame(60, 1));
+    wait_for("the frame", || guest.used_index(RX) == 5);
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(guest.line.evt().read().is_err(), "not yet");
+    peer.send(&frame(60, 1));
+    wait_for("an interrupt", || guest.line.evt().read().is_ok());
+}
