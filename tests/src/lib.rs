@@ -5,7 +5,7 @@
 //! - [`Kernel`] wraps machine code ([`machine_code!`]) into an ELF file; [`Script`] makes one that
 //!   does a list of port, memory and register accesses.
 //! - [`binary`] finds `hostel`, [`host`] says whether and on what kind of KVM a test can run.
-//! - [`virtio`] and [`block`] are the driver's side of a device, as steps of a [`Script`].
+//! - [`virtio`], [`block`] and [`net`] are the driver's side of a device, as steps of a [`Script`].
 //! - [`disassembly`] looks for instructions that a kernel image must not have.
 //! - [`mod@bench`] times things and prints them.
 //!
@@ -19,6 +19,7 @@ pub mod disassembly;
 pub mod host;
 mod kernel;
 pub mod library;
+pub mod net;
 pub mod report;
 mod scratch;
 mod script;

@@ -1,6 +1,7 @@
 //! Everything that can be found wrong before the guest starts, is found here.
 
 use super::SharedLog;
+use super::network::OpenNetwork;
 use super::wishes::{ConsoleDevice, Kernel, RunError, Wishes};
 use crate::guest;
 use crate::machine::Image;
@@ -18,13 +19,14 @@ pub(super) struct Prepared {
     pub(super) initrd: Option<Image>,
     pub(super) cmdline: String,
     pub(super) disks: Vec<DiskFile>,
+    pub(super) networks: Vec<OpenNetwork>,
     pub(super) report: Option<File>,
     pub(super) com2: Option<File>,
     pub(super) log: SharedLog,
     pub(super) counters: ExitCounters,
 }
 
-/// Opens the files and makes the disks.
+/// Opens the files and networks, and makes the disks.
 pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
     if wishes.console == ConsoleDevice::Vga && matches!(wishes.kernel, Kernel::BuiltIn { .. }) {
         return Err(RunError::NoScreen);
@@ -71,6 +73,9 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
     for (path, access) in &wishes.disks {
         disks.push(DiskFile::open(path, *access)?);
     }
+    let networks = (0..).zip(&wishes.networks);
+    let networks = networks.map(|(position, network)| network.open(position));
+    let networks = networks.collect::<Result<_, _>>()?;
     if !wishes.append.is_empty() {
         cmdline = [cmdline.as_str(), wishes.append.as_str()]
             .join(" ")
@@ -85,6 +90,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         initrd,
         cmdline,
         disks,
+        networks,
         report,
         com2,
         log,

@@ -3,6 +3,7 @@
 use super::backend::SharedPort;
 use super::stream::Stream;
 use super::*;
+use crate::virtio::Transport;
 use crate::virtio::mmio::spec::Register;
 use crate::virtio::testing::{BUFFERS, Guest, Piece, wait_for};
 use std::io::{Read, Write};
