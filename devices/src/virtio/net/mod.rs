@@ -27,6 +27,7 @@ pub mod tap;
 #[cfg(test)]
 mod tests;
 mod transmit;
+mod vectored;
 mod worker;
 
 pub use header::Header;

@@ -2,13 +2,18 @@
 //! is that of passt and of QEMU's `-netdev stream`: each frame comes after its length, a big-endian
 //! number of 32 bits. There are no offloads.
 //!
-//! Frames are gathered on their way out, and taken apart on their way in, so that a system call
-//! moves many. What was gathered outlives a reset of the device: a stream cannot be cut in
-//! mid-frame.
+//! On the way in, a system call takes many frames. On the way out each frame has its own: passt
+//! (of 2023, in Debian 12) loses its place when what it reads ends within a length, or when the
+//! rest of a frame comes to it in several pieces. Linux hands on what is written at once in
+//! pieces of some 36 KiB, so a frame that is written alone has two at most.
+//!
+//! The rest of a frame for which the socket had no room outlives a reset of the device: a stream
+//! cannot be cut in mid-frame.
 
 use super::backend::{Backend, Port, PortError, Received, Scattered, SharedPort, Transmitted};
 use super::header::Header;
 use super::spec::{MAX_FRAME_BYTES, MIN_FRAME_BYTES};
+use super::vectored;
 use crate::virtio::ring::read_front;
 use std::io::{self, ErrorKind, Read, Write};
 use std::ops::Range;
@@ -22,10 +27,6 @@ use vm_memory::Bytes;
 const LENGTH_BYTES: usize = 4;
 /// Bytes taken from the socket at once; more than the longest frame.
 const INBOX_BYTES: usize = 256 << 10;
-/// Bytes gathered before they are sent.
-const BATCH_BYTES: usize = 64 << 10;
-/// Bytes kept for a socket that is full.
-const OUTBOX_BYTES: usize = 256 << 10;
 
 /// Why a socket cannot be used, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +111,8 @@ impl Backend for Stream {
 struct StreamPort {
     socket: UnixStream,
     inbox: Inbox,
-    outbox: Outbox,
+    /// The rest of the last frame sent.
+    rest: Vec<u8>,
 }
 
 impl StreamPort {
@@ -118,7 +120,7 @@ impl StreamPort {
         Self {
             socket,
             inbox: Inbox::default(),
-            outbox: Outbox::default(),
+            rest: Vec::new(),
         }
     }
 }
@@ -145,18 +147,62 @@ impl Port for StreamPort {
     }
 
     fn transmit(&mut self, _header: Header, frame: Scattered) -> Result<Transmitted, PortError> {
-        if self.outbox.waiting() >= OUTBOX_BYTES && !self.flush()? {
+        if !self.flush()? {
             return Ok(Transmitted::Full);
         }
-        self.outbox.add(frame)?;
-        if self.outbox.waiting() >= BATCH_BYTES {
-            self.flush()?;
-        }
+        let lengths = frame.buffers.iter().map(|buffer| buffer.len);
+        // The worker takes no longer frames than fit.
+        let length = lengths.sum::<u32>().to_be_bytes();
+        let written = vectored::write(&self.socket, &length, frame);
+        let Some(written) = sent(written)? else {
+            return Ok(Transmitted::Full);
+        };
+        self.keep_rest(written, length, frame)?;
         Ok(Transmitted::Done)
     }
 
     fn flush(&mut self) -> Result<bool, PortError> {
-        self.outbox.send(&mut self.socket)
+        while !self.rest.is_empty() {
+            match sent(self.socket.write(&self.rest))? {
+                Some(bytes) => self.rest.drain(..bytes),
+                None => return Ok(false),
+            };
+        }
+        Ok(true)
+    }
+}
+
+impl StreamPort {
+    /// Keeps what comes after the `written` bytes of a frame and its length.
+    fn keep_rest(
+        &mut self,
+        written: usize,
+        length: [u8; LENGTH_BYTES],
+        frame: Scattered,
+    ) -> Result<(), PortError> {
+        let bytes = u32::from_be_bytes(length) as usize;
+        if written == LENGTH_BYTES + bytes {
+            return Ok(());
+        }
+        self.rest.extend(length);
+        self.rest.resize(LENGTH_BYTES + bytes, 0);
+        if !read_front(frame.memory, frame.buffers, &mut self.rest[LENGTH_BYTES..]) {
+            return Err(io::Error::other("guest memory cannot be read").into());
+        }
+        self.rest.drain(..written);
+        Ok(())
+    }
+}
+
+/// How many bytes the socket has taken; none if it was full.
+fn sent(written: io::Result<usize>) -> Result<Option<usize>, PortError> {
+    match written {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) => match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(None),
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Err(PortError::Closed),
+            _ => Err(error.into()),
+        },
     }
 }
 
@@ -239,58 +285,5 @@ impl Inbox {
                 },
             }
         }
-    }
-}
-
-/// Frames for the socket, the first of them perhaps sent in part.
-#[derive(Default)]
-struct Outbox {
-    bytes: Vec<u8>,
-    sent: usize,
-}
-
-impl Outbox {
-    fn waiting(&self) -> usize {
-        self.bytes.len() - self.sent
-    }
-
-    fn add(&mut self, frame: Scattered) -> Result<(), PortError> {
-        let lengths = frame.buffers.iter().map(|buffer| buffer.len);
-        // The worker takes no longer frames than fit.
-        let length: u32 = lengths.sum();
-        let start = self.bytes.len();
-        let body = start + LENGTH_BYTES;
-        self.bytes.resize(body + length as usize, 0);
-        self.bytes[start..body].copy_from_slice(&length.to_be_bytes());
-        if read_front(frame.memory, frame.buffers, &mut self.bytes[body..]) {
-            Ok(())
-        } else {
-            self.bytes.truncate(start);
-            Err(io::Error::other("guest memory cannot be read").into())
-        }
-    }
-
-    /// Sends what the socket takes; true when that is all.
-    fn send(&mut self, socket: &mut UnixStream) -> Result<bool, PortError> {
-        while self.waiting() > 0 {
-            match socket.write(&self.bytes[self.sent..]) {
-                Ok(bytes) => self.sent += bytes,
-                Err(error) => match error.kind() {
-                    ErrorKind::Interrupted => {}
-                    ErrorKind::WouldBlock => {
-                        self.bytes.drain(..self.sent);
-                        self.sent = 0;
-                        return Ok(false);
-                    }
-                    ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => {
-                        return Err(PortError::Closed);
-                    }
-                    _ => return Err(error.into()),
-                },
-            }
-        }
-        self.bytes.clear();
-        self.sent = 0;
-        Ok(true)
     }
 }

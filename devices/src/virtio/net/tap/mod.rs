@@ -5,8 +5,7 @@ mod sys;
 
 use super::backend::{Backend, Port, PortError, Received, Scattered, SharedPort, Transmitted};
 use super::header::Header;
-use super::spec;
-use crate::virtio::io_buffers::IoBuffers;
+use super::{spec, vectored};
 use std::ffi::{CString, c_int, c_uint};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -230,9 +229,8 @@ impl Port for TapPort {
     }
 
     fn receive(&mut self, space: Scattered, overflow: &mut [u8]) -> Result<Received, PortError> {
-        let frame = io_buffers(space)?;
         let mut header = [0; spec::HEADER_BYTES];
-        match sys::read_packet(&self.file, &mut header, &frame, overflow) {
+        match vectored::read(&*self.file, &mut header, space, overflow) {
             Ok(bytes) => match bytes.checked_sub(spec::HEADER_BYTES) {
                 Some(bytes) if bytes >= spec::MIN_FRAME_BYTES => {
                     let header = Header::from_bytes(header);
@@ -248,9 +246,8 @@ impl Port for TapPort {
     }
 
     fn transmit(&mut self, header: Header, frame: Scattered) -> Result<Transmitted, PortError> {
-        let frame = io_buffers(frame)?;
-        match sys::write_packet(&self.file, header.to_bytes(0), &frame) {
-            Ok(()) => Ok(Transmitted::Done),
+        match vectored::write(&*self.file, &header.to_bytes(0), frame) {
+            Ok(_) => Ok(Transmitted::Done),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Transmitted::Full),
             // The interface is gone.
             Err(error) if error.raw_os_error() == Some(libc::EBADFD) => Err(error.into()),
@@ -265,9 +262,4 @@ impl Port for TapPort {
     fn flush(&mut self) -> Result<bool, PortError> {
         Ok(true)
     }
-}
-
-fn io_buffers(scattered: Scattered) -> io::Result<IoBuffers> {
-    IoBuffers::new(scattered.memory, scattered.buffers)
-        .ok_or_else(|| io::Error::other("a buffer is not in memory"))
 }

@@ -1,16 +1,9 @@
-//! The system calls of a TAP (Linux Documentation/networking/tuntap.rst): `ioctl`, and `readv` and
-//! `writev` on guest memory.
-#![expect(
-    unsafe_code,
-    reason = "TAP ioctls and vectored IO on guest memory have no safe wrapper"
-)]
+//! The `ioctl` calls of a TAP (Linux Documentation/networking/tuntap.rst).
+#![expect(unsafe_code, reason = "TAP ioctls have no safe wrapper")]
 
-use super::super::spec::HEADER_BYTES;
-use crate::virtio::io_buffers::IoBuffers;
-use std::ffi::{CStr, c_char, c_int, c_short, c_uint, c_ulong, c_void};
+use std::ffi::{CStr, c_char, c_int, c_short, c_uint, c_ulong};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 use vmm_sys_util::ioctl::{ioctl_with_mut_ref, ioctl_with_ref, ioctl_with_val};
 
 /// Whether there is a network interface of that name.
@@ -83,46 +76,4 @@ fn checked(result: c_int) -> io::Result<()> {
     } else {
         Ok(())
     }
-}
-
-/// Reads a packet: its header, the start of its frame, and what does not fit there to `overflow`.
-/// Returns the length of all.
-pub(super) fn read_packet(
-    file: &File,
-    header: &mut [u8; HEADER_BYTES],
-    frame: &IoBuffers,
-    overflow: &mut [u8],
-) -> io::Result<usize> {
-    let vectors = [&[vector(header)], frame.vectors(), &[vector(overflow)]].concat();
-    // SAFETY: the vectors are those of two exclusive slices, and of memory that `frame` keeps
-    // mapped and that the guest writes as well, so that no Rust reference is to it.
-    let read = unsafe { libc::readv(file.as_raw_fd(), vectors.as_ptr(), count(&vectors)) };
-    usize::try_from(read).map_err(|_| io::Error::last_os_error())
-}
-
-/// Writes a packet.
-pub(super) fn write_packet(
-    file: &File,
-    mut header: [u8; HEADER_BYTES],
-    frame: &IoBuffers,
-) -> io::Result<()> {
-    let vectors = [&[vector(&mut header)], frame.vectors()].concat();
-    // SAFETY: as in `read_packet`; the memory is only read.
-    let written = unsafe { libc::writev(file.as_raw_fd(), vectors.as_ptr(), count(&vectors)) };
-    if written < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
-}
-
-fn vector(bytes: &mut [u8]) -> libc::iovec {
-    libc::iovec {
-        iov_base: bytes.as_mut_ptr().cast::<c_void>(),
-        iov_len: bytes.len(),
-    }
-}
-
-/// Of at most 1024 and two more, see [`IoBuffers::vectors`]; the system refuses those.
-fn count(vectors: &[libc::iovec]) -> c_int {
-    c_int::try_from(vectors.len()).unwrap_or(c_int::MAX)
 }

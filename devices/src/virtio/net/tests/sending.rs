@@ -115,3 +115,36 @@ fn a_header_that_asks_for_what_was_not_agreed_on_sends_nothing() {
     send(&mut guest, &frame(60, 2));
     assert_eq!(peer.take(), frame(60, 2));
 }
+
+/// passt's of 2023: see `stream`.
+#[test]
+fn a_reader_that_takes_the_rest_of_a_frame_in_one_piece_keeps_its_place() {
+    const FRAMES: usize = 300;
+    let (mut guest, mut peer) = guest();
+    let reader = std::thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 20];
+        let (mut got, mut seed) = (0, 0);
+        while seed < FRAMES {
+            got += peer.0.read(&mut bytes[got..]).unwrap();
+            let mut at = 0;
+            while at < got {
+                let length = bytes[at..at + 4].try_into().expect("a whole length");
+                let end = at + 4 + u32::from_be_bytes(length) as usize;
+                if end > got {
+                    got += peer.0.read(&mut bytes[got..end]).unwrap();
+                    assert_eq!(got, end, "the rest of frame {seed}");
+                }
+                assert!(
+                    bytes[at + 4..end] == frame(end - at - 4, seed),
+                    "frame {seed}"
+                );
+                at = end;
+                seed += 1;
+            }
+            got = 0;
+        }
+    });
+    let bytes = |seed| 60 + 217 * seed;
+    (0..FRAMES).for_each(|seed| send(&mut guest, &frame(bytes(seed), seed)));
+    reader.join().unwrap();
+}
