@@ -251,8 +251,12 @@ impl VirtioDevice for Net {
     }
 
     fn reset(&mut self) {
-        self.workers.clear();
+        self.pause();
         *self.shared.lock_state() = NetState::new(self.mac);
+    }
+
+    fn pause(&mut self) {
+        self.workers.clear();
     }
 }
 

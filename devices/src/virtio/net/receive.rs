@@ -44,6 +44,11 @@ pub(super) struct Receiver {
     held_bytes: usize,
     overflow: Box<[u8]>,
     unfinished: Option<Unfinished>,
+    /// A chain of no use, to be given back after those held: a saved queue goes on from what was
+    /// given back, so that it must be in order.
+    useless: Option<u16>,
+    /// Bytes that are held for a frame, from those that have come.
+    expected: Expected,
     /// What the port writes to; empty between calls.
     space: Vec<Buffer>,
 }
@@ -73,6 +78,8 @@ impl Receiver {
             held_bytes: 0,
             overflow: vec![0; MAX_FRAME_BYTES].into(),
             unfinished: None,
+            useless: None,
+            expected: Expected::default(),
             space: Vec::new(),
         }
     }
@@ -102,7 +109,7 @@ impl Receiver {
         for _ in 0..TURN_FRAMES {
             match self.unfinished.take() {
                 Some(frame) => self.finish(frame),
-                None => self.hold(self.wanted_bytes(state), SPACE_BUFFERS),
+                None => self.hold(self.wanted_bytes(), SPACE_BUFFERS),
             }
             if self.held.is_empty() || self.unfinished.is_some() {
                 if !self.ring.end() {
@@ -116,21 +123,25 @@ impl Receiver {
         Ok(Pause::Turn)
     }
 
-    /// Room that is held for a frame, so that few frames take `overflow`.
-    fn wanted_bytes(&self, state: &NetState) -> usize {
+    /// Room that is held for a frame, so that few take `overflow`.
+    fn wanted_bytes(&self) -> usize {
         match self.pieces {
             Pieces::One => 1,
-            Pieces::Several if state.offloads() == 0 => USUAL,
-            Pieces::Several => LONGEST,
+            Pieces::Several => self.expected.bytes(),
         }
     }
 
     /// Takes chains from the ring until so much is held, or there are no more. Those of no use
     /// are given back.
     fn hold(&mut self, bytes: usize, most_buffers: usize) {
+        if self.held.is_empty()
+            && let Some(head) = self.useless.take()
+        {
+            self.ring.push(head, 0);
+        }
         let mut buffers = self.held_buffers().count();
         for _ in 0..self.ring.size() {
-            if self.held_bytes >= bytes || buffers >= most_buffers {
+            if self.held_bytes >= bytes || buffers >= most_buffers || self.useless.is_some() {
                 break;
             }
             let Some(chain) = self.ring.pop() else { break };
@@ -143,7 +154,11 @@ impl Receiver {
                 if chain.defect.is_none() {
                     self.ring.count_defect();
                 }
-                self.ring.push(chain.head, 0);
+                if self.held.is_empty() {
+                    self.ring.push(chain.head, 0);
+                } else {
+                    self.useless = Some(chain.head);
+                }
             }
         }
     }
@@ -167,6 +182,7 @@ impl Receiver {
             && state.wants(self.destination(&space))
             && let Some(header) = header.for_driver(state.offloads())
         {
+            self.expected.note(HEADER_BYTES + bytes);
             let (bytes, direct) = (HEADER_BYTES + bytes, HEADER_BYTES + sum(&space));
             let frame = Unfinished {
                 header,
@@ -206,7 +222,9 @@ impl Receiver {
                 rest,
             );
             self.deliver(&frame);
-        } else if self.held_buffers().count() < usize::from(self.ring.size()) {
+        } else if self.useless.is_none()
+            && self.held_buffers().count() < usize::from(self.ring.size())
+        {
             self.unfinished = Some(frame);
         }
     }
@@ -232,6 +250,28 @@ impl Receiver {
         let buffers = first.into_iter().flat_map(|chain| chain.writable);
         write_all(self.ring.memory(), buffers, &header);
         self.ring.push_together(&used);
+    }
+}
+
+/// How long frames may be expected to be: as long as any can be, for a while after one that is
+/// longer than usual.
+#[derive(Default)]
+struct Expected {
+    /// Frames until none longer than usual is expected.
+    long_frames: u32,
+}
+
+impl Expected {
+    fn bytes(&self) -> usize {
+        if self.long_frames > 0 { LONGEST } else { USUAL }
+    }
+
+    fn note(&mut self, bytes: usize) {
+        self.long_frames = if bytes > USUAL {
+            64
+        } else {
+            self.long_frames.saturating_sub(1)
+        };
     }
 }
 

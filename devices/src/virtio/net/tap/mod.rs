@@ -116,7 +116,11 @@ impl Tap {
         let files: Vec<_> = files.into_iter().map(Arc::new).collect();
         let port = |file: &Arc<File>| -> SharedPort {
             let file = Arc::clone(file);
-            Arc::new(Mutex::new(TapPort { file }))
+            Arc::new(Mutex::new(TapPort {
+                file,
+                name: name.clone(),
+                interface: Interface::Up,
+            }))
         };
         let ports = files.iter().map(port).collect();
         let tap = Self {
@@ -221,6 +225,31 @@ impl Backend for Tap {
 
 struct TapPort {
     file: Arc<File>,
+    /// Of the interface.
+    name: String,
+    interface: Interface,
+}
+
+/// What is known of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interface {
+    /// It takes frames, or has not been tried.
+    Up,
+    /// It takes none, and the user knows.
+    Down,
+}
+
+impl TapPort {
+    /// A frame was refused: the interface is down, short of memory, or finds fault with it.
+    fn note_refused(&mut self, error: &io::Error) {
+        let is_down = error.raw_os_error() == Some(libc::EIO);
+        if is_down && self.interface == Interface::Up {
+            self.interface = Interface::Down;
+            let name = &self.name;
+            log::warn!("TAP {name} is down: frames are lost until `ip link set {name} up`");
+        }
+        log::debug!("a frame is dropped: {error}");
+    }
 }
 
 impl Port for TapPort {
@@ -251,9 +280,8 @@ impl Port for TapPort {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Transmitted::Full),
             // The interface is gone.
             Err(error) if error.raw_os_error() == Some(libc::EBADFD) => Err(error.into()),
-            // The interface is down, short of memory, or finds fault with the header.
             Err(error) => {
-                log::debug!("a frame is dropped: {error}");
+                self.note_refused(&error);
                 Ok(Transmitted::Done)
             }
         }

@@ -185,3 +185,16 @@ fn the_driver_chooses_among_the_offloads_that_were_agreed_on() {
     assert_eq!(set(offloads), spec::ERR);
     assert_eq!(told.lock().unwrap().1, spec::F_GUEST_CSUM);
 }
+
+#[test]
+fn what_the_driver_has_set_survives_a_save() {
+    let (mut guest, mut peer) = guest();
+    let (class, number) = (spec::CTRL_RX, spec::CTRL_RX_PROMISC);
+    assert_eq!(command(&mut guest, class, number, &[0]), spec::OK);
+    let transport = guest.transport.clone();
+    for _ in 0..2 {
+        let state = transport.lock().unwrap().save().unwrap();
+        transport.lock().unwrap().restore(&state).unwrap();
+        assert!(received(&mut guest, &mut peer, &[OTHER]).is_empty());
+    }
+}

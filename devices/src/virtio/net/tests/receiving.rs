@@ -248,3 +248,18 @@ fn an_interrupt_comes_when_the_chain_is_used_that_the_driver_waits_for() {
     peer.send(&frame(60, 1));
     wait_for("an interrupt", || guest.line.evt().read().is_ok());
 }
+
+#[test]
+fn a_saved_queue_goes_on_in_order_past_a_chain_of_no_use() {
+    let (mut guest, mut peer) = guest();
+    for pieces in [space(0, 100), space(0, 11), space(0x400, 2048)] {
+        guest.offer(RX, &[pieces]);
+    }
+    guest.notify(RX);
+    peer.send(&frame(60, 1));
+    assert_eq!(guest.wait_used(RX), (0, 72));
+    assert_eq!(guest.wait_used(RX), (1, 0));
+    guest.transport.lock().unwrap().save().unwrap();
+    peer.send(&frame(61, 1));
+    assert_eq!(guest.wait_used(RX), (2, 73));
+}
