@@ -6,7 +6,7 @@
 //!   does a list of port, memory and register accesses.
 //! - [`binary`] finds `hostel`, [`host`] says whether and on what kind of KVM a test can run.
 //! - [`multiboot`] is a kernel that checks the machine as it finds it.
-//! - [`virtio`] and [`block`] are the driver's side of a device, as steps of a [`Script`].
+//! - [`virtio`], [`block`] and [`net`] are the driver's side of a device, as steps of a [`Script`].
 //! - [`disassembly`] looks for instructions that a kernel image must not have.
 //! - [`mod@bench`] times things and prints them.
 //!
@@ -21,6 +21,7 @@ pub mod host;
 mod kernel;
 pub mod library;
 pub mod multiboot;
+pub mod net;
 pub mod report;
 mod scratch;
 mod script;

@@ -42,6 +42,7 @@ pub fn machine(
             test_device: false,
         },
         console: Box::new(Nowhere),
+        networks: Vec::new(),
         disks: Vec::new(),
     };
     let timeline = Arc::new(Timeline::new(Instant::now()));

@@ -44,6 +44,13 @@ impl Report {
         self.json["timeline_us"][point].as_u64()
     }
 
+    /// The networks, each with its card's address.
+    pub fn networks(&self) -> Vec<String> {
+        let networks = self.json["vm"]["networks"].as_array().into_iter().flatten();
+        let names = networks.filter_map(Value::as_str);
+        names.map(str::to_owned).collect()
+    }
+
     /// Name and outcome of each check.
     pub fn checks(&self) -> Vec<(&str, &str)> {
         let checks = self.json["checks"].as_array().into_iter().flatten();

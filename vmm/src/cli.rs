@@ -5,6 +5,7 @@ use devices::virtio::blk::disk::DiskAccess;
 use std::path::PathBuf;
 use std::str::FromStr;
 use vmm::memory::MemorySize;
+use vmm::run::Network;
 
 /// A hypervisor that can be seen through.
 #[derive(Parser)]
@@ -67,6 +68,12 @@ pub(crate) struct RunArgs {
     /// Raw disk image, read-only with `,ro`; may be given several times
     #[arg(long = "disk", value_name = "PATH[,ro]")]
     pub(crate) disks: Vec<DiskArg>,
+    /// TAP or Unix stream socket, such as passt's; may be given several times
+    #[arg(
+        long = "net",
+        value_name = "tap=NAME|stream=PATH[,mac=ADDRESS][,queues=N]"
+    )]
+    pub(crate) networks: Vec<Network>,
     /// Device of the guest's console [default: serial; virtio for the built-in guest]
     #[arg(long, value_enum)]
     pub(crate) console: Option<ConsoleArg>,

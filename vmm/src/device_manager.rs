@@ -12,7 +12,7 @@
 //! | reset, without PCI | ports 0xcf8 to 0xcfb, of which 0xcf9 | - |
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
-//! | virtio-blk 0.., virtio-console, virtio-rng | by [`TransportKind`], see `virtio` | |
+//! | virtio-blk 0.., virtio-console, virtio-rng, virtio-net 0.. | by [`TransportKind`], see `virtio` | |
 
 mod pc;
 mod virtio;
@@ -23,6 +23,7 @@ use crate::accounting::MAX_DEVICES;
 use crate::boot::layout;
 use crate::boot::platform::Platform;
 use crate::kvm::{Vm, VmError};
+use crate::run::OpenNetwork;
 use devices::bus::{BusError, BusRange, DeviceId, MmioBus, PioBus, PioDevice};
 use devices::legacy::debug_exit::TestExit;
 use devices::legacy::reset_port::{self, ResetPort};
@@ -35,6 +36,7 @@ use devices::virtio::blk::Blk;
 use devices::virtio::blk::disk::DiskFile;
 use devices::virtio::blk::engine::EngineChoice;
 use devices::virtio::console::{Console, ConsoleInput};
+use devices::virtio::net::Net;
 use devices::virtio::rng::Rng;
 use devices::virtio::{Transport, VirtioDevice};
 use std::io::{self, Write};
@@ -67,8 +69,8 @@ pub enum WiringError {
         /// What is there.
         device: String,
     },
-    /// Too many disks.
-    #[error("{asked} virtio devices are too many: at most {max} fit, 2 of them not disks")]
+    /// Too many disks and networks.
+    #[error("{asked} virtio devices are too many: at most {max} fit, console and rng among them")]
     TooMany {
         /// Devices asked for.
         asked: usize,
@@ -116,6 +118,8 @@ pub struct Backends {
     pub console: Sink,
     /// Disks, in the order of the guest's names for them.
     pub disks: Vec<DiskFile>,
+    /// Networks, in the order of the guest's names for them.
+    pub networks: Vec<OpenNetwork>,
 }
 
 /// The devices of a VM, wired.
@@ -191,6 +195,11 @@ impl DeviceManager {
         let mut virtio: Vec<(String, Box<dyn VirtioDevice>)> = disks.collect();
         virtio.push(("virtio-console".to_owned(), Box::new(console)));
         virtio.push(("virtio-rng".to_owned(), Box::new(rng)));
+        for (index, network) in backends.networks.into_iter().enumerate() {
+            let name = format!("virtio-net{index}");
+            let net = Net::new(network.backend, network.mac).map_err(descriptors(&name))?;
+            virtio.push((name, Box::new(net)));
+        }
         if virtio.len() > transport.max_devices() {
             return Err(WiringError::TooMany {
                 asked: virtio.len(),

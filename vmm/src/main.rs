@@ -152,6 +152,7 @@ fn wishes(args: RunArgs) -> Wishes {
             .into_iter()
             .map(|disk| (disk.path, disk.access))
             .collect(),
+        networks: args.networks,
         console: match args.console {
             Some(ConsoleArg::Serial) => ConsoleDevice::Serial,
             Some(ConsoleArg::Virtio) => ConsoleDevice::Virtio,

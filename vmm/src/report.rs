@@ -86,6 +86,8 @@ pub struct VmReport {
     pub transport: &'static str,
     /// Disks that the user gave.
     pub disks: Vec<String>,
+    /// Networks, each with its card's address.
+    pub networks: Vec<String>,
 }
 
 /// Points in time; those that were not reached are null.

@@ -4,23 +4,27 @@
 //! Input is a list of actions: a byte that says which, and as many as the action takes. Where it
 //! ends, zeroes follow.
 
+mod net_header;
 mod pio;
 pub mod smoke;
 #[cfg(test)]
 mod tests;
 mod virtio;
 
+pub use net_header::net_header;
 pub use pio::pio;
-pub use virtio::{virtio_blk, virtio_console, virtio_rng};
+pub use virtio::{virtio_blk, virtio_console, virtio_net, virtio_rng};
 
 /// Takes the bytes of one input.
 pub type Target = fn(&[u8]);
 
 /// The targets by the name of their file and of their folder of seeds.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 6] = [
+    ("net_header", net_header),
     ("pio", pio),
     ("virtio_blk", virtio_blk),
     ("virtio_console", virtio_console),
+    ("virtio_net", virtio_net),
     ("virtio_rng", virtio_rng),
 ];
 

@@ -10,6 +10,11 @@ fn run(name: &str) {
 }
 
 #[test]
+fn net_header_takes_anything() {
+    run("net_header");
+}
+
+#[test]
 fn pio_takes_anything() {
     run("pio");
 }
@@ -22,6 +27,11 @@ fn virtio_blk_takes_anything() {
 #[test]
 fn virtio_console_takes_anything() {
     run("virtio_console");
+}
+
+#[test]
+fn virtio_net_takes_anything() {
+    run("virtio_net");
 }
 
 #[test]

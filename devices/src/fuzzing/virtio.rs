@@ -7,9 +7,14 @@ use crate::virtio::blk::disk::DiskFile;
 use crate::virtio::blk::engine::EngineChoice;
 use crate::virtio::console::{Console, ConsoleInput};
 use crate::virtio::mmio::spec::Register;
+use crate::virtio::net::Net;
+use crate::virtio::net::mac::MacAddress;
+use crate::virtio::net::stream::Stream;
 use crate::virtio::rng::Rng;
 use crate::virtio::testing::{BASE, BUFFERS, Guest, MEMORY_BYTES, Piece};
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,22 +30,68 @@ pub fn virtio_blk(data: &[u8]) {
         Some(first) if first & 0x80 != 0 => EngineChoice::Sync,
         _ => EngineChoice::Auto,
     };
-    drive(Box::new(Blk::new(disk, choice)), 1, None, data);
+    drive(Box::new(Blk::new(disk, choice)), 1, Feed::Nothing, data);
 }
 
 /// virtio-console and the transport.
 pub fn virtio_console(data: &[u8]) {
     let console = Console::new(Box::new(io::sink()), None).expect("events");
     let input = console.input();
-    drive(Box::new(console), 2, Some(&input), data);
+    drive(Box::new(console), 2, Feed::Console(input), data);
 }
 
 /// virtio-rng and the transport.
 pub fn virtio_rng(data: &[u8]) {
-    drive(Box::new(Rng::new().expect("/dev/urandom")), 1, None, data);
+    let rng = Rng::new().expect("/dev/urandom");
+    drive(Box::new(rng), 1, Feed::Nothing, data);
 }
 
-fn drive(device: Box<dyn VirtioDevice>, queues: u8, console: Option<&ConsoleInput>, data: &[u8]) {
+/// virtio-net on a stream whose other end sends anything, and the transport.
+pub fn virtio_net(data: &[u8]) {
+    let (ours, theirs) = UnixStream::pair().expect("sockets");
+    theirs.set_nonblocking(true).expect("a socket");
+    let stream = Stream::new("fuzz".to_owned(), ours).expect("a socket");
+    let net = Net::new(Box::new(stream), MacAddress::local(0)).expect("events");
+    drive(Box::new(net), 3, Feed::Socket(theirs), data);
+}
+
+/// What the host gives a device.
+enum Feed {
+    Nothing,
+    Console(ConsoleInput),
+    Socket(UnixStream),
+}
+
+impl Feed {
+    fn give(&mut self, input: &mut Input) {
+        match self {
+            Self::Nothing => {}
+            Self::Console(console) => {
+                console.enqueue(&input.bytes::<64>());
+            }
+            Self::Socket(socket) => {
+                // What the guest has sent, a socket that is full, one that is closed: as it is.
+                let _ = socket.read(&mut [0; 0x1_0000]);
+                match input.byte() {
+                    0 => {
+                        let _ = socket.write(&input.bytes::<16>());
+                    }
+                    1 => {
+                        let _ = socket.shutdown(Shutdown::Both);
+                    }
+                    length => {
+                        let length = 16 * u32::from(length) + u32::from(input.byte());
+                        let start = [length.to_be_bytes(), input.bytes::<4>()].concat();
+                        let rest = vec![input.byte(); (length as usize).saturating_sub(4)];
+                        let _ = socket.write(&[start, rest].concat());
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn drive(device: Box<dyn VirtioDevice>, queues: u8, mut feed: Feed, data: &[u8]) {
     let mut guest = Guest::new(device);
     let mut input = Input(data);
     while !input.is_empty() {
@@ -68,11 +119,8 @@ fn drive(device: Box<dyn VirtioDevice>, queues: u8, console: Option<&ConsoleInpu
                 // May fail when the rings have been spoilt meanwhile.
                 let _ = guest.transport.lock().expect("no panic").save();
             }
-            9 => {
-                if let Some(console) = console {
-                    console.enqueue(&input.bytes::<64>());
-                }
-            }
+            9 => feed.give(&mut input),
+            10 => packet(&mut guest, queue, &mut input),
             _ => guest.notify(queue),
         }
     }
@@ -134,6 +182,23 @@ fn request(guest: &mut Guest, queue: usize, input: &mut Input) {
         Piece::writable(status, 1),
     ];
     guest.offer(queue, &pieces);
+    guest.notify(queue);
+}
+
+/// A chain of the form of a packet, or of a command for a network card.
+fn packet(guest: &mut Guest, queue: usize, input: &mut Input) {
+    let (start, ack) = (BUFFERS, BUFFERS + 0x8000);
+    guest.poke(start, &input.bytes::<12>());
+    let frame = Piece::readable(start + 12, 8 * u32::from(input.byte()));
+    let space = Piece::writable(ack, 8 * u32::from(input.byte()));
+    match input.byte() & 3 {
+        0 => guest.offer(queue, &[Piece::readable(start, 12), frame]),
+        1 => guest.offer(queue, &[space]),
+        _ => guest.offer(
+            queue,
+            &[Piece::readable(start, 12), Piece::writable(ack, 1)],
+        ),
+    };
     guest.notify(queue);
 }
 

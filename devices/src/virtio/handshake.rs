@@ -381,6 +381,10 @@ impl Handshake {
     /// Stops the device and forgets all that the driver has set.
     pub fn reset(&mut self) {
         self.stop();
+        self.forget();
+    }
+
+    fn forget(&mut self) {
         self.status = 0;
         self.acked_features = 0;
         for (queue, max_size) in self.queues.iter_mut().zip(self.device.queue_max_sizes()) {
@@ -395,6 +399,11 @@ impl Handshake {
 
     fn stop(&mut self) {
         self.device.reset();
+        self.active = false;
+    }
+
+    fn pause(&mut self) {
+        self.device.pause();
         self.active = false;
     }
 
@@ -435,7 +444,7 @@ impl Handshake {
     pub fn save(&mut self) -> Result<HandshakeState, StartError> {
         let was_active = self.active;
         if was_active {
-            self.stop();
+            self.pause();
             self.note_positions();
         }
         let state = HandshakeState {
@@ -464,7 +473,8 @@ impl Handshake {
                 device: self.queues.len(),
             });
         }
-        self.reset();
+        self.pause();
+        self.forget();
         self.status = state.status & DRIVER_BITS;
         self.acked_features = state.acked_features;
         self.queues.clone_from(&state.queues);

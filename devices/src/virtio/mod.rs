@@ -24,7 +24,9 @@ use vmm_sys_util::eventfd::EventFd;
 pub mod blk;
 pub mod console;
 pub mod handshake;
+pub mod io_buffers;
 pub mod mmio;
+pub mod net;
 pub mod pci;
 pub mod ring;
 pub mod rng;
@@ -65,6 +67,11 @@ pub trait VirtioDevice: Send {
     fn activate(&mut self, activation: Activation) -> Result<(), ActivateError>;
     /// Stops work and waits until nothing touches guest memory any more. Also when inactive.
     fn reset(&mut self);
+    /// Stops work as [`Self::reset`] does, but goes on from where it was when it is activated
+    /// again: what the driver has set by means of a queue stays.
+    fn pause(&mut self) {
+        self.reset();
+    }
 }
 
 /// All that a device works with from `activate` to `reset`.

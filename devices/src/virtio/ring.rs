@@ -240,9 +240,36 @@ impl Ring {
         }
     }
 
+    /// Gives several chains back, of which the driver sees either none or all.
+    pub fn push_together(&mut self, chains: &[(u16, u32)]) {
+        let Some(((last, written), before)) = chains.split_last() else {
+            return;
+        };
+        for (head, written) in before {
+            let next = self.queue.next_used();
+            let entry = u64::from(next % self.queue.size());
+            // In memory: `Handshake` has checked the whole ring.
+            let entry = GuestAddress(self.queue.used_ring().saturating_add(4 + 8 * entry));
+            let element = [u32::from(*head).to_le(), written.to_le()];
+            if self.memory.write_obj(element, entry).is_err() {
+                return self.set_broken();
+            }
+            self.queue.set_next_used(next.wrapping_add(1));
+            self.unsignalled += 1;
+        }
+        // The index, and the first entries with it, are shown by this one.
+        self.push(*last, *written);
+    }
+
+    /// Counts a chain that makes no sense to the device, though it is one.
+    pub fn count_defect(&self) {
+        self.interrupt.count_defect();
+    }
+
     /// Interrupts the driver for all chains given back since the last time, if it wants that.
     pub fn signal(&mut self) {
-        if std::mem::take(&mut self.unsignalled) > 0 && self.driver_wants_interrupt() {
+        let pushed = std::mem::take(&mut self.unsignalled);
+        if pushed > 0 && self.driver_wants_interrupt(pushed) {
             self.interrupt.signal_used(self.index);
         }
     }
@@ -268,16 +295,28 @@ impl Ring {
         }
     }
 
-    fn driver_wants_interrupt(&mut self) -> bool {
-        if self.queue.event_idx_enabled() {
-            // On an error, which takes rings that have left memory, one interrupt too many.
-            return self.queue.needs_notification(&*self.memory).unwrap_or(true);
-        }
-        // The used index must be visible before the flag is read (2.7.7).
+    /// Whether the driver wants to know of the last `pushed` chains (2.7.7, 2.7.10).
+    fn driver_wants_interrupt(&self, pushed: u32) -> bool {
+        // The used index must be visible before the driver's wish is read.
         fence(Ordering::SeqCst);
-        let flags = GuestAddress(self.queue.avail_ring());
-        let flags: u16 = self.memory.load(flags, Ordering::Relaxed).unwrap_or(0);
-        u32::from(u16::from_le(flags)) & VRING_AVAIL_F_NO_INTERRUPT == 0
+        let avail = self.queue.avail_ring();
+        let load = |offset| {
+            let at = GuestAddress(avail.saturating_add(offset));
+            let value = self.memory.load::<u16>(at, Ordering::Relaxed);
+            value.map(u16::from_le)
+        };
+        // On an error, which takes rings that have left memory, one interrupt too many.
+        if self.queue.event_idx_enabled() {
+            let event = load(4 + 2 * u64::from(self.queue.size()));
+            event.map_or(true, |event| {
+                let past_event = self.queue.next_used().wrapping_sub(event).wrapping_sub(1);
+                u32::from(past_event) < pushed
+            })
+        } else {
+            load(0).map_or(true, |flags| {
+                u32::from(flags) & VRING_AVAIL_F_NO_INTERRUPT == 0
+            })
+        }
     }
 
     fn set_broken(&mut self) {

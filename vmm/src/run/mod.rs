@@ -4,10 +4,12 @@
 //! machine, supervises it, and shows and writes what came of it. The guest's consoles end in
 //! `outlet`.
 
+mod network;
 mod outlet;
 mod prepare;
 mod wishes;
 
+pub use network::{HostNetwork, Network, NetworkError, NetworkSyntaxError, OpenNetwork};
 pub use wishes::{ConsoleDevice, Kernel, RunError, Wishes};
 
 use crate::boot::platform::Keyboard;
@@ -45,6 +47,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
     let timeline = Arc::new(Timeline::new(start));
     let (log, counters) = (prepared.log, prepared.counters);
     let tail = Tail::default();
+    let vm = vm_report(wishes, &prepared.networks);
     let backends = Backends {
         pc: PcBackends {
             serial: sink(wishes, &log, &tail),
@@ -59,6 +62,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
         },
         console: sink(wishes, &log, &tail),
         disks: prepared.disks,
+        networks: prepared.networks,
     };
     let config = Config {
         cpus: wishes.cpus,
@@ -86,7 +90,14 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
     let status = final_status(&halt, &checks);
     show(wishes, &machine, &checks, panic.as_ref());
     if let Some(file) = prepared.report {
-        let report = report(wishes, &machine, checks.clone(), (&halt, status), overhead);
+        let report = report(
+            wishes,
+            vm,
+            &machine,
+            checks.clone(),
+            (&halt, status),
+            overhead,
+        );
         report.write(file).map_err(RunError::Host)?;
     }
     say_why(&halt, &checks, status);
@@ -186,34 +197,37 @@ fn say_why(halt: &HaltReason, checks: &[CheckResult], status: u8) {
     }
 }
 
+fn vm_report(wishes: &Wishes, networks: &[OpenNetwork]) -> VmReport {
+    let (kernel, suite) = match &wishes.kernel {
+        Kernel::File { kernel, .. } => (kernel.display().to_string(), None),
+        Kernel::BuiltIn { suite } => ("built-in".to_owned(), suite.clone()),
+    };
+    let disks = wishes.disks.iter();
+    VmReport {
+        cpus: wishes.cpus,
+        memory_bytes: wishes.memory.0,
+        kernel,
+        suite,
+        console: wishes.console.name(),
+        transport: wishes.transport.name(),
+        disks: disks.map(|(path, _)| path.display().to_string()).collect(),
+        networks: networks.iter().map(OpenNetwork::name).collect(),
+    }
+}
+
 fn report(
     wishes: &Wishes,
+    vm: VmReport,
     machine: &Machine,
     checks: Vec<CheckResult>,
     (halt, status): (&HaltReason, u8),
     vmm_overhead_bytes: u64,
 ) -> Report {
     let probe = Kvm::open().ok().and_then(|kvm| Probe::kind_only(&kvm).ok());
-    let (kernel, suite) = match &wishes.kernel {
-        Kernel::File { kernel, .. } => (kernel.display().to_string(), None),
-        Kernel::BuiltIn { suite } => ("built-in".to_owned(), suite.clone()),
-    };
     Report {
         hostel: env!("CARGO_PKG_VERSION"),
         host: HostReport::new(probe.as_ref()),
-        vm: VmReport {
-            cpus: wishes.cpus,
-            memory_bytes: wishes.memory.0,
-            kernel,
-            suite,
-            console: wishes.console.name(),
-            transport: wishes.transport.name(),
-            disks: wishes
-                .disks
-                .iter()
-                .map(|(path, _)| path.display().to_string())
-                .collect(),
-        },
+        vm,
         timeline_us: (&*machine.timeline).into(),
         checks,
         exits: machine.exits(),

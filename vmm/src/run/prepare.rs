@@ -1,6 +1,7 @@
 //! Everything that can be found wrong before the guest starts, is found here.
 
 use super::SharedLog;
+use super::network::OpenNetwork;
 use super::wishes::{ConsoleDevice, Kernel, RunError, Wishes};
 use crate::guest::{self, PlannedCheck};
 use crate::machine::{Image, ModuleImage};
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex};
 pub(super) struct Prepared {
     pub(super) boot: BootImages,
     pub(super) disks: Vec<DiskFile>,
+    pub(super) networks: Vec<OpenNetwork>,
     pub(super) report: Option<File>,
     pub(super) com2: Option<File>,
     pub(super) log: SharedLog,
@@ -31,7 +33,7 @@ pub(super) struct BootImages {
     pub(super) cmdline: String,
 }
 
-/// Opens the files and makes the disks.
+/// Opens the files and networks, and makes the disks.
 pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
     if wishes.console == ConsoleDevice::Vga && matches!(wishes.kernel, Kernel::BuiltIn { .. }) {
         return Err(RunError::NoScreen);
@@ -72,6 +74,9 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
     for (path, access) in &wishes.disks {
         disks.push(DiskFile::open(path, *access)?);
     }
+    let networks = (0..).zip(&wishes.networks);
+    let networks = networks.map(|(position, network)| network.open(position));
+    let networks = networks.collect::<Result<_, _>>()?;
     if !wishes.append.is_empty() {
         let words = [boot.cmdline.as_str(), wishes.append.as_str()];
         boot.cmdline = words.join(" ").trim().to_owned();
@@ -82,6 +87,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
     Ok(Prepared {
         boot,
         disks,
+        networks,
         report,
         com2,
         log,

@@ -1,5 +1,6 @@
 //! What the user asked for, and why it could not be.
 
+use super::network::{Network, NetworkError};
 use crate::boot::AcpiTables;
 use crate::device_manager::TransportKind;
 use crate::guest;
@@ -29,6 +30,8 @@ pub struct Wishes {
     pub memory: MemorySize,
     /// Disks: path and access.
     pub disks: Vec<(PathBuf, DiskAccess)>,
+    /// Networks.
+    pub networks: Vec<Network>,
     /// Device of the guest's console.
     pub console: ConsoleDevice,
     /// Transport of virtio devices.
@@ -135,6 +138,9 @@ pub enum RunError {
     /// A disk cannot be used.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// A network cannot be used.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// There is no machine.
     #[error(transparent)]
     Machine(#[from] MachineError),
@@ -149,7 +155,7 @@ impl RunError {
         match self {
             Self::NoSuite { .. } | Self::NoScreen => status::USAGE,
             Self::Open { .. } | Self::NotAFile { .. } => status::USAGE,
-            Self::Disk(_) => status::USAGE,
+            Self::Disk(_) | Self::Network(_) => status::USAGE,
             Self::Machine(error) => error.status(),
             Self::Host(_) => status::HOST,
         }

@@ -2,11 +2,10 @@
 //! does each at once, for files in memory and on hosts without io_uring.
 #![expect(unsafe_code, reason = "fstatfs")]
 
-pub mod buffers;
 pub mod sync;
 pub mod uring;
 
-use buffers::IoBuffers;
+use crate::virtio::io_buffers::IoBuffers;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};

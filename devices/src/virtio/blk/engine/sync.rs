@@ -4,8 +4,8 @@
     reason = "vectored IO on guest memory has no safe wrapper"
 )]
 
-use super::buffers::IoBuffers;
 use super::{Completion, DEPTH, Durability, Engine, Transfer};
+use crate::virtio::io_buffers::IoBuffers;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind};

@@ -5,8 +5,8 @@
     reason = "io_uring takes addresses that must outlive the request"
 )]
 
-use super::buffers::IoBuffers;
 use super::{Completion, DEPTH, Engine, Transfer, sync};
+use crate::virtio::io_buffers::IoBuffers;
 use io_uring::types::{Fd, FsyncFlags};
 use io_uring::{IoUring, Probe, opcode, squeue};
 use std::fs::File;
