@@ -30,6 +30,7 @@ pub mod ring;
 pub mod rng;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod testing;
+pub mod vsock;
 pub mod worker;
 
 /// Feature bit that every driver must accept (virtio 1.3 6).
