@@ -21,6 +21,7 @@ use vm_memory::GuestMemoryMmap;
 use vm_superio::Trigger;
 use vmm_sys_util::eventfd::EventFd;
 
+pub mod balloon;
 pub mod blk;
 pub mod console;
 pub mod handshake;
