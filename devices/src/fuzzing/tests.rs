@@ -15,6 +15,11 @@ fn pio_takes_anything() {
 }
 
 #[test]
+fn virtio_balloon_takes_anything() {
+    run("virtio_balloon");
+}
+
+#[test]
 fn virtio_blk_takes_anything() {
     run("virtio_blk");
 }
@@ -27,4 +32,9 @@ fn virtio_console_takes_anything() {
 #[test]
 fn virtio_rng_takes_anything() {
     run("virtio_rng");
+}
+
+#[test]
+fn virtio_vsock_takes_anything() {
+    run("virtio_vsock");
 }

@@ -2,16 +2,19 @@
 
 use super::Input;
 use crate::virtio::VirtioDevice;
+use crate::virtio::balloon::{Balloon, Discard, PAGE_BYTES};
 use crate::virtio::blk::Blk;
 use crate::virtio::blk::disk::DiskFile;
 use crate::virtio::blk::engine::EngineChoice;
-use crate::virtio::console::{Console, ConsoleInput};
+use crate::virtio::console::Console;
 use crate::virtio::mmio::spec::Register;
 use crate::virtio::rng::Rng;
 use crate::virtio::testing::{BASE, BUFFERS, Guest, MEMORY_BYTES, Piece};
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+use vm_memory::GuestAddress;
 
 const MOST_PIECES: u8 = 20;
 /// Time that the worker gets to do what it was told, where it can be seen to be done.
@@ -25,22 +28,62 @@ pub fn virtio_blk(data: &[u8]) {
         Some(first) if first & 0x80 != 0 => EngineChoice::Sync,
         _ => EngineChoice::Auto,
     };
-    drive(Box::new(Blk::new(disk, choice)), 1, None, data);
+    drive(Box::new(Blk::new(disk, choice)), 1, data, &mut |_, _| {});
 }
 
 /// virtio-console and the transport.
 pub fn virtio_console(data: &[u8]) {
     let console = Console::new(Box::new(io::sink()), None).expect("events");
     let input = console.input();
-    drive(Box::new(console), 2, Some(&input), data);
+    drive(Box::new(console), 2, data, &mut |_, bytes| {
+        input.enqueue(&bytes.bytes::<64>());
+    });
 }
 
 /// virtio-rng and the transport.
 pub fn virtio_rng(data: &[u8]) {
-    drive(Box::new(Rng::new().expect("/dev/urandom")), 1, None, data);
+    let rng = Rng::new().expect("/dev/urandom");
+    drive(Box::new(rng), 1, data, &mut |_, _| {});
 }
 
-fn drive(device: Box<dyn VirtioDevice>, queues: u8, console: Option<&ConsoleInput>, data: &[u8]) {
+/// Gives back nothing.
+struct Keep;
+
+impl Discard for Keep {
+    fn discard(&self, gpa: GuestAddress, len: u64) -> io::Result<()> {
+        let (end, overflows) = gpa.0.overflowing_add(len);
+        assert!(!overflows && end <= MEMORY_BYTES && len > 0);
+        assert!(gpa.0.is_multiple_of(PAGE_BYTES) && len.is_multiple_of(PAGE_BYTES));
+        Ok(())
+    }
+}
+
+/// virtio-balloon and the transport.
+pub fn virtio_balloon(data: &[u8]) {
+    let balloon = Balloon::new(512 << 10, Arc::new(Keep));
+    let handle = balloon.handle();
+    drive(Box::new(balloon), 5, data, &mut |guest, input| {
+        // Page numbers, most of them of memory; a new target; or what has come of it.
+        match input.byte() {
+            what @ 0..0xe0 => {
+                let page = |byte: u8| (u32::from(byte) << (byte & 8)).to_le_bytes();
+                guest.poke(BUFFERS, input.bytes::<64>().map(page).as_flattened());
+                guest.offer((what & 1).into(), &[Piece::readable(BUFFERS, 256)]);
+                guest.notify((what & 1).into());
+            }
+            0xe0..0xf0 => handle.set_target(input.dword().into()),
+            _ => drop(handle.status()),
+        }
+    });
+}
+
+/// Drives a device by actions, one of which, `special`, is its own.
+pub(super) fn drive(
+    device: Box<dyn VirtioDevice>,
+    queues: u8,
+    data: &[u8],
+    special: &mut dyn FnMut(&mut Guest, &mut Input),
+) {
     let mut guest = Guest::new(device);
     let mut input = Input(data);
     while !input.is_empty() {
@@ -68,11 +111,7 @@ fn drive(device: Box<dyn VirtioDevice>, queues: u8, console: Option<&ConsoleInpu
                 // May fail when the rings have been spoilt meanwhile.
                 let _ = guest.transport.lock().expect("no panic").save();
             }
-            9 => {
-                if let Some(console) = console {
-                    console.enqueue(&input.bytes::<64>());
-                }
-            }
+            9 => special(&mut guest, &mut input),
             _ => guest.notify(queue),
         }
     }
