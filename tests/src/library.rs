@@ -31,6 +31,8 @@ pub fn machine(
         console: Box::new(Nowhere),
         on_mark: Box::new(on_mark),
         disks: Vec::new(),
+        vsock: None,
+        balloon: None,
     };
     let timeline = Arc::new(Timeline::new(Instant::now()));
     Ok(Machine::build(config, backends, timeline)?)

@@ -8,7 +8,7 @@
 //! | reset | ports 0xcf8 to 0xcfb, of which 0xcf9 | - |
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
-//! | virtio-blk 0.., virtio-console, virtio-rng | by [`TransportKind`], see `virtio` | |
+//! | virtio-blk 0.., -console, -rng, -vsock, -balloon | by [`TransportKind`], see `virtio` | |
 
 mod virtio;
 
@@ -16,6 +16,7 @@ use crate::accounting::MAX_DEVICES;
 use crate::boot::layout;
 use crate::boot::platform::Platform;
 use crate::kvm::{Vm, VmError};
+use crate::memory::Discarder;
 use devices::bus::{BusError, BusRange, DeviceId, MmioBus, PioBus, PioDevice};
 use devices::irq::IrqLine;
 use devices::legacy::cmos::{self, Cmos};
@@ -27,11 +28,13 @@ use devices::pci::ecam::{self, Ecam};
 use devices::pci::ports::{self, ConfigPorts};
 use devices::pci::root::{MAX_FUNCTIONS, Root, SharedRoot};
 use devices::power::PowerSwitch;
+use devices::virtio::balloon::{Balloon, BalloonHandle};
 use devices::virtio::blk::Blk;
 use devices::virtio::blk::disk::DiskFile;
 use devices::virtio::blk::engine::EngineChoice;
 use devices::virtio::console::{Console, ConsoleInput};
 use devices::virtio::rng::Rng;
+use devices::virtio::vsock::{Endpoint, Vsock};
 use devices::virtio::{Transport, VirtioDevice};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -62,7 +65,7 @@ pub enum WiringError {
         source: io::Error,
     },
     /// Too many disks.
-    #[error("{asked} virtio devices are too many: at most {max} fit, 2 of them not disks")]
+    #[error("{asked} virtio devices are too many: at most {max} fit, console and rng among them")]
     TooMany {
         /// Devices asked for.
         asked: usize,
@@ -112,6 +115,10 @@ pub struct Backends {
     pub on_mark: Box<dyn FnMut(u8) + Send>,
     /// Disks, in the order of the guest's names for them.
     pub disks: Vec<DiskFile>,
+    /// The guest's address for sockets, and where host programs meet them.
+    pub vsock: Option<(u32, Endpoint)>,
+    /// Bytes that the guest is asked to give back, if there is a balloon.
+    pub balloon: Option<u64>,
 }
 
 /// The devices of a VM, wired.
@@ -128,6 +135,8 @@ pub struct DeviceManager {
     pub serial: Arc<Mutex<SerialPort>>,
     /// Takes input for the guest's virtio console.
     pub console_input: ConsoleInput,
+    /// The balloon, if there is one.
+    pub balloon: Option<BalloonHandle>,
     /// The virtio devices by name, to ask what they refused.
     pub virtio: VirtioDevices,
     /// What the guest is to be told.
@@ -160,6 +169,7 @@ impl DeviceManager {
             parameters: Vec::new(),
             serial,
             console_input: console.input(),
+            balloon: None,
             virtio: Vec::new(),
             platform: Platform {
                 cpus,
@@ -182,6 +192,16 @@ impl DeviceManager {
         let mut virtio: Vec<(String, Box<dyn VirtioDevice>)> = disks.collect();
         virtio.push(("virtio-console".to_owned(), Box::new(console)));
         virtio.push(("virtio-rng".to_owned(), Box::new(rng)));
+        if let Some((cid, endpoint)) = backends.vsock {
+            let vsock = Vsock::new(cid, endpoint);
+            virtio.push(("virtio-vsock".to_owned(), Box::new(vsock)));
+        }
+        if let Some(target_bytes) = backends.balloon {
+            let memory = Discarder::new(vm.memory().clone());
+            let balloon = Balloon::new(target_bytes, Arc::new(memory));
+            this.balloon = Some(balloon.handle());
+            virtio.push(("virtio-balloon".to_owned(), Box::new(balloon)));
+        }
         if virtio.len() > transport.max_devices() {
             return Err(WiringError::TooMany {
                 asked: virtio.len(),

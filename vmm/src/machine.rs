@@ -13,6 +13,7 @@ use crate::run_loop::Shared;
 use crate::vcpu_thread::{Gate, VcpuHandle};
 use devices::legacy::serial::SerialPort;
 use devices::power::PowerSwitch;
+use devices::virtio::balloon::BalloonHandle;
 use devices::virtio::console::ConsoleInput;
 use std::borrow::Cow;
 use std::fs::File;
@@ -168,6 +169,8 @@ pub struct Machine {
     pub serial: Arc<Mutex<SerialPort>>,
     /// Takes input for the guest's virtio console.
     pub console_input: ConsoleInput,
+    /// The balloon, if there is one.
+    pub balloon: Option<BalloonHandle>,
     /// When what happened.
     pub timeline: Arc<Timeline>,
     // Last: the slots' memory.
@@ -245,6 +248,7 @@ impl Machine {
             virtio: devices.virtio,
             serial: devices.serial,
             console_input: devices.console_input,
+            balloon: devices.balloon,
             timeline,
             vm,
         })

@@ -47,6 +47,8 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
         console: sink(wishes, &log),
         on_mark: on_mark(timeline.clone()),
         disks: prepared.disks,
+        vsock: prepared.vsock,
+        balloon: wishes.balloon.map(|size| size.0),
     };
     let config = Config {
         cpus: wishes.cpus,
@@ -192,6 +194,10 @@ fn report(
         checks,
         exits: machine.exits(),
         refused: machine.refused(),
+        balloon: machine
+            .balloon
+            .as_ref()
+            .map(|balloon| balloon.status().into()),
         halt: HaltReport::new(halt, status),
         vmm_overhead_bytes,
     }

@@ -7,6 +7,7 @@ use crate::machine::Image;
 use crate::progress::Screen;
 use crate::suite::{ExitCounters, SuiteLog};
 use devices::virtio::blk::disk::DiskFile;
+use devices::virtio::vsock::Endpoint;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -18,6 +19,7 @@ pub(super) struct Prepared {
     pub(super) initrd: Option<Image>,
     pub(super) cmdline: String,
     pub(super) disks: Vec<DiskFile>,
+    pub(super) vsock: Option<(u32, Endpoint)>,
     pub(super) report: Option<File>,
     pub(super) log: SharedLog,
     pub(super) counters: ExitCounters,
@@ -68,6 +70,14 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
     for (path, access) in &wishes.disks {
         disks.push(DiskFile::open(path, *access)?);
     }
+    if let Some(balloon) = wishes.balloon.filter(|balloon| *balloon >= wishes.memory) {
+        let memory = wishes.memory;
+        return Err(RunError::Balloon { balloon, memory });
+    }
+    let vsock = match &wishes.vsock {
+        Some((cid, path)) => Some((*cid, Endpoint::bind(path)?)),
+        None => None,
+    };
     if !wishes.append.is_empty() {
         cmdline = [cmdline.as_str(), wishes.append.as_str()]
             .join(" ")
@@ -82,6 +92,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         initrd,
         cmdline,
         disks,
+        vsock,
         report,
         log,
         counters,

@@ -7,6 +7,7 @@ use crate::halt::status;
 use crate::machine::MachineError;
 use crate::memory::MemorySize;
 use devices::virtio::blk::disk::{DiskAccess, DiskError};
+use devices::virtio::vsock::EndpointError;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +26,10 @@ pub struct Wishes {
     pub disks: Vec<(PathBuf, DiskAccess)>,
     /// Device of the guest's console.
     pub console: ConsoleDevice,
+    /// Sockets: the guest's address and the path where host programs meet them.
+    pub vsock: Option<(u32, PathBuf)>,
+    /// What the guest is asked to give back, if there is a balloon.
+    pub balloon: Option<MemorySize>,
     /// Transport of virtio devices.
     pub transport: TransportKind,
     /// Whether there are ACPI tables.
@@ -112,6 +117,17 @@ pub enum RunError {
     /// A disk cannot be used.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// Sockets cannot be had.
+    #[error(transparent)]
+    Vsock(#[from] EndpointError),
+    /// The balloon leaves nothing.
+    #[error("a balloon of {balloon} leaves a guest of {memory} no memory: make it smaller")]
+    Balloon {
+        /// To be given back.
+        balloon: MemorySize,
+        /// Of the guest.
+        memory: MemorySize,
+    },
     /// There is no machine.
     #[error(transparent)]
     Machine(#[from] MachineError),
@@ -125,7 +141,7 @@ impl RunError {
     pub fn status(&self) -> u8 {
         match self {
             Self::NoSuite { .. } | Self::Open { .. } | Self::NotAFile { .. } => status::USAGE,
-            Self::Disk(_) => status::USAGE,
+            Self::Disk(_) | Self::Vsock(_) | Self::Balloon { .. } => status::USAGE,
             Self::Machine(error) => error.status(),
             Self::Host(_) => status::HOST,
         }

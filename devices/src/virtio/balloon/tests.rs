@@ -1,6 +1,7 @@
 //! The balloon as its driver sees it, its worker running.
 
 use super::*;
+use crate::virtio::Transport;
 use crate::virtio::mmio::spec::Register;
 use crate::virtio::testing::{BUFFERS, Guest, MEMORY_BYTES, Piece, wait_for};
 use std::sync::Mutex;

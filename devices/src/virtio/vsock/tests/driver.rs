@@ -1,6 +1,7 @@
 //! [`Driver`]: the guest's side of the device, with buffers for packets, and the host's folder.
 
 use super::*;
+use crate::virtio::Transport;
 use crate::virtio::testing::{BUFFERS, Guest, Piece, QUEUE_SIZE};
 use crate::virtio::vsock::packet::{HEADER_BYTES, HOST_CID, Header, TYPE_STREAM};
 use std::os::unix::net::{UnixListener, UnixStream};
