@@ -208,6 +208,15 @@ impl TestVm {
         Ok(())
     }
 
+    /// Memory of the process that is resident, the guest's among it.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let mut lines = status.lines();
+        let kib = lines.find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        let kib: u64 = kib.context("the process has ended")?.parse()?;
+        Ok(kib << 10)
+    }
+
     /// The terminal that it runs on.
     ///
     /// # Panics
