@@ -55,9 +55,9 @@ impl FromStr for MemorySize {
     type Err = SizeError;
 
     fn from_str(text: &str) -> Result<Self, SizeError> {
-        match Self::parse_any(text)? {
+        match Self::parse(text)? {
             size if size < MIN => Err(SizeError::TooSmall(size)),
-            size => Ok(size),
+            size => size.of_whole_pages(),
         }
     }
 }
@@ -65,6 +65,17 @@ impl FromStr for MemorySize {
 impl MemorySize {
     /// Reads a size of whole pages, which may be less than a guest can do with, or nothing.
     pub fn parse_any(text: &str) -> Result<Self, SizeError> {
+        Self::parse(text)?.of_whole_pages()
+    }
+
+    fn of_whole_pages(self) -> Result<Self, SizeError> {
+        match self.0 % 4096 {
+            0 => Ok(self),
+            _ => Err(SizeError::Unaligned(self)),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, SizeError> {
         let syntax = || SizeError::Syntax(text.to_owned());
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
@@ -75,10 +86,7 @@ impl MemorySize {
             _ => return Err(syntax()),
         };
         let number: u64 = digits.parse().map_err(|_| syntax())?;
-        match Self(number.checked_mul(1 << shift).ok_or_else(syntax)?) {
-            size if size.0 % 4096 != 0 => Err(SizeError::Unaligned(size)),
-            size => Ok(size),
-        }
+        number.checked_mul(1 << shift).map(Self).ok_or_else(syntax)
     }
 }
 
@@ -328,6 +336,13 @@ mod tests {
             "16777217".parse::<MemorySize>(),
             Err(SizeError::Unaligned(_))
         ));
+    }
+
+    #[test]
+    fn a_size_that_is_not_a_guests_may_be_small() {
+        let any = |text: &str| MemorySize::parse_any(text).map(|size| size.0);
+        assert_eq!((any("0M"), any("4K")), (Ok(0), Ok(4096)));
+        assert_eq!(any("1"), Err(SizeError::Unaligned(MemorySize(1))));
     }
 
     #[test]
