@@ -2,27 +2,36 @@
 //! neighbours, so that as few pieces as possible are given back.
 
 use super::PAGE_BYTES;
+use std::sync::Arc;
 use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
 /// The pages in the balloon, a bit each.
 pub(super) struct PageSet {
+    memory: Arc<GuestMemoryMmap>,
     words: Vec<u64>,
 }
 
 impl PageSet {
     /// An empty balloon for that memory.
-    pub(super) fn new(memory: &GuestMemoryMmap) -> Self {
+    pub(super) fn new(memory: Arc<GuestMemoryMmap>) -> Self {
         let pages = memory.last_addr().0 / PAGE_BYTES + 1;
         // The host gives zeroed memory when it is used, so what is far from pages costs nothing.
         let words = usize::try_from(pages.div_ceil(64)).unwrap_or(0);
         Self {
+            memory,
             words: vec![0; words],
         }
     }
 
+    /// Whether a page can be in the balloon: there is memory.
+    pub(super) fn is_memory(&self, page: u32) -> bool {
+        self.memory.address_in_range(address(page))
+    }
+
     /// Adds a page; false when it was there already, or cannot be.
     pub(super) fn insert(&mut self, page: u32) -> bool {
-        let Some((word, bit)) = self.place(page) else {
+        let is_memory = self.is_memory(page);
+        let Some((word, bit)) = self.place(page).filter(|_| is_memory) else {
             return false;
         };
         let is_new = *word & bit == 0;
@@ -41,11 +50,6 @@ impl PageSet {
         let word = self.words.get_mut(page as usize / 64)?;
         Some((word, 1 << (page % 64)))
     }
-}
-
-/// Whether there is memory at a page.
-pub(super) fn is_memory(memory: &GuestMemoryMmap, page: u32) -> bool {
-    memory.address_in_range(address(page))
 }
 
 /// Where a page starts.
@@ -120,12 +124,20 @@ mod tests {
 
     #[test]
     fn a_page_is_in_the_balloon_once() {
-        let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), 0x1_0000)]).unwrap();
-        let mut set = PageSet::new(&memory);
+        // Memory, a hole, and memory.
+        let ranges = [
+            (GuestAddress(0), 0x1_0000),
+            (GuestAddress(0x2_0000), 0x1000),
+        ];
+        let memory = GuestMemoryMmap::from_ranges(&ranges).unwrap();
+        let mut set = PageSet::new(Arc::new(memory));
         assert!(set.insert(15) && !set.insert(15));
         set.remove(15);
         assert!(set.insert(15));
-        assert!(!set.insert(64) && !set.insert(u32::MAX), "beyond memory");
+        assert!(set.insert(32));
+        for page in [16, 31, 33, 64, u32::MAX] {
+            assert!(!set.insert(page) && !set.is_memory(page), "{page}");
+        }
         set.remove(u32::MAX);
     }
 }

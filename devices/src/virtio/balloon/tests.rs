@@ -210,6 +210,7 @@ fn statistics_are_asked_for_again_and_again() {
         "the buffer waits for the next question"
     );
     assert_eq!(guest.wait_used(STATISTICS), (0, 0));
+    wait_for("an interrupt", || guest.line.evt().read().is_ok());
     guest.poke(BUFFERS, &entry(5, 3));
     assert_eq!(guest.exchange(STATISTICS, &buffer), 0);
     let total = handle.status().statistics.contains(&("total_memory", 3));

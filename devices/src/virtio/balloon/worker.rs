@@ -1,6 +1,6 @@
 //! The balloon's thread: pages come and go by its queues, and statistics are asked for.
 
-use super::pages::{PageSet, Ranges, address, is_memory};
+use super::pages::{PageSet, Ranges, address};
 use super::statistics::{MAX_BYTES, Statistics};
 use super::{BalloonHandle, Discard, PAGE_BYTES};
 use crate::virtio::Interrupt;
@@ -57,7 +57,7 @@ impl BalloonWork {
         }
         let reporting = rings.reporting.take();
         rings.reporting = reporting.map(|ring| ring.with_longest_chain(REPORTED_BYTES_MAX));
-        let in_balloon = PageSet::new(rings.inflate.memory());
+        let in_balloon = PageSet::new(Arc::clone(rings.inflate.memory()));
         Ok(Self {
             rings,
             interrupt,
@@ -78,12 +78,11 @@ impl BalloonWork {
             in_balloon,
             ..
         } = self;
-        let memory = Arc::clone(rings.inflate.memory());
         serve(&mut rings.inflate, |ring, chain| {
             each_batch(ring, chain, interrupt, |pages| {
                 let mut ranges = Ranges::default();
                 for page in pages {
-                    if is_memory(&memory, page) && in_balloon.insert(page) {
+                    if in_balloon.insert(page) {
                         ranges.add(address(page), PAGE_BYTES);
                     } else {
                         interrupt.count_defect();
@@ -102,12 +101,11 @@ impl BalloonWork {
             in_balloon,
             ..
         } = self;
-        let memory = Arc::clone(rings.deflate.memory());
         serve(&mut rings.deflate, |ring, chain| {
             each_batch(ring, chain, interrupt, |pages| {
                 for page in pages {
                     in_balloon.remove(page);
-                    if !is_memory(&memory, page) {
+                    if !in_balloon.is_memory(page) {
                         interrupt.count_defect();
                     }
                 }

@@ -158,6 +158,15 @@ impl Driver {
         assert_eq!((header.flags, header.len), (content.flags, content.len));
     }
 
+    /// The program has closed: both directions end, one perhaps before the other.
+    pub(super) fn expect_closed(&mut self, ports: Ports) {
+        let mut ended = 0;
+        while ended != SHUTDOWN_BOTH {
+            ended = self.receive(ports, Op::Shutdown).flags;
+            assert_ne!(ended & SHUTDOWN_SEND, 0);
+        }
+    }
+
     /// Receives so many bytes, which are passed on at once, but without saying so.
     pub(super) fn receive_data(&mut self, ports: Ports, len: usize) -> Vec<u8> {
         let mut all = Vec::new();

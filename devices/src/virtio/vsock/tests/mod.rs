@@ -107,7 +107,7 @@ fn the_guests_end_of_data_is_the_programs_and_the_other_way_stays_open() {
     program.write_all(b"answer").unwrap();
     assert_eq!(driver.receive_data(OUT, 6), b"answer");
     drop(program);
-    driver.expect(OUT, shutdown(SHUTDOWN_BOTH));
+    driver.expect_closed(OUT);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_program_that_closes_is_gone_for_the_guest_once_it_has_read_everything() {
     program.write_all(&pattern(20_000)).unwrap();
     drop(program);
     assert_eq!(driver.receive_data(OUT, 20_000), pattern(20_000));
-    driver.expect(OUT, shutdown(SHUTDOWN_BOTH));
+    driver.expect_closed(OUT);
     driver.send(OUT, content(Op::Rst), &[]);
     // The ports are free again.
     driver.reconnect(OUT);
@@ -275,7 +275,7 @@ fn who_does_not_answer_in_time_is_given_up() {
     unanswered.write_all(b"CONNECT 7\n").unwrap();
     let ports = driver.expect_request(7);
     drop(driver.connect_out(OUT));
-    driver.expect(OUT, shutdown(SHUTDOWN_BOTH));
+    driver.expect_closed(OUT);
     let mut over = [0; 2].map(|_| driver.next().0);
     over.sort_by_key(|header| header.dst_port);
     for (header, of) in over.iter().zip([ports, OUT]) {
