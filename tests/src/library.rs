@@ -44,6 +44,8 @@ pub fn machine(
         console: Box::new(Nowhere),
         networks: Vec::new(),
         disks: Vec::new(),
+        vsock: None,
+        balloon: None,
     };
     let timeline = Arc::new(Timeline::new(Instant::now()));
     Ok(Machine::build(config, backends, timeline)?)

@@ -104,15 +104,21 @@ impl Descriptor {
     }
 }
 
-/// Resets the device at `base` and goes through the handshake up to FEATURES_OK.
+/// [`negotiate_with`] no feature but that of the version.
 pub fn negotiate(script: Script, base: u64) -> Script {
+    negotiate_with(script, base, 0)
+}
+
+/// Resets the device at `base` and goes through the handshake up to FEATURES_OK, with these
+/// features of the first word.
+pub fn negotiate_with(script: Script, base: u64, features: u64) -> Script {
     let script = script.write(4, base + reg::STATUS, 0);
     let script = HANDSHAKE[..2]
         .iter()
         .fold(script, |s, status| s.write(4, base + reg::STATUS, *status));
     script
         .write(4, base + reg::DRIVER_FEATURES_SEL, 0)
-        .write(4, base + reg::DRIVER_FEATURES, 0)
+        .write(4, base + reg::DRIVER_FEATURES, features)
         .write(4, base + reg::DRIVER_FEATURES_SEL, 1)
         .write(4, base + reg::DRIVER_FEATURES, VERSION_1)
         .write(4, base + reg::STATUS, HANDSHAKE[2])

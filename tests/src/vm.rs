@@ -208,6 +208,16 @@ impl TestVm {
         Ok(())
     }
 
+    /// Memory of the process, the guest's among it, that is resident and of no file. (What
+    /// /proc/PID/status says of it lags behind.)
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let smaps = std::fs::read_to_string(format!("/proc/{}/smaps", self.child.id()))?;
+        let lines = smaps.lines();
+        let kib = lines.filter_map(|line| line.strip_prefix("Anonymous:")?.strip_suffix(" kB"));
+        let kib: u64 = kib.map(|kib| kib.trim().parse().unwrap_or(0)).sum();
+        Ok(kib << 10)
+    }
+
     /// The terminal that it runs on.
     ///
     /// # Panics

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use devices::virtio::blk::disk::DiskAccess;
+use devices::virtio::vsock::GUEST_CIDS;
 use std::path::PathBuf;
 use std::str::FromStr;
 use vmm::memory::MemorySize;
@@ -77,6 +78,12 @@ pub(crate) struct RunArgs {
     /// Device of the guest's console [default: serial; virtio for the built-in guest]
     #[arg(long, value_enum)]
     pub(crate) console: Option<ConsoleArg>,
+    /// Sockets between guest and host: the guest's address, from 3, and a path for a Unix socket
+    #[arg(long, value_name = "CID,PATH")]
+    pub(crate) vsock: Option<VsockArg>,
+    /// Memory that the guest is asked to give back; 0M to take only what it reports as free
+    #[arg(long, value_name = "SIZE", value_parser = MemorySize::parse_any)]
+    pub(crate) balloon: Option<MemorySize>,
     /// How the guest reaches virtio devices [default: pci; mmio for the built-in guest]
     #[arg(long, value_enum)]
     pub(crate) transport: Option<TransportArg>,
@@ -178,6 +185,30 @@ impl FromStr for ModuleArg {
             path => Ok(Self {
                 path: path.into(),
                 words: words.to_owned(),
+            }),
+        }
+    }
+}
+
+/// `CID,PATH`.
+#[derive(Clone)]
+pub(crate) struct VsockArg {
+    pub(crate) cid: u32,
+    pub(crate) path: PathBuf,
+}
+
+impl FromStr for VsockArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (cid, path) = text.split_once(',').unwrap_or((text, ""));
+        let cid = cid.parse().ok().filter(|cid| GUEST_CIDS.contains(cid));
+        let cid = cid.ok_or("a guest's address is a number from 3 to 4294967294, such as 3")?;
+        match path {
+            "" => Err("sockets need a path after the address, such as 3,/tmp/vm.sock"),
+            path => Ok(Self {
+                cid,
+                path: path.into(),
             }),
         }
     }

@@ -13,6 +13,7 @@
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
 //! | virtio-blk 0.., virtio-console, virtio-rng, virtio-net 0.. | by [`TransportKind`], see `virtio` | |
+//! | virtio-blk 0.., -console, -rng, -vsock, -balloon | by [`TransportKind`], see `virtio` | |
 
 mod pc;
 mod virtio;
@@ -23,6 +24,7 @@ use crate::accounting::MAX_DEVICES;
 use crate::boot::layout;
 use crate::boot::platform::Platform;
 use crate::kvm::{Vm, VmError};
+use crate::memory::Discarder;
 use crate::run::OpenNetwork;
 use devices::bus::{BusError, BusRange, DeviceId, MmioBus, PioBus, PioDevice};
 use devices::legacy::debug_exit::TestExit;
@@ -32,12 +34,14 @@ use devices::pci::ecam::{self, Ecam};
 use devices::pci::ports::{self, ConfigPorts};
 use devices::pci::root::{MAX_FUNCTIONS, Root, SharedRoot};
 use devices::power::PowerSwitch;
+use devices::virtio::balloon::{Balloon, BalloonHandle};
 use devices::virtio::blk::Blk;
 use devices::virtio::blk::disk::DiskFile;
 use devices::virtio::blk::engine::EngineChoice;
 use devices::virtio::console::{Console, ConsoleInput};
 use devices::virtio::net::Net;
 use devices::virtio::rng::Rng;
+use devices::virtio::vsock::{Endpoint, Vsock};
 use devices::virtio::{Transport, VirtioDevice};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -120,6 +124,10 @@ pub struct Backends {
     pub disks: Vec<DiskFile>,
     /// Networks, in the order of the guest's names for them.
     pub networks: Vec<OpenNetwork>,
+    /// The guest's address for sockets, and where host programs meet them.
+    pub vsock: Option<(u32, Endpoint)>,
+    /// Bytes that the guest is asked to give back, if there is a balloon.
+    pub balloon: Option<u64>,
 }
 
 /// The devices of a VM, wired.
@@ -136,6 +144,8 @@ pub struct DeviceManager {
     pub pc: Pc,
     /// Takes input for the guest's virtio console.
     pub console_input: ConsoleInput,
+    /// The balloon, if there is one.
+    pub balloon: Option<BalloonHandle>,
     /// The virtio devices by name, to ask what they refused.
     pub virtio: VirtioDevices,
     /// What the guest is to be told.
@@ -166,6 +176,7 @@ impl DeviceManager {
             parameters: Vec::new(),
             pc,
             console_input: console.input(),
+            balloon: None,
             virtio: Vec::new(),
             platform: Platform {
                 cpus,
@@ -199,6 +210,16 @@ impl DeviceManager {
             let name = format!("virtio-net{index}");
             let net = Net::new(network.backend, network.mac).map_err(descriptors(&name))?;
             virtio.push((name, Box::new(net)));
+        }
+        if let Some((cid, endpoint)) = backends.vsock {
+            let vsock = Vsock::new(cid, endpoint);
+            virtio.push(("virtio-vsock".to_owned(), Box::new(vsock)));
+        }
+        if let Some(target_bytes) = backends.balloon {
+            let memory = Discarder::new(vm.memory().clone());
+            let balloon = Balloon::new(target_bytes, Arc::new(memory));
+            this.balloon = Some(balloon.handle());
+            virtio.push(("virtio-balloon".to_owned(), Box::new(balloon)));
         }
         if virtio.len() > transport.max_devices() {
             return Err(WiringError::TooMany {

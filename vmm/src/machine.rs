@@ -19,6 +19,7 @@ use crate::run_loop::Shared;
 use crate::vcpu_thread::{Gate, VcpuHandle};
 use devices::legacy::fw_cfg::FwCfgContents;
 use devices::power::PowerSwitch;
+use devices::virtio::balloon::BalloonHandle;
 use devices::virtio::console::ConsoleInput;
 use std::borrow::Cow;
 use std::fs::File;
@@ -208,6 +209,8 @@ pub struct Machine {
     pub pc: Pc,
     /// Takes input for the guest's virtio console.
     pub console_input: ConsoleInput,
+    /// The balloon, if there is one.
+    pub balloon: Option<BalloonHandle>,
     /// When what happened.
     pub timeline: Arc<Timeline>,
     // Last: the slots' memory.
@@ -289,6 +292,7 @@ impl Machine {
             virtio: devices.virtio,
             pc: devices.pc,
             console_input: devices.console_input,
+            balloon: devices.balloon,
             timeline,
             vm,
         })

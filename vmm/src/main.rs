@@ -160,6 +160,8 @@ fn wishes(args: RunArgs) -> Wishes {
             None if built_in => ConsoleDevice::Virtio,
             None => ConsoleDevice::Serial,
         },
+        vsock: args.vsock.map(|vsock| (vsock.cid, vsock.path)),
+        balloon: args.balloon,
         transport: match args.transport {
             Some(TransportArg::Pci) => TransportKind::Pci,
             Some(TransportArg::Mmio) => TransportKind::Mmio,

@@ -7,13 +7,14 @@
 #![expect(unsafe_code, reason = "sysconf, madvise, mallopt, dl_iterate_phdr")]
 
 use devices::legacy::test_device::AbsentPages;
+use devices::virtio::balloon::Discard;
 use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::str::FromStr;
 use vm_memory::{
     GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap,
-    MmapRegion,
+    MemoryRegionAddress, MmapRegion,
 };
 
 /// Memory of a guest.
@@ -56,6 +57,27 @@ impl FromStr for MemorySize {
     type Err = SizeError;
 
     fn from_str(text: &str) -> Result<Self, SizeError> {
+        match Self::parse(text)? {
+            size if size < MIN => Err(SizeError::TooSmall(size)),
+            size => size.of_whole_pages(),
+        }
+    }
+}
+
+impl MemorySize {
+    /// Reads a size of whole pages, which may be less than a guest can do with, or nothing.
+    pub fn parse_any(text: &str) -> Result<Self, SizeError> {
+        Self::parse(text)?.of_whole_pages()
+    }
+
+    fn of_whole_pages(self) -> Result<Self, SizeError> {
+        match self.0 % 4096 {
+            0 => Ok(self),
+            _ => Err(SizeError::Unaligned(self)),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, SizeError> {
         let syntax = || SizeError::Syntax(text.to_owned());
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
@@ -66,12 +88,7 @@ impl FromStr for MemorySize {
             _ => return Err(syntax()),
         };
         let number: u64 = digits.parse().map_err(|_| syntax())?;
-        let size = Self(number.checked_mul(1 << shift).ok_or_else(syntax)?);
-        match size {
-            size if size < MIN => Err(SizeError::TooSmall(size)),
-            size if size.0 % 4096 != 0 => Err(SizeError::Unaligned(size)),
-            size => Ok(size),
-        }
+        number.checked_mul(1 << shift).map(Self).ok_or_else(syntax)
     }
 }
 
@@ -195,6 +212,49 @@ impl AbsentPages for PageDropper {
     }
 }
 
+/// Gives guest memory back to the host.
+pub struct Discarder {
+    memory: GuestMemory,
+}
+
+impl Discarder {
+    /// For that memory, made by [`create`].
+    pub fn new(memory: GuestMemory) -> Self {
+        Self { memory }
+    }
+}
+
+impl Discard for Discarder {
+    fn discard(&self, gpa: GuestAddress, len: u64) -> io::Result<()> {
+        let mut done = 0;
+        while done < len {
+            let (region, MemoryRegionAddress(start)) = self
+                .memory
+                .to_region_addr(GuestAddress(gpa.0 + done))
+                .ok_or_else(|| io::Error::from_raw_os_error(libc::EFAULT))?;
+            let part = (len - done).min(region.len() - start);
+            discard_part(region, start, part)?;
+            done += part;
+        }
+        Ok(())
+    }
+}
+
+/// Gives back `len` bytes from `start` on, both inside the region.
+fn discard_part(region: &GuestRegionMmap, start: u64, len: u64) -> io::Result<()> {
+    let inside = |bytes: u64| usize::try_from(bytes).expect("a 64-bit host");
+    // SAFETY: the part is inside the mapping, which is memory of the guest, whose contents nobody
+    // here relies on: it reads as zero from now on.
+    let result = unsafe {
+        let start = region.as_ptr().add(inside(start));
+        libc::madvise(start.cast(), inside(len), libc::MADV_DONTNEED)
+    };
+    match result {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Memory of the host.
 pub fn host_memory() -> MemorySize {
     // SAFETY: sysconf has no precondition.
@@ -311,6 +371,13 @@ mod tests {
     }
 
     #[test]
+    fn a_size_that_is_not_a_guests_may_be_small() {
+        let any = |text: &str| MemorySize::parse_any(text).map(|size| size.0);
+        assert_eq!((any("0M"), any("4K")), (Ok(0), Ok(4096)));
+        assert_eq!(any("1"), Err(SizeError::Unaligned(MemorySize(1))));
+    }
+
+    #[test]
     fn memory_beyond_3g_goes_on_at_4g() {
         let split: Vec<_> = ranges(MemorySize(5 << 30)).collect();
         assert_eq!(split, [(0, HOLE_START), (HOLE_END, 2 << 30)]);
@@ -353,5 +420,25 @@ mod tests {
         let (after, other) = resident_bytes(&memory).unwrap();
         assert!(after >= before + (31 << 20), "{before} {after}");
         assert!(other > 0);
+    }
+
+    #[test]
+    fn discarded_memory_is_zero_and_costs_nothing() {
+        use vm_memory::Bytes;
+        let memory = create(MemorySize(32 << 20)).unwrap();
+        let start = GuestAddress(5 << 20);
+        memory.write_slice(&[1; 8 << 20], start).unwrap();
+        let (before, _) = resident_bytes(&memory).unwrap();
+        let discarder = Discarder::new(memory.clone());
+        discarder.discard(GuestAddress(6 << 20), 4 << 20).unwrap();
+        let (after, _) = resident_bytes(&memory).unwrap();
+        assert_eq!(before - after, 4 << 20);
+        let mut seen = vec![2; 8 << 20];
+        memory.read_slice(&mut seen, start).unwrap();
+        for (megabyte, bytes) in seen.chunks(1 << 20).enumerate() {
+            let kept = u8::from(!(1..5).contains(&megabyte));
+            assert!(bytes.iter().all(|byte| *byte == kept), "{megabyte}");
+        }
+        assert!(discarder.discard(GuestAddress(31 << 20), 2 << 20).is_err());
     }
 }

@@ -7,7 +7,9 @@ use crate::machine::{Point, Refused, Timeline};
 use crate::memory;
 use crate::msr::UnknownMsr;
 use crate::suite::CheckResult;
+use devices::virtio::balloon::BalloonStatus;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
@@ -33,6 +35,9 @@ pub struct Report {
     pub screen: Option<Vec<String>>,
     /// MSRs that the guest used and KVM does not know.
     pub unknown_msrs: Vec<UnknownMsr>,
+    /// The balloon, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balloon: Option<BalloonReport>,
     /// How it ended.
     pub halt: HaltReport,
     /// Resident memory of the process beyond the guest's, at the end of the guest.
@@ -108,6 +113,30 @@ impl From<&Timeline> for TimelineReport {
             guest_kernel: timeline.get(Point::GuestKernel),
             guest_user: timeline.get(Point::GuestUser),
             ended: timeline.get(Point::Ended),
+        }
+    }
+}
+
+/// The balloon in the end.
+#[derive(Serialize)]
+pub struct BalloonReport {
+    /// What the guest was asked to give back.
+    pub target_bytes: u64,
+    /// What it had given back then.
+    pub actual_bytes: u64,
+    /// What was given back to the host in all, free pages that it reported among it.
+    pub discarded_bytes: u64,
+    /// What it last said of its memory.
+    pub statistics: BTreeMap<&'static str, u64>,
+}
+
+impl From<BalloonStatus> for BalloonReport {
+    fn from(status: BalloonStatus) -> Self {
+        Self {
+            target_bytes: status.target_bytes,
+            actual_bytes: status.actual_bytes,
+            discarded_bytes: status.discarded_bytes,
+            statistics: status.statistics.into_iter().collect(),
         }
     }
 }

@@ -10,22 +10,26 @@ pub mod smoke;
 #[cfg(test)]
 mod tests;
 mod virtio;
+mod vsock;
 
 pub use net_header::net_header;
 pub use pio::pio;
-pub use virtio::{virtio_blk, virtio_console, virtio_net, virtio_rng};
+pub use virtio::{virtio_balloon, virtio_blk, virtio_console, virtio_net, virtio_rng};
+pub use vsock::virtio_vsock;
 
 /// Takes the bytes of one input.
 pub type Target = fn(&[u8]);
 
 /// The targets by the name of their file and of their folder of seeds.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("net_header", net_header),
     ("pio", pio),
+    ("virtio_balloon", virtio_balloon),
     ("virtio_blk", virtio_blk),
     ("virtio_console", virtio_console),
     ("virtio_net", virtio_net),
     ("virtio_rng", virtio_rng),
+    ("virtio_vsock", virtio_vsock),
 ];
 
 /// What is left of the input.

@@ -20,6 +20,11 @@ fn pio_takes_anything() {
 }
 
 #[test]
+fn virtio_balloon_takes_anything() {
+    run("virtio_balloon");
+}
+
+#[test]
 fn virtio_blk_takes_anything() {
     run("virtio_blk");
 }
@@ -37,4 +42,9 @@ fn virtio_net_takes_anything() {
 #[test]
 fn virtio_rng_takes_anything() {
     run("virtio_rng");
+}
+
+#[test]
+fn virtio_vsock_takes_anything() {
+    run("virtio_vsock");
 }

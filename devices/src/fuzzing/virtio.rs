@@ -2,10 +2,11 @@
 
 use super::Input;
 use crate::virtio::VirtioDevice;
+use crate::virtio::balloon::{Balloon, Discard, PAGE_BYTES};
 use crate::virtio::blk::Blk;
 use crate::virtio::blk::disk::DiskFile;
 use crate::virtio::blk::engine::EngineChoice;
-use crate::virtio::console::{Console, ConsoleInput};
+use crate::virtio::console::Console;
 use crate::virtio::mmio::spec::Register;
 use crate::virtio::net::Net;
 use crate::virtio::net::mac::MacAddress;
@@ -15,8 +16,10 @@ use crate::virtio::testing::{BASE, BUFFERS, Guest, MEMORY_BYTES, Piece};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+use vm_memory::GuestAddress;
 
 const MOST_PIECES: u8 = 20;
 /// Time that the worker gets to do what it was told, where it can be seen to be done.
@@ -30,20 +33,22 @@ pub fn virtio_blk(data: &[u8]) {
         Some(first) if first & 0x80 != 0 => EngineChoice::Sync,
         _ => EngineChoice::Auto,
     };
-    drive(Box::new(Blk::new(disk, choice)), 1, Feed::Nothing, data);
+    drive(Box::new(Blk::new(disk, choice)), 1, data, &mut |_, _| {});
 }
 
 /// virtio-console and the transport.
 pub fn virtio_console(data: &[u8]) {
     let console = Console::new(Box::new(io::sink()), None).expect("events");
     let input = console.input();
-    drive(Box::new(console), 2, Feed::Console(input), data);
+    drive(Box::new(console), 2, data, &mut |_, bytes| {
+        input.enqueue(&bytes.bytes::<64>());
+    });
 }
 
 /// virtio-rng and the transport.
 pub fn virtio_rng(data: &[u8]) {
     let rng = Rng::new().expect("/dev/urandom");
-    drive(Box::new(rng), 1, Feed::Nothing, data);
+    drive(Box::new(rng), 1, data, &mut |_, _| {});
 }
 
 /// virtio-net on a stream whose other end sends anything, and the transport.
@@ -52,46 +57,70 @@ pub fn virtio_net(data: &[u8]) {
     theirs.set_nonblocking(true).expect("a socket");
     let stream = Stream::new("fuzz".to_owned(), ours).expect("a socket");
     let net = Net::new(Box::new(stream), MacAddress::local(0)).expect("events");
-    drive(Box::new(net), 3, Feed::Socket(theirs), data);
+    let mut theirs = theirs;
+    drive(Box::new(net), 3, data, &mut |_, input| {
+        feed(&mut theirs, input);
+    });
 }
 
-/// What the host gives a device.
-enum Feed {
-    Nothing,
-    Console(ConsoleInput),
-    Socket(UnixStream),
-}
-
-impl Feed {
-    fn give(&mut self, input: &mut Input) {
-        match self {
-            Self::Nothing => {}
-            Self::Console(console) => {
-                console.enqueue(&input.bytes::<64>());
-            }
-            Self::Socket(socket) => {
-                // What the guest has sent, a socket that is full, one that is closed: as it is.
-                let _ = socket.read(&mut [0; 0x1_0000]);
-                match input.byte() {
-                    0 => {
-                        let _ = socket.write(&input.bytes::<16>());
-                    }
-                    1 => {
-                        let _ = socket.shutdown(Shutdown::Both);
-                    }
-                    length => {
-                        let length = 16 * u32::from(length) + u32::from(input.byte());
-                        let start = [length.to_be_bytes(), input.bytes::<4>()].concat();
-                        let rest = vec![input.byte(); (length as usize).saturating_sub(4)];
-                        let _ = socket.write(&[start, rest].concat());
-                    }
-                }
-            }
+/// What the other end of a network's socket does.
+fn feed(socket: &mut UnixStream, input: &mut Input) {
+    // What the guest has sent, a socket that is full, one that is closed: as it is.
+    let _ = socket.read(&mut [0; 0x1_0000]);
+    match input.byte() {
+        0 => {
+            let _ = socket.write(&input.bytes::<16>());
+        }
+        1 => {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        length => {
+            let length = 16 * u32::from(length) + u32::from(input.byte());
+            let start = [length.to_be_bytes(), input.bytes::<4>()].concat();
+            let rest = vec![input.byte(); (length as usize).saturating_sub(4)];
+            let _ = socket.write(&[start, rest].concat());
         }
     }
 }
 
-fn drive(device: Box<dyn VirtioDevice>, queues: u8, mut feed: Feed, data: &[u8]) {
+/// Gives back nothing.
+struct Keep;
+
+impl Discard for Keep {
+    fn discard(&self, gpa: GuestAddress, len: u64) -> io::Result<()> {
+        let (end, overflows) = gpa.0.overflowing_add(len);
+        assert!(!overflows && end <= MEMORY_BYTES && len > 0);
+        assert!(gpa.0.is_multiple_of(PAGE_BYTES) && len.is_multiple_of(PAGE_BYTES));
+        Ok(())
+    }
+}
+
+/// virtio-balloon and the transport.
+pub fn virtio_balloon(data: &[u8]) {
+    let balloon = Balloon::new(512 << 10, Arc::new(Keep));
+    let handle = balloon.handle();
+    drive(Box::new(balloon), 5, data, &mut |guest, input| {
+        // Page numbers, most of them of memory; a new target; or what has come of it.
+        match input.byte() {
+            what @ 0..0xe0 => {
+                let page = |byte: u8| (u32::from(byte) << (byte & 8)).to_le_bytes();
+                guest.poke(BUFFERS, input.bytes::<64>().map(page).as_flattened());
+                guest.offer((what & 1).into(), &[Piece::readable(BUFFERS, 256)]);
+                guest.notify((what & 1).into());
+            }
+            0xe0..0xf0 => handle.set_target(input.dword().into()),
+            _ => drop(handle.status()),
+        }
+    });
+}
+
+/// Drives a device by actions, one of which, `special`, is its own.
+pub(super) fn drive(
+    device: Box<dyn VirtioDevice>,
+    queues: u8,
+    data: &[u8],
+    special: &mut dyn FnMut(&mut Guest, &mut Input),
+) {
     let mut guest = Guest::new(device);
     let mut input = Input(data);
     while !input.is_empty() {
@@ -119,7 +148,7 @@ fn drive(device: Box<dyn VirtioDevice>, queues: u8, mut feed: Feed, data: &[u8])
                 // May fail when the rings have been spoilt meanwhile.
                 let _ = guest.transport.lock().expect("no panic").save();
             }
-            9 => feed.give(&mut input),
+            9 => special(&mut guest, &mut input),
             10 => packet(&mut guest, queue, &mut input),
             _ => guest.notify(queue),
         }

@@ -21,6 +21,7 @@ use vm_memory::GuestMemoryMmap;
 use vm_superio::Trigger;
 use vmm_sys_util::eventfd::EventFd;
 
+pub mod balloon;
 pub mod blk;
 pub mod console;
 pub mod handshake;
@@ -33,6 +34,7 @@ pub mod rng;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod testing;
 pub mod vigil;
+pub mod vsock;
 pub mod worker;
 
 /// Feature bit that every driver must accept (virtio 1.3 6).

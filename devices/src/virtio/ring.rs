@@ -20,6 +20,7 @@ use vmm_sys_util::eventfd::EventFd;
 /// Longest chain taken, in buffers.
 pub const MAX_BUFFERS: usize = 512;
 /// Longest chain taken, in bytes: what a worker does in one go, before it looks whether to stop.
+/// A queue whose buffers are only named may have longer ones: [`Ring::with_longest_chain`].
 pub const MAX_CHAIN_BYTES: u64 = 16 << 20;
 
 /// A piece of guest memory that a descriptor names.
@@ -40,7 +41,7 @@ pub enum Defect {
     Order,
     /// A buffer is not in memory.
     OutsideMemory,
-    /// It has more than [`MAX_CHAIN_BYTES`].
+    /// It has more bytes than the queue takes.
     Huge,
 }
 
@@ -58,7 +59,11 @@ pub struct Chain {
 }
 
 impl Chain {
-    fn collect(descriptors: DescriptorChain<&GuestMemoryMmap>, memory: &GuestMemoryMmap) -> Self {
+    fn collect(
+        descriptors: DescriptorChain<&GuestMemoryMmap>,
+        memory: &GuestMemoryMmap,
+        longest_bytes: u64,
+    ) -> Self {
         let mut chain = Self {
             head: descriptors.head_index(),
             ..Self::default()
@@ -74,7 +79,7 @@ impl Chain {
             chain.writable.clear();
             chain.defect = Some(Defect::Endless);
         }
-        if total_bytes(&chain.readable) + total_bytes(&chain.writable) > MAX_CHAIN_BYTES {
+        if total_bytes(&chain.readable) + total_bytes(&chain.writable) > longest_bytes {
             chain.defect.get_or_insert(Defect::Huge);
         }
         chain
@@ -160,6 +165,7 @@ pub struct Ring {
     doorbell: EventFd,
     memory: Arc<GuestMemoryMmap>,
     interrupt: Interrupt,
+    longest_chain_bytes: u64,
     /// Chains given back since the driver was last told.
     unsignalled: u32,
     broken: bool,
@@ -174,8 +180,17 @@ impl Ring {
             doorbell: queue.doorbell,
             memory,
             interrupt,
+            longest_chain_bytes: MAX_CHAIN_BYTES,
             unsignalled: 0,
             broken: false,
+        }
+    }
+
+    /// The same queue, with chains of up to so many bytes.
+    pub fn with_longest_chain(self, bytes: u64) -> Self {
+        Self {
+            longest_chain_bytes: bytes,
+            ..self
         }
     }
 
@@ -219,7 +234,7 @@ impl Ring {
             self.set_broken();
             return None;
         }
-        let chain = Chain::collect(descriptors, &self.memory);
+        let chain = Chain::collect(descriptors, &self.memory, self.longest_chain_bytes);
         if chain.defect.is_some() {
             self.interrupt.count_defect();
         }

@@ -226,6 +226,11 @@ impl Guest {
             .expect("in memory")
     }
 
+    /// Used entries of the queue that [`Self::wait_used`] has returned, wrapping.
+    pub fn seen(&self, index: usize) -> u16 {
+        self.positions[index].1
+    }
+
     /// Waits for the next used chain; returns its head and length.
     pub fn wait_used(&mut self, index: usize) -> (u32, u32) {
         let seen = self.positions[index].1;

@@ -63,6 +63,8 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
         console: sink(wishes, &log, &tail),
         disks: prepared.disks,
         networks: prepared.networks,
+        vsock: prepared.vsock,
+        balloon: wishes.balloon.map(|size| size.0),
     };
     let config = Config {
         cpus: wishes.cpus,
@@ -234,6 +236,10 @@ fn report(
         refused: machine.refused(),
         screen: screen_text(wishes, machine),
         unknown_msrs: machine.unknown_msrs(),
+        balloon: machine
+            .balloon
+            .as_ref()
+            .map(|balloon| balloon.status().into()),
         halt: HaltReport::new(halt, status),
         vmm_overhead_bytes,
     }

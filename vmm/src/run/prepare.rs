@@ -8,6 +8,7 @@ use crate::machine::{Image, ModuleImage};
 use crate::progress::Screen;
 use crate::suite::{ExitCounters, SuiteLog};
 use devices::virtio::blk::disk::DiskFile;
+use devices::virtio::vsock::Endpoint;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -18,6 +19,7 @@ pub(super) struct Prepared {
     pub(super) boot: BootImages,
     pub(super) disks: Vec<DiskFile>,
     pub(super) networks: Vec<OpenNetwork>,
+    pub(super) vsock: Option<(u32, Endpoint)>,
     pub(super) report: Option<File>,
     pub(super) com2: Option<File>,
     pub(super) log: SharedLog,
@@ -77,6 +79,14 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
     let networks = (0..).zip(&wishes.networks);
     let networks = networks.map(|(position, network)| network.open(position));
     let networks = networks.collect::<Result<_, _>>()?;
+    if let Some(balloon) = wishes.balloon.filter(|balloon| *balloon >= wishes.memory) {
+        let memory = wishes.memory;
+        return Err(RunError::Balloon { balloon, memory });
+    }
+    let vsock = match &wishes.vsock {
+        Some((cid, path)) => Some((*cid, Endpoint::bind(path)?)),
+        None => None,
+    };
     if !wishes.append.is_empty() {
         let words = [boot.cmdline.as_str(), wishes.append.as_str()];
         boot.cmdline = words.join(" ").trim().to_owned();
@@ -88,6 +98,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         boot,
         disks,
         networks,
+        vsock,
         report,
         com2,
         log,

@@ -10,6 +10,7 @@ use crate::machine::MachineError;
 use crate::memory::MemorySize;
 use crate::msr::MsrPolicy;
 use devices::virtio::blk::disk::{DiskAccess, DiskError};
+use devices::virtio::vsock::EndpointError;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,10 @@ pub struct Wishes {
     pub networks: Vec<Network>,
     /// Device of the guest's console.
     pub console: ConsoleDevice,
+    /// Sockets: the guest's address and the path where host programs meet them.
+    pub vsock: Option<(u32, PathBuf)>,
+    /// What the guest is asked to give back, if there is a balloon.
+    pub balloon: Option<MemorySize>,
     /// Transport of virtio devices.
     pub transport: TransportKind,
     /// Whether there are ACPI tables.
@@ -141,6 +146,17 @@ pub enum RunError {
     /// A network cannot be used.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// Sockets cannot be had.
+    #[error(transparent)]
+    Vsock(#[from] EndpointError),
+    /// The balloon leaves nothing.
+    #[error("a balloon of {balloon} leaves a guest of {memory} no memory: make it smaller")]
+    Balloon {
+        /// To be given back.
+        balloon: MemorySize,
+        /// Of the guest.
+        memory: MemorySize,
+    },
     /// There is no machine.
     #[error(transparent)]
     Machine(#[from] MachineError),
@@ -155,7 +171,9 @@ impl RunError {
         match self {
             Self::NoSuite { .. } | Self::NoScreen => status::USAGE,
             Self::Open { .. } | Self::NotAFile { .. } => status::USAGE,
-            Self::Disk(_) | Self::Network(_) => status::USAGE,
+            Self::Disk(_) | Self::Network(_) | Self::Vsock(_) | Self::Balloon { .. } => {
+                status::USAGE
+            }
             Self::Machine(error) => error.status(),
             Self::Host(_) => status::HOST,
         }
