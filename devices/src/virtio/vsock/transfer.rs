@@ -26,13 +26,14 @@ impl Room<'_> {
             let read = each_slice(self.memory, *buffer, wanted, Permissions::Write, |slice| {
                 (&*stream).read_volatile(slice)
             });
-            match read {
-                Ok(bytes) => done += bytes,
+            let bytes = match read {
+                Ok(bytes) => bytes,
                 // Comes again with the next read.
                 Err(_) if done > 0 => break,
                 Err(error) => return Err(error),
-            }
-            if done % buffer.len != 0 {
+            };
+            done += bytes;
+            if bytes < wanted {
                 break;
             }
         }
@@ -61,13 +62,14 @@ fn each_slice(
                 acted => break acted,
             }
         };
-        match acted {
-            Ok(bytes) => done += bytes,
+        let bytes = match acted {
+            Ok(bytes) => bytes,
             Err(_) if done > 0 => break,
             Err(VolatileMemoryError::IOError(error)) => return Err(error),
             Err(error) => return Err(io::Error::other(error)),
-        }
-        if done < whole {
+        };
+        done += bytes;
+        if bytes < whole {
             break;
         }
     }

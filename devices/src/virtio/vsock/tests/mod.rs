@@ -221,6 +221,36 @@ fn a_mebibyte_passes_both_ways_intact() {
 }
 
 #[test]
+fn data_fill_small_pieces_without_gaps() {
+    use crate::virtio::testing::{BUFFERS, Piece};
+    const PIECES: [u32; 5] = [50, 4, 8, 1, 100];
+    let mut driver = Driver::without_buffers();
+    driver.buf_alloc = 20;
+    let server = driver.listen(OUT.host);
+    driver.send(OUT, content(Op::Request), &[]);
+    let (mut program, _) = server.accept().unwrap();
+    program.write_all(&pattern(23)).unwrap();
+    // The credit ends in the middle of a piece.
+    let mut gpa = BUFFERS;
+    let pieces = PIECES.map(|len| {
+        gpa += 0x100;
+        Piece::writable(gpa, len)
+    });
+    let rx = usize::from(RECEIVE);
+    assert_eq!(
+        driver.guest.exchange(rx, &[Piece::writable(BUFFERS, 4096)]),
+        44
+    );
+    assert_eq!(driver.guest.exchange(rx, &pieces), 44 + 20);
+    let data: Vec<u8> = pieces
+        .iter()
+        .flat_map(|piece| driver.guest.peek(piece.gpa, piece.len as usize))
+        .collect();
+    assert_eq!(data[44..64], pattern(20));
+    assert_eq!(data[64..], [0; 163 - 64]);
+}
+
+#[test]
 fn connections_of_a_guest_without_buffers_wait() {
     const MANY: u32 = 20;
     let mut driver = Driver::without_buffers();
