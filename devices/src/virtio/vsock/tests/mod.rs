@@ -3,7 +3,7 @@
 mod driver;
 mod hostile;
 
-use super::connection::Content;
+use super::connection::to_guest::Content;
 use super::credit::BUF_ALLOC;
 use super::packet::{Op, Ports, SHUTDOWN_BOTH, SHUTDOWN_RECEIVE, SHUTDOWN_SEND};
 use super::*;

@@ -6,14 +6,16 @@
 //!  guest sends REQUEST --------------------------------------+                          guest)
 //! ```
 //! It never holds more of the guest's data than the guest has credit for, and takes from the
-//! program only what the guest has room for. Each direction ends on its own.
+//! program only what the guest has room for. Each direction ends on its own. What the guest is to
+//! hear of it, [`to_guest`] says.
+
+pub(super) mod to_guest;
 
 use super::credit::Credit;
 use super::greeting::{Greeting, Said, confirm};
 use super::packet::{Op, Ports, SHUTDOWN_BOTH, SHUTDOWN_RECEIVE, SHUTDOWN_SEND};
-use super::transfer::{Outgoing, Room, capacity};
+use super::transfer::{Outgoing, capacity};
 use crate::virtio::ring::Buffer;
-use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -26,8 +28,6 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 
 const CLOSE_TIME: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 8 });
 /// Time in which a host program must take something of what the guest left behind.
 const LINGER_TIME: Duration = Duration::from_secs(60);
-/// Most data in a packet: what Linux accepts.
-const MAX_PAYLOAD_BYTES: u32 = 64 << 10;
 
 #[derive(Debug)]
 enum Phase {
@@ -35,21 +35,6 @@ enum Phase {
     Requested,
     Established,
     Draining,
-}
-
-/// A packet to the driver, but for what its connection knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Content {
-    pub(super) op: Op,
-    pub(super) flags: u32,
-    pub(super) len: u32,
-}
-
-impl Content {
-    fn of(op: Op) -> Self {
-        let (flags, len) = (0, 0);
-        Self { op, flags, len }
-    }
 }
 
 #[derive(Debug)]
@@ -265,60 +250,6 @@ impl Connection {
         self.shutdown_due = true;
         if self.host_done == SHUTDOWN_BOTH {
             self.expire_in(CLOSE_TIME);
-        }
-    }
-
-    /// Next packet to the driver, whose data, if any, are read into `room`.
-    pub(super) fn produce(&mut self, room: &Room<'_>) -> Option<Content> {
-        if let Some(op) = self.opening.take() {
-            return Some(Content::of(op));
-        }
-        if !matches!(self.phase, Phase::Established) {
-            return None;
-        }
-        if let Some(content) = self.read(room) {
-            return Some(content);
-        }
-        if std::mem::take(&mut self.shutdown_due) {
-            let flags = self.host_done;
-            let content = Content::of(Op::Shutdown);
-            return Some(Content { flags, ..content });
-        }
-        let due = self.credit.update_due();
-        due.then(|| Content::of(Op::CreditUpdate))
-    }
-
-    /// Data of the program, or the question for room for them.
-    fn read(&mut self, room: &Room<'_>) -> Option<Content> {
-        let wanted = (self.host_done & SHUTDOWN_SEND) | (self.guest_done & SHUTDOWN_RECEIVE) == 0;
-        if !self.readable || !wanted {
-            return None;
-        }
-        let most = self.credit.free().min(MAX_PAYLOAD_BYTES);
-        if most == 0 {
-            return self.credit.ask().then(|| Content::of(Op::CreditRequest));
-        }
-        match room.read_from(&self.stream, most) {
-            Ok(0) => {
-                self.announce(SHUTDOWN_SEND);
-                self.note_end();
-                None
-            }
-            Ok(len) => {
-                self.credit.note_sent(len);
-                let content = Content::of(Op::Rw);
-                Some(Content { len, ..content })
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.readable = false;
-                None
-            }
-            // The program has closed without reading everything.
-            Err(_) => {
-                self.stop_sending();
-                self.announce(SHUTDOWN_BOTH);
-                None
-            }
         }
     }
 }

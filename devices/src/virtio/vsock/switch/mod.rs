@@ -1,17 +1,18 @@
 //! [`Switch`]: what happens on a packet of the guest, and on its other side, the sockets of host
-//! programs. It knows no queues: the worker asks it for packets when the guest has buffers.
+//! programs ([`sockets`]). It knows no queues: the worker asks it for packets when the guest has
+//! buffers.
+
+mod sockets;
 
 use super::connection::Connection;
 use super::endpoint::Endpoint;
-use super::greeting::Said;
 use super::packet::{HOST_CID, Header, Op, Ports, TYPE_STREAM};
 use super::table::{Id, Table};
 use super::transfer::Room;
 use crate::virtio::ring::Buffer;
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 use vm_memory::GuestMemoryMmap;
@@ -21,8 +22,6 @@ use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 const MAX_REFUSALS: usize = 256;
 /// Names the listener among the sockets.
 const LISTENER: Id = Id::MAX;
-/// Ready sockets taken from the kernel at once.
-const READY_SOCKETS: usize = 32;
 
 pub(super) struct Switch {
     guest_cid: u64,
@@ -168,27 +167,6 @@ impl Switch {
         }
     }
 
-    fn add(
-        &mut self,
-        stream: UnixStream,
-        connection: impl FnOnce(UnixStream) -> Connection,
-    ) -> io::Result<Id> {
-        let id = self.table.add(connection(stream));
-        let interest =
-            EventSet::IN | EventSet::OUT | EventSet::READ_HANG_UP | EventSet::EDGE_TRIGGERED;
-        if let Some(connection) = self.table.get(id) {
-            let fd = connection.stream().as_raw_fd();
-            let added = self
-                .sockets
-                .ctl(ControlOperation::Add, fd, EpollEvent::new(interest, id));
-            if let Err(error) = added {
-                self.table.remove(id);
-                return Err(error);
-            }
-        }
-        Ok(id)
-    }
-
     /// Answers that there is no such connection. A refusal is not refused.
     fn refuse(&mut self, header: &Header) {
         if header.op != Op::Rst as u16 {
@@ -231,66 +209,6 @@ impl Switch {
             flags: 0,
             buf_alloc: 0,
             fwd_cnt: 0,
-        }
-    }
-
-    /// Sockets are ready, perhaps more than are served now.
-    pub(super) fn on_sockets(&mut self) {
-        let mut events = [EpollEvent::default(); READY_SOCKETS];
-        let count = match self.sockets.wait(0, &mut events) {
-            Ok(count) => count,
-            Err(error) => {
-                log::debug!("vsock sockets: {error}");
-                0
-            }
-        };
-        for event in &events[..count] {
-            match event.data() {
-                LISTENER => self.accept(),
-                id => self.on_socket(id, event.event_set()),
-            }
-        }
-    }
-
-    fn on_socket(&mut self, id: Id, events: EventSet) {
-        let Some(connection) = self.table.get(id) else {
-            return;
-        };
-        let said = connection.greeting();
-        let goes_on = connection.on_socket(events) && said != Said::Nonsense;
-        self.deadlines |= connection.deadline.is_some();
-        if !goes_on {
-            return self.abort(id);
-        }
-        if let Said::Port(guest) = said {
-            let ports = self.table.free_ports(guest);
-            if let Some(connection) = self.table.get(id) {
-                connection.request(ports);
-            }
-            self.table.give_ports(ports, id);
-        }
-        self.table.wake(id);
-    }
-
-    /// Accepts programs while there is room for them.
-    fn accept(&mut self) {
-        self.accept_due = true;
-        while !self.table.is_full() {
-            let accepted = match self.endpoint.listener().accept() {
-                Ok((stream, _)) => stream
-                    .set_nonblocking(true)
-                    .and_then(|()| self.add(stream, Connection::accepted)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.accept_due = false;
-                    return;
-                }
-                Err(error) => Err(error),
-            };
-            if let Err(error) = accepted {
-                log::debug!("vsock: a host program could not connect: {error}");
-                return;
-            }
-            self.deadlines = true;
         }
     }
 
