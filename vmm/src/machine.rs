@@ -25,6 +25,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Cursor};
 use std::sync::{Arc, OnceLock, PoisonError};
+use std::thread;
 use std::time::Instant;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 use vmm_sys_util::eventfd::EventFd;
@@ -43,6 +44,16 @@ pub struct ModuleImage {
     pub image: Image,
     /// Words; by them multiboot kernels know their modules.
     pub words: String,
+}
+
+impl Image {
+    /// In bytes.
+    fn size(&self) -> io::Result<u64> {
+        match self {
+            Self::File(file) => Ok(file.metadata()?.len()),
+            Self::Bytes(bytes) => Ok(bytes.len() as u64),
+        }
+    }
 }
 
 /// What the machine is to be.
@@ -217,6 +228,10 @@ pub struct Machine {
     vm: Vm,
 }
 
+/// Kernels from this size in bytes on use much memory and take their time to load, during which KVM
+/// makes the VM: most of that is waiting.
+const LARGE_KERNEL: u64 = 4 << 20;
+
 impl Machine {
     /// Puts a machine together, ready to start.
     pub fn build(
@@ -236,12 +251,26 @@ impl Machine {
             handles.push(VcpuHandle::spawn(index, kvm.leaves(), &gate)?);
         }
         let memory = memory::create(config.memory)?;
-        let kernel = match config.kernel {
-            Image::File(mut file) => kernel::load(&memory, &mut file, config.flat)?,
-            Image::Bytes(bytes) => kernel::load(&memory, &mut Cursor::new(bytes), config.flat)?,
+        let is_large = config.kernel.size()? >= LARGE_KERNEL;
+        let make = || Vm::new(&kvm, memory.clone(), Chips::InKernel);
+        let load = || {
+            let kernel = match config.kernel {
+                Image::File(mut file) => kernel::load(&memory, &mut file, config.flat)?,
+                Image::Bytes(bytes) => kernel::load(&memory, &mut Cursor::new(bytes), config.flat)?,
+            };
+            let modules = load_modules(&memory, &kernel, config.initrd, config.modules)?;
+            Ok::<_, MachineError>((kernel, modules))
         };
-        let modules = load_modules(&memory, &kernel, config.initrd, config.modules)?;
-        let vm = Vm::new(&kvm, memory.clone(), Chips::InKernel)?;
+        let (loaded, vm) = if is_large {
+            memory::expect_use(&memory);
+            thread::scope(|scope| {
+                let vm = scope.spawn(make);
+                (load(), vm.join().expect("making a VM does not panic"))
+            })
+        } else {
+            (load(), make())
+        };
+        let ((kernel, modules), vm) = (loaded?, vm?);
         let unknown_msrs = UnknownMsrs::new(config.unknown_msrs);
         if !vm.tell_of_unknown_msrs() {
             unknown_msrs.nobody_tells();

@@ -1,9 +1,9 @@
 //! Guest memory: anonymous, mapped once, with a hole below 4 GiB for devices; and what of the
 //! host's memory Hostel itself keeps.
 //!
-//! Huge pages are asked for where large kernels are and have their memory: a page fault of 2 MiB
-//! costs little more than two of 4 KiB, on the host's side and again in nested page tables. Small
-//! kernels stay below [`HUGE_FROM`], where they do not pay for memory that they never touch.
+//! For guests that use much of it, [`expect_use`] asks for huge pages: one fault of 2 MiB instead of
+//! 512, on the host's side and again in nested page tables. Others would pay for memory that they
+//! never touch.
 #![expect(unsafe_code, reason = "sysconf, madvise, mallopt, dl_iterate_phdr")]
 
 use devices::legacy::test_device::AbsentPages;
@@ -27,8 +27,6 @@ pub const HOLE_END: u64 = 1 << 32;
 /// The least that a guest can have.
 pub const MIN: MemorySize = MemorySize(16 << 20);
 
-/// Guest-physical address from which on huge pages are asked for: where Linux is, too.
-const HUGE_FROM: u64 = 16 << 20;
 /// Size of a huge page, to which mappings are aligned.
 const HUGE_BYTES: usize = 2 << 20;
 /// How often that is tried.
@@ -138,9 +136,7 @@ pub fn create(size: MemorySize) -> Result<GuestMemory, MemoryError> {
     for (start, len) in ranges(size) {
         let len = usize::try_from(len).expect("a 64-bit host");
         let mapping = map_aligned(len).map_err(refused)?;
-        advise(&mapping, 0..len, libc::MADV_DONTDUMP);
-        let huge_from = usize::try_from(HUGE_FROM.saturating_sub(start)).expect("a 64-bit host");
-        advise(&mapping, huge_from..len, libc::MADV_HUGEPAGE);
+        advise(&mapping, libc::MADV_DONTDUMP);
         let region = GuestRegionMmap::new(mapping, GuestAddress(start));
         regions.push(region.expect("the ranges end below 2^64"));
     }
@@ -171,14 +167,16 @@ fn map_aligned(len: usize) -> io::Result<MmapRegion> {
     map(len)
 }
 
-/// Advice on a part of a mapping. What the host does not follow costs time or memory only.
-fn advise(mapping: &MmapRegion, part: Range<usize>, advice: libc::c_int) {
-    if part.start < part.end {
-        // SAFETY: the part is inside the mapping, and neither advice changes what is there.
-        unsafe {
-            let start = mapping.as_ptr().add(part.start);
-            libc::madvise(start.cast(), part.end - part.start, advice);
-        }
+/// Advice on a mapping. What the host does not follow costs time or memory only.
+fn advise(mapping: &MmapRegion, advice: libc::c_int) {
+    // SAFETY: the whole of a mapping that is there; neither advice given here changes its contents.
+    unsafe { libc::madvise(mapping.as_ptr().cast(), mapping.size(), advice) };
+}
+
+/// The guest will use much of its memory.
+pub fn expect_use(memory: &GuestMemory) {
+    for region in memory.iter() {
+        advise(region, libc::MADV_HUGEPAGE);
     }
 }
 
