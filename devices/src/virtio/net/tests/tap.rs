@@ -22,7 +22,7 @@ fn tap(queues: u16) -> Option<(Tap, String)> {
             let name = tap.name().trim_start_matches("tap=").to_owned();
             Some((tap, name))
         }
-        Err(error @ (TapError::NotPermitted(_) | TapError::NoTun(_))) => {
+        Err(error @ (TapError::MayNotMake(_) | TapError::NoTun(_))) => {
             eprintln!("skipped: {error}");
             None
         }
