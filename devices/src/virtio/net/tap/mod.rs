@@ -186,10 +186,14 @@ fn probe_offloads(file: &File) -> io::Result<u64> {
     Ok(found.unwrap_or(0))
 }
 
-/// The kernel's flags. It takes the others only with that for checksums.
-fn kernel_flags(offloads: u64) -> c_uint {
+/// The kernel's flags. It takes the others only with that for checksums, and that for congestion
+/// marks only with one for TCP.
+fn kernel_flags(mut offloads: u64) -> c_uint {
     if offloads & spec::F_GUEST_CSUM == 0 {
         return 0;
+    }
+    if offloads & (spec::F_GUEST_TSO4 | spec::F_GUEST_TSO6) == 0 {
+        offloads &= !spec::F_GUEST_ECN;
     }
     let set = OFFLOADS
         .iter()
