@@ -51,7 +51,10 @@ use virtio_bindings::virtio_ids::VIRTIO_ID_NET;
 use vmm_sys_util::eventfd::EventFd;
 use worker::PairWork;
 
-const QUEUE_SIZE: u16 = 256;
+/// A driver fills it with buffers of one usual frame each, of which the longest takes over forty:
+/// so that more than a few of those fit.
+const RECEIVE_QUEUE_SIZE: u16 = 1024;
+const TRANSMIT_QUEUE_SIZE: u16 = 256;
 const CONTROL_QUEUE_SIZE: u16 = 64;
 const CONFIG_BYTES: usize = 10;
 
@@ -83,7 +86,7 @@ impl Net {
         let wake_evts = (0..pairs)
             .map(|_| EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC))
             .collect::<io::Result<_>>()?;
-        let mut queue_sizes = vec![QUEUE_SIZE; 2 * pairs];
+        let mut queue_sizes = [RECEIVE_QUEUE_SIZE, TRANSMIT_QUEUE_SIZE].repeat(pairs);
         queue_sizes.push(CONTROL_QUEUE_SIZE);
         let shared = Shared {
             backend,

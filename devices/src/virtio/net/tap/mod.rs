@@ -41,13 +41,18 @@ pub enum TapError {
         "TAP {0} cannot be used: this host has no {TUN}: load it with `modprobe tun`, or use --net stream=PATH"
     )]
     NoTun(String),
+    /// Only privileged users make TAPs.
+    #[error(
+        "a new TAP {0} may not be made by this user: have one made with `ip tuntap add mode tap name tap0 user $USER` and give its name, or use --net stream=PATH, which needs no privilege"
+    )]
+    MayNotMake(String),
     /// Not for this user.
     #[error(
         "TAP {0} may not be used by this user: make it with `ip tuntap add mode tap name {0} user $USER`, or use --net stream=PATH, which needs no privilege"
     )]
     NotPermitted(String),
-    /// Another process has it.
-    #[error("TAP {0} is in use by another process: end that one, or make another TAP")]
+    /// Somebody has it.
+    #[error("TAP {0} is in use already: end the process that has it, or make another TAP")]
     InUse(String),
     /// Another kind of interface, or not of several queues.
     #[error("{name} is not a TAP{}: make one with `ip tuntap add mode tap {}name NAME user $USER`",
@@ -163,6 +168,7 @@ fn open_error(name: &str, queues: u16, source: io::Error) -> TapError {
     let name = name.to_owned();
     match (source.kind(), source.raw_os_error()) {
         (ErrorKind::NotFound, _) | (_, Some(libc::ENODEV | libc::ENXIO)) => TapError::NoTun(name),
+        (ErrorKind::PermissionDenied, _) if name.contains('%') => TapError::MayNotMake(name),
         (ErrorKind::PermissionDenied, _) => TapError::NotPermitted(name),
         (ErrorKind::ResourceBusy, _) => TapError::InUse(name),
         (ErrorKind::InvalidInput, _) => TapError::NotATap { name, queues },
@@ -180,10 +186,14 @@ fn probe_offloads(file: &File) -> io::Result<u64> {
     Ok(found.unwrap_or(0))
 }
 
-/// The kernel's flags. It takes the others only with that for checksums.
-fn kernel_flags(offloads: u64) -> c_uint {
+/// The kernel's flags. It takes the others only with that for checksums, and that for congestion
+/// marks only with one for TCP.
+fn kernel_flags(mut offloads: u64) -> c_uint {
     if offloads & spec::F_GUEST_CSUM == 0 {
         return 0;
+    }
+    if offloads & (spec::F_GUEST_TSO4 | spec::F_GUEST_TSO6) == 0 {
+        offloads &= !spec::F_GUEST_ECN;
     }
     let set = OFFLOADS
         .iter()

@@ -22,7 +22,7 @@ fn tap(queues: u16) -> Option<(Tap, String)> {
             let name = tap.name().trim_start_matches("tap=").to_owned();
             Some((tap, name))
         }
-        Err(error @ (TapError::NotPermitted(_) | TapError::NoTun(_))) => {
+        Err(error @ (TapError::MayNotMake(_) | TapError::NoTun(_))) => {
             eprintln!("skipped: {error}");
             None
         }
@@ -273,4 +273,20 @@ fn what_is_no_tap_is_refused_with_advice() {
         Err(TapError::NotATap { queues: 2, .. })
     ));
     assert!(matches!(Tap::open("lo", 1), Err(TapError::NotATap { .. })));
+}
+
+#[test]
+fn whatever_offloads_a_driver_takes_the_kernel_does() {
+    let Some((tap, _)) = tap(1) else { return };
+    let each = (0..64).map(|bit| 1 << bit);
+    let each: Vec<u64> = each
+        .filter(|bit| tap.offloads() & spec::GUEST_OFFLOADS & bit != 0)
+        .collect();
+    for subset in 0..1_usize << each.len() {
+        let chosen = each.iter().enumerate();
+        let chosen = chosen.filter(|(at, _)| subset & (1 << at) != 0);
+        let offloads = chosen.map(|(_, bit)| bit).sum();
+        tap.set_guest_offloads(offloads)
+            .unwrap_or_else(|error| panic!("{offloads:#x}: {error}"));
+    }
 }
