@@ -11,6 +11,7 @@
 
 mod acpi;
 mod bda;
+mod bios_calls;
 mod bzimage;
 mod elf;
 mod flat;
@@ -119,6 +120,7 @@ pub fn cpu_start(kernel: &Loaded) -> CpuStart {
 /// Writes what the protocol asks for.
 pub fn hand_over(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(), BootError> {
     bda::write(memory, handover.platform)?;
+    bios_calls::write(memory)?;
     mptable::write(memory, handover.platform)?;
     let rsdp = match handover.acpi {
         AcpiTables::Present => Some(acpi::write(memory, handover.platform)?),
@@ -134,7 +136,7 @@ pub fn hand_over(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(), Bo
         Protocol::Linux64(header) => linux64::write(memory, handover, header.as_deref(), rsdp),
         Protocol::Multiboot1(facts) => multiboot::info1::write(memory, handover, facts),
         Protocol::Multiboot2(facts) => multiboot::info2::write(memory, handover, facts, rsdp),
-        Protocol::Flat => Ok(flat::write(memory)?),
+        Protocol::Flat => Ok(()),
     }
 }
 
