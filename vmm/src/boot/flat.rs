@@ -5,10 +5,10 @@
 
 use super::kernel::{KernelError, Loaded, Protocol};
 use super::layout;
-use super::source::{Image, Source};
+use super::source::{KernelFile, Source};
 use crate::memory::GuestMemory;
 
-pub(super) fn load<F: Image>(
+pub(super) fn load<F: KernelFile>(
     memory: &GuestMemory,
     source: &mut Source<'_, F>,
     address: u64,

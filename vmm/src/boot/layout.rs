@@ -41,12 +41,8 @@ pub const BOOT_INFORMATION: u64 = 0x6000;
 pub const BOOT_INFORMATION_END: u64 = 0xc000;
 /// Stack for multiboot, for kernels that push before they have their own.
 pub const MULTIBOOT_STACK_TOP: u64 = BOOT_INFORMATION - 16;
-/// Text screen of a PC: 80 columns, 25 rows, 2 bytes a character.
+/// Text screen of a PC, 2 bytes a character.
 pub const TEXT_SCREEN: u64 = 0xb_8000;
-/// Its width.
-pub const TEXT_COLUMNS: u32 = 80;
-/// Its height.
-pub const TEXT_ROWS: u32 = 25;
 /// Global descriptor table.
 pub const GDT: u64 = 0x500;
 /// Null, unused, code at 0x10, data at 0x18, TSS at 0x20. The code entry is 64-bit; in a PVH

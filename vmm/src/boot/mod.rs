@@ -37,7 +37,7 @@ pub use bzimage::SetupHeader;
 pub use kernel::{KernelError, Loaded, Protocol, Takes};
 pub use modules::{Free, Module, ModuleError};
 use platform::Platform;
-pub use source::Image;
+pub use source::KernelFile;
 
 /// What multiboot kernels are told of who loads them.
 const LOADER_NAME: &str = concat!("Hostel ", env!("CARGO_PKG_VERSION"));
