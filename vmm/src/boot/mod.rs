@@ -1,10 +1,12 @@
 //! From files to a guest that is ready to start: kernel, modules, command line, memory map.
 //!
 //! ```text
-//!  file (source.rs) -> kernel.rs -> elf.rs, bzimage.rs, multiboot/, flat.rs -> Loaded --+
-//!  initrd, modules (modules.rs) ----------------------------------> ranges -------------+--> hand_over:
-//!  command line, memory map ------------------------------------------------------------+    pvh.rs, linux64.rs,
-//!  Platform (platform.rs) -------> acpi, mptable.rs ------------------------------------+    multiboot/, flat.rs
+//!  file (source.rs) ---> kernel.rs: which way? ---> Loaded ---+
+//!                        elf.rs, bzimage.rs,                    |
+//!                        multiboot/, flat.rs                    |
+//!  initrd, modules ----> modules.rs ------------> ranges -------+--> hand_over: pvh.rs, linux64.rs,
+//!  command line, memory map ------------------------------------+    multiboot/
+//!  Platform ------------> acpi, mptable.rs, bda.rs, bios_calls.rs
 //! ```
 //!
 //! [`layout`] says where everything goes. All of it is written before the first vCPU runs.
