@@ -8,8 +8,9 @@ use std::time::Instant;
 use vmm::boot::AcpiTables;
 use vmm::boot::platform::Keyboard;
 use vmm::device_manager::{Backends, PcBackends, TransportKind};
+use vmm::images::Image;
 use vmm::kvm::CpuModel;
-use vmm::machine::{Config, Image, Machine, Timeline};
+use vmm::machine::{Config, Machine, Timeline};
 use vmm::memory::MemorySize;
 use vmm::msr::MsrPolicy;
 
@@ -25,6 +26,7 @@ pub fn machine(
         cpu_model: CpuModel::Host,
         unknown_msrs: MsrPolicy::Gp,
         kernel: Image::Bytes(kernel.image().into()),
+        name: "kernel".to_owned(),
         flat: None,
         initrd: None,
         modules: Vec::new(),

@@ -15,9 +15,11 @@ machine_code!(
         "push %sp"
         "push %ds"
         "push %dx"
-        // A BIOS's teletype call comes back with nothing done.
+        // There is no BIOS: a call of its video comes back with carry.
         "mov $0x0e41, %ax"
+        "clc"
         "int $0x10"
+        "jnc 3f"
         "mov %sp, %bp"
         "mov $0x3f8, %dx"
         "mov $7, %cx"

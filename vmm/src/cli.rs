@@ -178,13 +178,13 @@ impl FromStr for ModuleArg {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Without words of its own, a module is known by its file.
-        let (path, words) = text.split_once(' ').unwrap_or((text, text));
+        // A module is known by its file, too: the words begin with that.
+        let path = text.split(' ').next().unwrap_or(text);
         match path {
             "" => Err("a module needs a file"),
             path => Ok(Self {
                 path: path.into(),
-                words: words.to_owned(),
+                words: text.to_owned(),
             }),
         }
     }

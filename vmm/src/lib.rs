@@ -10,7 +10,7 @@
 //!       +-> doctor/       |   table.rs             |  +-> device_manager.rs
 //!                         +-> report.rs            +-> memory.rs, accounting.rs
 //! ```
-//! - [`kvm`] alone names KVM; [`memory`] maps the guest's memory; [`boot`] fills it.
+//! - [`kvm`] alone names KVM; [`memory`] maps the guest's memory; [`boot`] fills it with [`images`].
 //! - [`device_manager`] alone wires devices; what they do is in crate `devices`.
 //! - [`msr`] answers what KVM does not know of the processor.
 //! - [`machine`] is a VM from configuration to [`halt::HaltReason`]; [`vcpu_thread`] starts and
@@ -34,6 +34,7 @@ pub mod doctor;
 pub mod fuzzing;
 pub mod guest;
 pub mod halt;
+pub mod images;
 pub mod input;
 pub mod kvm;
 pub mod machine;

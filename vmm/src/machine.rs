@@ -4,14 +4,12 @@
 //! that costs least), `start` (a thread a vCPU), then the supervisor until the VM ends, `stop`.
 
 use crate::accounting::{self, ExitRow, ExitStats};
-use crate::boot::{
-    self, AcpiTables, BootError, Free, Handover, KernelError, Loaded, Module, ModuleError, Takes,
-    kernel, layout,
-};
+use crate::boot::{self, AcpiTables, BootError, Handover, KernelError, ModuleError, layout};
 use crate::device_manager::{
     Backends, DeviceManager, Pc, TransportKind, VirtioDevices, WiringError,
 };
 use crate::halt::status;
+use crate::images::{self, Image, ModuleImage};
 use crate::kvm::{Chips, CpuModel, CpuModelError, Kvm, KvmError, VcpuError, Vm, VmError};
 use crate::memory::{self, GuestMemory, MemoryError, MemorySize};
 use crate::msr::{MsrPolicy, UnknownMsr, UnknownMsrs};
@@ -21,40 +19,12 @@ use devices::legacy::fw_cfg::FwCfgContents;
 use devices::power::PowerSwitch;
 use devices::virtio::balloon::BalloonHandle;
 use devices::virtio::console::ConsoleInput;
-use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, Cursor};
+use std::io;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::thread;
 use std::time::Instant;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 use vmm_sys_util::eventfd::EventFd;
-
-/// Where a kernel or an initrd comes from.
-pub enum Image {
-    /// A file.
-    File(File),
-    /// Bytes that are part of this program, or were made for this VM.
-    Bytes(Cow<'static, [u8]>),
-}
-
-/// An initrd or module, with the words that come with it.
-pub struct ModuleImage {
-    /// What is loaded.
-    pub image: Image,
-    /// Words; by them multiboot kernels know their modules.
-    pub words: String,
-}
-
-impl Image {
-    /// In bytes.
-    fn size(&self) -> io::Result<u64> {
-        match self {
-            Self::File(file) => Ok(file.metadata()?.len()),
-            Self::Bytes(bytes) => Ok(bytes.len() as u64),
-        }
-    }
-}
 
 /// What the machine is to be.
 pub struct Config {
@@ -68,6 +38,8 @@ pub struct Config {
     pub unknown_msrs: MsrPolicy,
     /// Kernel.
     pub kernel: Image,
+    /// Its name, for kernels that are told it.
+    pub name: String,
     /// Address of a kernel that is a flat image.
     pub flat: Option<u64>,
     /// Initrd.
@@ -114,16 +86,6 @@ pub enum MachineError {
     /// Initrd or module cannot be loaded.
     #[error(transparent)]
     Module(#[from] ModuleError),
-    /// The kernel's protocol has no place for it.
-    #[error("a {protocol} kernel takes no {what}: {instead}")]
-    TakesNone {
-        /// The kernel's protocol.
-        protocol: &'static str,
-        /// Initrd or modules.
-        what: &'static str,
-        /// What to do.
-        instead: &'static str,
-    },
     /// The guest cannot be made ready.
     #[error(transparent)]
     Boot(#[from] BootError),
@@ -150,7 +112,6 @@ impl MachineError {
             | Self::Kernel(_)
             | Self::CpuModel(_)
             | Self::Module(_)
-            | Self::TakesNone { .. }
             | Self::Boot(_) => status::USAGE,
         }
     }
@@ -254,11 +215,8 @@ impl Machine {
         let is_large = config.kernel.size()? >= LARGE_KERNEL;
         let make = || Vm::new(&kvm, memory.clone(), Chips::InKernel);
         let load = || {
-            let kernel = match config.kernel {
-                Image::File(mut file) => kernel::load(&memory, &mut file, config.flat)?,
-                Image::Bytes(bytes) => kernel::load(&memory, &mut Cursor::new(bytes), config.flat)?,
-            };
-            let modules = load_modules(&memory, &kernel, config.initrd, config.modules)?;
+            let kernel = images::load_kernel(&memory, config.kernel, config.flat)?;
+            let modules = images::load_modules(&memory, &kernel, config.initrd, config.modules)?;
             Ok::<_, MachineError>((kernel, modules))
         };
         let (loaded, vm) = if is_large {
@@ -285,7 +243,9 @@ impl Machine {
             AcpiTables::Present => &[],
             AcpiTables::Absent => &devices.parameters[..],
         };
-        let cmdline: Vec<&str> = std::iter::once(config.cmdline.as_str())
+        let first = kernel.protocol.first_word(&config.name);
+        let cmdline: Vec<&str> = [first, &config.cmdline]
+            .into_iter()
             .chain(parameters.iter().map(String::as_str))
             .filter(|words| !words.is_empty())
             .collect();
@@ -418,56 +378,4 @@ fn firmware_configuration(
         cmdline: (below_4g(layout::CMDLINE), handover.cmdline.into()),
         initrd: (below_4g(initrd_at), initrd),
     }
-}
-
-/// Loads what the kernel takes, the initrd first.
-fn load_modules(
-    memory: &GuestMemory,
-    kernel: &Loaded,
-    initrd: Option<ModuleImage>,
-    modules: Vec<ModuleImage>,
-) -> Result<Vec<Module>, MachineError> {
-    let takes_none = |what, instead| MachineError::TakesNone {
-        protocol: kernel.protocol.name(),
-        what,
-        instead,
-    };
-    let takes = kernel.protocol.takes();
-    if initrd.is_some() && takes < Takes::Initrd {
-        return Err(takes_none("initrd", "put it into the image"));
-    }
-    if !modules.is_empty() && takes < Takes::Modules {
-        let instead = "those that start by multiboot or PVH do; give an initrd with --initrd";
-        return Err(takes_none("modules", instead));
-    }
-    let mut free = Free::beside(memory, kernel);
-    let initrd = initrd.into_iter().map(|module| ("initrd", module));
-    let modules = modules.into_iter().map(|module| ("module", module));
-    initrd
-        .chain(modules)
-        .map(|(what, module)| Ok(load_module(memory, &mut free, what, module)?))
-        .collect()
-}
-
-fn load_module(
-    memory: &GuestMemory,
-    free: &mut Free,
-    what: &'static str,
-    module: ModuleImage,
-) -> Result<Module, ModuleError> {
-    let range = match module.image {
-        Image::File(mut file) => {
-            let metadata = file.metadata();
-            let size = metadata
-                .map_err(|error| ModuleError::Read(what, error))?
-                .len();
-            free.load(memory, what, &mut file, size)
-        }
-        Image::Bytes(bytes) => free.load(memory, what, &mut &*bytes, bytes.len() as u64),
-    };
-    let words = module.words;
-    Ok(Module {
-        range: range?,
-        words,
-    })
 }

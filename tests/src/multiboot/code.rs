@@ -245,7 +245,9 @@ machine_code!(
         "mov %ebx, ABSENT"
 
         ".Lmb_common:"
+        // The first word is the kernel's own name, as the module's is its own.
         "mov CMDLINE, %edi"
+        "call .Lmb_skip_word"
         "mov (%edi), %ecx"
         "call .Lmb_compare"
         ".asciz \"one two=three\""
@@ -290,6 +292,7 @@ machine_code!(
         "1:"
         "check info.module2"
         "mov MODULE2 + 8, %edi"
+        "call .Lmb_skip_word"
         "mov (%edi), %ecx"
         "call .Lmb_compare"
         ".asciz \"words of the second\""
@@ -582,6 +585,13 @@ machine_code!(
         ".Lmb_put:"
         "mov $0x3f8, %edx"
         "out %al, %dx"
+        "ret"
+        // Moves edi behind the first word and the space after it.
+        ".Lmb_skip_word:"
+        "mov (%edi), %al"
+        "inc %edi"
+        "cmp $0x20, %al"
+        "ja .Lmb_skip_word"
         "ret"
         // Whether edi points to the text behind the call; the zero flag says so.
         ".Lmb_compare:"

@@ -11,7 +11,7 @@ mod file;
 pub use code::CHECKS;
 pub use file::{Format, Version, image};
 
-/// Kernel command line that the kernel expects to begin with.
+/// Words that the kernel expects in its command line, behind its own name.
 pub const CMDLINE: &str = "one two=three";
 /// Contents of the two modules, and the words that come with the second.
 pub const MODULES: [&[u8]; 2] = [b"first module", b"second module"];

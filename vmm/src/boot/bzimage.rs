@@ -7,7 +7,7 @@
 use super::elf::ElfFile;
 use super::kernel::{KernelError, Loaded, Protocol};
 use super::layout::{HIGH_MEMORY, MAPPED_END};
-use super::source::{Image, Source, place, u16_at, u32_at};
+use super::source::{KernelFile, Source, place, u16_at, u32_at};
 use crate::memory::GuestMemory;
 use std::ops::Range;
 use vm_memory::ByteValued;
@@ -33,7 +33,7 @@ const XLF_KERNEL_64: u16 = 1;
 const ENTRY_64: u64 = 0x200;
 
 /// The setup header, if the file has one.
-pub(super) fn header<F: Image>(
+pub(super) fn header<F: KernelFile>(
     source: &mut Source<'_, F>,
 ) -> Result<Option<SetupHeader>, KernelError> {
     let mut bytes = source.read(HEADER, HEADER_BYTES)?;
@@ -52,7 +52,7 @@ pub(super) fn header<F: Image>(
 }
 
 /// Loads the kernel behind that header.
-pub(super) fn load<F: Image>(
+pub(super) fn load<F: KernelFile>(
     memory: &GuestMemory,
     source: &mut Source<'_, F>,
     header: SetupHeader,
@@ -99,7 +99,7 @@ fn check(header: &SetupHeader) -> Result<(), KernelError> {
 }
 
 /// A payload that starts by PVH as it is.
-fn load_payload<F: Image>(
+fn load_payload<F: KernelFile>(
     memory: &GuestMemory,
     payload: &mut Source<'_, F>,
 ) -> Result<Option<Loaded>, KernelError> {

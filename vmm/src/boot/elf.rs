@@ -6,7 +6,7 @@
 //! another distance from where they are linked, if the kernel allows that.
 
 use super::kernel::{KernelError, Loaded, Protocol};
-use super::source::{Image, Source, place, u16_at, u32_at, u64_at};
+use super::source::{KernelFile, Source, place, u16_at, u32_at, u64_at};
 use crate::memory::GuestMemory;
 use std::ops::Range;
 
@@ -80,7 +80,9 @@ pub(super) struct ElfFile {
 
 impl ElfFile {
     /// The headers, if it is an ELF file.
-    pub(super) fn parse<F: Image>(source: &mut Source<'_, F>) -> Result<Option<Self>, KernelError> {
+    pub(super) fn parse<F: KernelFile>(
+        source: &mut Source<'_, F>,
+    ) -> Result<Option<Self>, KernelError> {
         let head = source.read(0, 64)?;
         if !head.starts_with(b"\x7fELF") {
             return Ok(None);
@@ -115,7 +117,7 @@ impl ElfFile {
         Ok(Some(this))
     }
 
-    fn read_phdrs<F: Image>(
+    fn read_phdrs<F: KernelFile>(
         &mut self,
         source: &mut Source<'_, F>,
         table: u64,
@@ -184,7 +186,7 @@ impl ElfFile {
     }
 
     /// Loads the segments `distance` above where they are linked; returns what they span.
-    pub(super) fn load_segments<F: Image>(
+    pub(super) fn load_segments<F: KernelFile>(
         &self,
         memory: &GuestMemory,
         source: &mut Source<'_, F>,
@@ -232,7 +234,7 @@ impl ElfFile {
     }
 
     /// Loads a kernel with a PVH note.
-    pub(super) fn load_pvh<F: Image>(
+    pub(super) fn load_pvh<F: KernelFile>(
         &self,
         memory: &GuestMemory,
         source: &mut Source<'_, F>,
@@ -246,7 +248,7 @@ impl ElfFile {
     }
 
     /// Loads a kernel that says nothing of how it starts.
-    pub(super) fn load_linux<F: Image>(
+    pub(super) fn load_linux<F: KernelFile>(
         &self,
         memory: &GuestMemory,
         source: &mut Source<'_, F>,
@@ -259,7 +261,10 @@ impl ElfFile {
         Ok(Loaded::new(entry, span, Protocol::Linux64(None)))
     }
 
-    fn pvh_entry<F: Image>(&self, source: &mut Source<'_, F>) -> Result<Option<u64>, KernelError> {
+    fn pvh_entry<F: KernelFile>(
+        &self,
+        source: &mut Source<'_, F>,
+    ) -> Result<Option<u64>, KernelError> {
         for (offset, size, align) in &self.notes {
             let len = usize::try_from(*size.min(&MAX_NOTES)).expect("limited");
             let notes = source.read(*offset, len)?;

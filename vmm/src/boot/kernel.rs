@@ -14,7 +14,7 @@
 use super::bzimage::{self, SetupHeader};
 use super::elf::ElfFile;
 use super::multiboot::{self, Facts};
-use super::source::{Image, Source};
+use super::source::{KernelFile, Source};
 use super::{flat, layout};
 use crate::memory::GuestMemory;
 use std::io;
@@ -55,6 +55,15 @@ impl Protocol {
             Self::Multiboot1(_) => "multiboot",
             Self::Multiboot2(_) => "multiboot2",
             Self::Flat => "flat",
+        }
+    }
+
+    /// First word of its command line: a multiboot kernel is told its own name first, as by QEMU
+    /// and GRUB Legacy, and many of them leave that word out.
+    pub fn first_word<'a>(&self, name: &'a str) -> &'a str {
+        match self {
+            Self::Multiboot1(_) | Self::Multiboot2(_) => name,
+            Self::Pvh | Self::Linux64(_) | Self::Flat => "",
         }
     }
 
@@ -173,7 +182,7 @@ pub enum KernelError {
 /// Loads the kernel in `image`, which is a flat one for that address if there is one.
 pub fn load(
     memory: &GuestMemory,
-    image: &mut impl Image,
+    image: &mut impl KernelFile,
     flat: Option<u64>,
 ) -> Result<Loaded, KernelError> {
     let mut source = Source::new(image)?;
@@ -248,7 +257,7 @@ const UNKNOWN: &str = "no kernel that Hostel knows: an ELF file with a PVH note 
      header, a Linux bzImage or vmlinux, or with --flat a 16-bit image is";
 
 /// What a file that is no kernel is instead.
-fn describe<F: Image>(source: &mut Source<'_, F>) -> Result<&'static str, KernelError> {
+fn describe<F: KernelFile>(source: &mut Source<'_, F>) -> Result<&'static str, KernelError> {
     if source.len() == 0 {
         return Ok("empty");
     }

@@ -1,7 +1,7 @@
 //! Where things are in guest-physical memory when the guest starts.
 //!
 //! ```text
-//!  0x0400  BIOS data area
+//!  0x0000  interrupt vectors, at 0x400 BIOS data area
 //!  0x0500  GDT                       0x9fc00   MP table (EBDA), up to 0xa0000
 //!  0x6000  PVH and multiboot         0x100000  kernel, where its headers say
 //!  0x7000  zero page (Linux)         ...       initrd, at the end of low memory, or modules,
@@ -21,7 +21,7 @@ use std::ops::Range;
 
 /// What below 1 MiB is not for kernels, with names for people.
 pub const OURS: &[(Range<u64>, &str)] = &[
-    (0..0x600, "the table of interrupt vectors and the first GDT"),
+    (0..0x600, "a PC's interrupt vectors and BIOS data"),
     (BOOT_INFORMATION..BOOT_INFORMATION_END, "boot information"),
     (
         CMDLINE..CMDLINE + CMDLINE_MAX as u64 + 1,
@@ -33,20 +33,16 @@ pub const OURS: &[(Range<u64>, &str)] = &[
 ];
 /// Where a flat image may be: what a BIOS leaves free.
 pub const FLAT: Range<u64> = 0x600..EBDA;
-/// Where the interrupt vectors of a flat image point: an `iret`.
-pub const FLAT_IRET: u64 = 0x5f0;
+/// Where the interrupt vectors of real mode point.
+pub const BIOS_STUBS: u64 = 0x5f0;
 /// What PVH and multiboot tell the guest; Linux's structures below are in the same range.
 pub const BOOT_INFORMATION: u64 = 0x6000;
 /// Its end.
 pub const BOOT_INFORMATION_END: u64 = 0xc000;
 /// Stack for multiboot, for kernels that push before they have their own.
 pub const MULTIBOOT_STACK_TOP: u64 = BOOT_INFORMATION - 16;
-/// Text screen of a PC: 80 columns, 25 rows, 2 bytes a character.
+/// Text screen of a PC, 2 bytes a character.
 pub const TEXT_SCREEN: u64 = 0xb_8000;
-/// Its width.
-pub const TEXT_COLUMNS: u32 = 80;
-/// Its height.
-pub const TEXT_ROWS: u32 = 25;
 /// Global descriptor table.
 pub const GDT: u64 = 0x500;
 /// Null, unused, code at 0x10, data at 0x18, TSS at 0x20. The code entry is 64-bit; in a PVH

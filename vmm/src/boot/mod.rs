@@ -1,16 +1,19 @@
 //! From files to a guest that is ready to start: kernel, modules, command line, memory map.
 //!
 //! ```text
-//!  file (source.rs) -> kernel.rs -> elf.rs, bzimage.rs, multiboot/, flat.rs -> Loaded --+
-//!  initrd, modules (modules.rs) ----------------------------------> ranges -------------+--> hand_over:
-//!  command line, memory map ------------------------------------------------------------+    pvh.rs, linux64.rs,
-//!  Platform (platform.rs) -------> acpi, mptable.rs ------------------------------------+    multiboot/, flat.rs
+//!  file (source.rs) ---> kernel.rs: which way? ---> Loaded ---+
+//!                        elf.rs, bzimage.rs,                    |
+//!                        multiboot/, flat.rs                    |
+//!  initrd, modules ----> modules.rs ------------> ranges -------+--> hand_over: pvh.rs, linux64.rs,
+//!  command line, memory map ------------------------------------+    multiboot/
+//!  Platform ------------> acpi, mptable.rs, bda.rs, bios_calls.rs
 //! ```
 //!
 //! [`layout`] says where everything goes. All of it is written before the first vCPU runs.
 
 mod acpi;
 mod bda;
+mod bios_calls;
 mod bzimage;
 mod elf;
 mod flat;
@@ -36,7 +39,7 @@ pub use bzimage::SetupHeader;
 pub use kernel::{KernelError, Loaded, Protocol, Takes};
 pub use modules::{Free, Module, ModuleError};
 use platform::Platform;
-pub use source::Image;
+pub use source::KernelFile;
 
 /// What multiboot kernels are told of who loads them.
 const LOADER_NAME: &str = concat!("Hostel ", env!("CARGO_PKG_VERSION"));
@@ -119,6 +122,7 @@ pub fn cpu_start(kernel: &Loaded) -> CpuStart {
 /// Writes what the protocol asks for.
 pub fn hand_over(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(), BootError> {
     bda::write(memory, handover.platform)?;
+    bios_calls::write(memory)?;
     mptable::write(memory, handover.platform)?;
     let rsdp = match handover.acpi {
         AcpiTables::Present => Some(acpi::write(memory, handover.platform)?),
@@ -134,7 +138,7 @@ pub fn hand_over(memory: &GuestMemory, handover: &Handover<'_>) -> Result<(), Bo
         Protocol::Linux64(header) => linux64::write(memory, handover, header.as_deref(), rsdp),
         Protocol::Multiboot1(facts) => multiboot::info1::write(memory, handover, facts),
         Protocol::Multiboot2(facts) => multiboot::info2::write(memory, handover, facts, rsdp),
-        Protocol::Flat => Ok(flat::write(memory)?),
+        Protocol::Flat => Ok(()),
     }
 }
 

@@ -26,6 +26,16 @@ pub enum ModuleError {
         /// Its size.
         size: u64,
     },
+    /// The kernel's protocol has no place for it.
+    #[error("a {protocol} kernel takes no {what}: {instead}")]
+    TakesNone {
+        /// The kernel's protocol.
+        protocol: &'static str,
+        /// Initrd or modules.
+        what: &'static str,
+        /// What to do.
+        instead: &'static str,
+    },
     /// It cannot be read.
     #[error("the {0} cannot be read")]
     Read(&'static str, #[source] io::Error),

@@ -8,9 +8,9 @@ use std::ops::Range;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, ReadVolatile};
 
 /// What a kernel can be read from.
-pub trait Image: Read + ReadVolatile + Seek {}
+pub trait KernelFile: Read + ReadVolatile + Seek {}
 
-impl<F: Read + ReadVolatile + Seek> Image for F {}
+impl<F: Read + ReadVolatile + Seek> KernelFile for F {}
 
 /// A file, or the part of one that is a kernel of its own.
 pub(super) struct Source<'a, F> {
@@ -19,7 +19,7 @@ pub(super) struct Source<'a, F> {
     len: u64,
 }
 
-impl<'a, F: Image> Source<'a, F> {
+impl<'a, F: KernelFile> Source<'a, F> {
     /// The whole of a file.
     pub(super) fn new(file: &'a mut F) -> io::Result<Self> {
         let len = file.seek(SeekFrom::End(0))?;

@@ -3,7 +3,7 @@
 
 use super::smallest_memory;
 use crate::boot::platform::Platform;
-use crate::boot::{AcpiTables, Handover, Image, Loaded, Module, hand_over, kernel, layout};
+use crate::boot::{AcpiTables, Handover, KernelFile, Loaded, Module, hand_over, kernel, layout};
 use crate::memory::{GuestMemory, MIN};
 use std::io::Cursor;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend};
@@ -96,7 +96,7 @@ pub fn bzimage(data: &[u8]) {
 }
 
 /// Loads a file: a kernel that is taken is wholly inside of memory, and so is what it is told.
-fn boot(image: &mut impl Image) {
+fn boot(image: &mut impl KernelFile) {
     let memory = smallest_memory();
     let Ok(loaded) = kernel::load(&memory, image, None) else {
         return;

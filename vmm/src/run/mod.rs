@@ -72,6 +72,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
         cpu_model: wishes.cpu_model,
         unknown_msrs: wishes.unknown_msrs,
         kernel: prepared.boot.kernel,
+        name: prepared.boot.name,
         flat: prepared.boot.flat,
         initrd: prepared.boot.initrd,
         modules: prepared.boot.modules,

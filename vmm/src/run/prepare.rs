@@ -4,7 +4,7 @@ use super::SharedLog;
 use super::network::OpenNetwork;
 use super::wishes::{ConsoleDevice, Kernel, RunError, Wishes};
 use crate::guest::{self, PlannedCheck};
-use crate::machine::{Image, ModuleImage};
+use crate::images::{Image, ModuleImage};
 use crate::progress::Screen;
 use crate::suite::{ExitCounters, SuiteLog};
 use devices::virtio::blk::disk::DiskFile;
@@ -29,6 +29,7 @@ pub(super) struct Prepared {
 /// What boots.
 pub(super) struct BootImages {
     pub(super) kernel: Image,
+    pub(super) name: String,
     pub(super) flat: Option<u64>,
     pub(super) initrd: Option<ModuleImage>,
     pub(super) modules: Vec<ModuleImage>,
@@ -61,6 +62,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
             let modules = modules.map(|(path, words)| open_module("module", path, words));
             let boot = BootImages {
                 kernel: Image::File(open("kernel", kernel)?),
+                name: kernel.display().to_string(),
                 flat: *flat,
                 initrd: initrd.transpose()?,
                 modules: modules.collect::<Result<_, _>>()?,
@@ -124,6 +126,7 @@ fn built_in(
     };
     let boot = BootImages {
         kernel: Image::Bytes(guest::kernel().into()),
+        name: String::new(),
         flat: None,
         initrd: Some(initrd),
         modules: Vec::new(),

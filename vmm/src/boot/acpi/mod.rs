@@ -94,7 +94,6 @@ fn ports(base: u16, bits: u8) -> GAS {
 
 fn fadt(platform: &Platform, dsdt: u64, facs: u64) -> FADTBuilder {
     let mut fadt = FADTBuilder::new(OEM, OEM_TABLE, OEM_REVISION)
-        .firmware_ctrl_32(facs as u32)
         .flag(Flags::Wbinvd)
         .flag(Flags::ProcC1)
         .flag(Flags::SlpButton)
@@ -103,6 +102,7 @@ fn fadt(platform: &Platform, dsdt: u64, facs: u64) -> FADTBuilder {
         .flag(Flags::ResetRegSup);
     // Both, as firmware does: some kernels know one, some the other.
     (fadt.dsdt, fadt.x_dsdt) = ((dsdt as u32).into(), dsdt.into());
+    (fadt.firmware_ctrl, fadt.x_firmware_ctrl) = ((facs as u32).into(), facs.into());
     fadt.sci_int = u16::from(SCI_GSI).into();
     fadt.pm1a_evt_blk = u32::from(acpi_pm::EVENT_PORT).into();
     fadt.pm1a_cnt_blk = u32::from(acpi_pm::CONTROL_PORT).into();

@@ -4,7 +4,7 @@
 use crate::boot::elf::ElfFile;
 use crate::boot::kernel::KernelError;
 use crate::boot::layout::HIGH_MEMORY;
-use crate::boot::source::{Image, Source, place};
+use crate::boot::source::{KernelFile, Source, place};
 use crate::memory::{GuestMemory, HOLE_START};
 use std::ops::Range;
 use vm_memory::GuestMemoryBackend;
@@ -75,7 +75,7 @@ struct Part {
 }
 
 /// Loads the image; `broken` makes an error of what is wrong with the header.
-pub(super) fn load<F: Image>(
+pub(super) fn load<F: KernelFile>(
     memory: &GuestMemory,
     source: &mut Source<'_, F>,
     elf: Option<&ElfFile>,
@@ -143,7 +143,7 @@ impl Parts<'_> {
     }
 
     /// Loads it `distance` above that.
-    fn load<F: Image>(
+    fn load<F: KernelFile>(
         &self,
         memory: &GuestMemory,
         source: &mut Source<'_, F>,

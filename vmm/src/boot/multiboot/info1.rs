@@ -4,6 +4,7 @@ use super::Facts;
 use crate::boot::information::Information;
 use crate::boot::{BootError, Handover, LOADER_NAME, layout, low_memory_kib, memory_map};
 use crate::memory::GuestMemory;
+use crate::screen;
 
 /// What eax holds.
 pub(in crate::boot) const MAGIC: u32 = 0x2bad_b002;
@@ -49,9 +50,9 @@ pub(in crate::boot) fn write(
     words(&mut info, 44, &[map.len() as u32, address]);
     let name = info.push_text(LOADER_NAME);
     words(&mut info, 64, &[name]);
-    let (columns, rows) = (layout::TEXT_COLUMNS, layout::TEXT_ROWS);
-    let screen = [layout::TEXT_SCREEN as u32, 0, columns * 2, columns, rows];
-    words(&mut info, 88, &screen);
+    let (columns, rows) = (screen::COLUMNS as u32, screen::ROWS as u32);
+    let text = [layout::TEXT_SCREEN as u32, 0, columns * 2, columns, rows];
+    words(&mut info, 88, &text);
     info.fill(108, &[16, TEXT]);
     words(&mut info, 0, &[flags]);
     info.write(memory)

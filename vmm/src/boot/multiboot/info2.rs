@@ -4,6 +4,7 @@ use super::Facts;
 use crate::boot::information::Information;
 use crate::boot::{BootError, Handover, LOADER_NAME, layout, low_memory_kib, memory_map};
 use crate::memory::GuestMemory;
+use crate::screen;
 use vm_memory::{Bytes, GuestAddress};
 
 /// What eax holds.
@@ -53,9 +54,9 @@ pub(in crate::boot) fn write(
     let (lower, upper) = low_memory_kib(memory);
     tag(TAG_MEMORY, &[&words(&[lower, upper])]);
     tag(TAG_MAP, &[&words(&[MAP_ENTRY, 0]), &map(memory, handover)]);
-    let (columns, rows) = (layout::TEXT_COLUMNS, layout::TEXT_ROWS);
-    let screen = [layout::TEXT_SCREEN as u32, 0, columns * 2, columns, rows];
-    tag(TAG_FRAMEBUFFER, &[&words(&screen), &TEXT]);
+    let (columns, rows) = (screen::COLUMNS as u32, screen::ROWS as u32);
+    let text = [layout::TEXT_SCREEN as u32, 0, columns * 2, columns, rows];
+    tag(TAG_FRAMEBUFFER, &[&words(&text), &TEXT]);
     if let Some(sections) = &facts.sections {
         let head = [sections.count, sections.entry_bytes, sections.names];
         tag(TAG_SECTIONS, &[&words(&head), &sections.table]);

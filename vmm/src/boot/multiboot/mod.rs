@@ -13,7 +13,7 @@ mod sections;
 
 use super::elf::ElfFile;
 use super::kernel::{KernelError, Loaded, Protocol};
-use super::source::{Image, Source};
+use super::source::{KernelFile, Source};
 use crate::memory::GuestMemory;
 use image::Header;
 use sections::Sections;
@@ -31,7 +31,7 @@ pub struct Facts {
 pub(super) const SEARCHED: usize = header2::SEARCHED;
 
 /// Loads the kernel if it has a multiboot header; the newer one if it has both.
-pub(super) fn load<F: Image>(
+pub(super) fn load<F: KernelFile>(
     memory: &GuestMemory,
     source: &mut Source<'_, F>,
     elf: Option<&ElfFile>,
@@ -56,7 +56,7 @@ pub(super) fn load<F: Image>(
     Ok(None)
 }
 
-fn load_as<F: Image>(
+fn load_as<F: KernelFile>(
     memory: &GuestMemory,
     source: &mut Source<'_, F>,
     elf: Option<&ElfFile>,

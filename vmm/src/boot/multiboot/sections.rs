@@ -3,7 +3,7 @@
 
 use crate::boot::elf::{Class, ElfFile};
 use crate::boot::kernel::KernelError;
-use crate::boot::source::{Image, Source, place, u32_at};
+use crate::boot::source::{KernelFile, Source, place, u32_at};
 use crate::memory::GuestMemory;
 
 /// Most bytes of section headers that the boot information has room for.
@@ -24,7 +24,7 @@ pub(super) struct Sections {
 
 /// Reads the headers, and loads from `end` on what has no address yet; `end` is moved. A table
 /// that is damaged or too large is left out: no kernel needs it to start.
-pub(super) fn load<F: Image>(
+pub(super) fn load<F: KernelFile>(
     memory: &GuestMemory,
     source: &mut Source<'_, F>,
     elf: &ElfFile,
@@ -63,7 +63,7 @@ pub(super) fn load<F: Image>(
 }
 
 /// Loads a section that no segment holds; returns its address, or 0 if it cannot be had.
-fn load_section<F: Image>(
+fn load_section<F: KernelFile>(
     memory: &GuestMemory,
     source: &mut Source<'_, F>,
     class: Class,
