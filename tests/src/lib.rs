@@ -9,6 +9,7 @@
 //! - [`virtio`], [`block`] and [`net`] are the driver's side of a device, as steps of a [`Script`].
 //! - [`disassembly`] looks for instructions that a kernel image must not have.
 //! - [`mod@bench`] times things and prints them.
+//! - [`nested`] is a host with hardware KVM inside QEMU, for all of these: `cargo nested`.
 //!
 //! A test reads like a script:
 //! `TestVm::builder().kernel(&kernel).memory("64M").boot()?.wait_for("ready")?`.
@@ -22,6 +23,7 @@ mod kernel;
 pub mod library;
 pub mod multiboot;
 pub mod net;
+pub mod nested;
 pub mod report;
 mod scratch;
 mod script;

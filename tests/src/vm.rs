@@ -1,6 +1,7 @@
 //! [`TestVm`]: one `hostel run`, from its command line to its exit status.
 
 use crate::binary;
+use crate::host;
 use crate::kernel::Kernel;
 use crate::report::Report;
 use crate::scratch::Scratch;
@@ -105,7 +106,7 @@ impl Builder {
         self
     }
 
-    /// Longest wait for anything.
+    /// Longest wait for anything, on a host of common speed.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
@@ -147,7 +148,7 @@ impl Builder {
             terminal: self.terminal,
             child,
             report,
-            deadline: self.deadline,
+            deadline: host::patience(self.deadline),
             command: format!("{command:?}"),
             _scratch: scratch,
         })

@@ -1,0 +1,181 @@
+//! [`Image`]: the root disk of a nested host, an ext4 file system made without being mounted.
+
+use super::cargo::{self, Profile};
+use super::needs::Needs;
+use crate::Scratch;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const INIT: &str = include_str!("init.sh");
+/// Modules of the nested host and of the Linux guests inside it; ext4 and NVMe are built in.
+const MODULES: &[&str] = &[
+    "kvm_amd",
+    "tun",
+    "virtio_mmio",
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_net",
+    "virtio_console",
+    "virtio_balloon",
+    "virtio_rng",
+    "vmw_vsock_virtio_transport",
+];
+/// Free room beside the files, for logs and the like.
+const ROOM_MIB: u64 = 64;
+const MIB: u64 = 1 << 20;
+
+/// A root disk in the making, then made. Its files go when it is dropped.
+pub struct Image {
+    scratch: Scratch,
+    needs: Needs,
+}
+
+impl Image {
+    /// A system with busybox, modules and `hostel` in it.
+    pub fn new(profile: Profile) -> Result<Self> {
+        let image = Self {
+            needs: Needs::find()?,
+            scratch: Scratch::new()?,
+        };
+        for folder in [
+            "proc", "sys", "dev", "tmp", "root", "results", "jobs", "tests", "boot", "bin",
+        ] {
+            fs::create_dir_all(image.root().join(folder))?;
+        }
+        image.busybox()?;
+        image.modules()?;
+        fs::write(image.root().join("init"), INIT)?;
+        executable(&image.root().join("init"))?;
+        image.program(&cargo::hostel(profile)?, "bin/hostel")?;
+        image.file(&image.needs.kernel, "boot/vmlinuz")?;
+        Ok(image)
+    }
+
+    /// What it is made of.
+    pub fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    /// Puts a file at a path inside.
+    pub fn file(&self, from: &Path, to: &str) -> Result<()> {
+        let to = self.root().join(to);
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let failed = || format!("{} cannot go into the image", from.display());
+        let from = from.canonicalize().with_context(failed)?;
+        // Hundreds of megabytes are not copied when they need not be.
+        fs::hard_link(&from, &to)
+            .or_else(|_| fs::copy(&from, &to).map(|_| ()))
+            .with_context(failed)
+    }
+
+    /// Puts a program at a path inside, and the libraries that it needs.
+    pub fn program(&self, from: &Path, to: &str) -> Result<()> {
+        self.file(from, to)?;
+        for library in libraries(from)? {
+            let inside = library.strip_prefix("/").unwrap_or(&library).to_owned();
+            if !self.root().join(&inside).exists() {
+                let inside = inside.to_str().context("the library's path is no text")?;
+                self.file(&library, inside)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a job: a shell script, run by [`super::Boot::run`] under that name.
+    pub fn job(&self, name: &str, script: &str) -> Result<()> {
+        fs::write(self.root().join("jobs").join(name), script)?;
+        Ok(())
+    }
+
+    /// Makes the disk.
+    pub fn disk(&self) -> Result<PathBuf> {
+        let disk = self.scratch.path("root.ext4");
+        let size_mib = size(&self.root())? / MIB * 5 / 4 + ROOM_MIB;
+        let mut mke2fs = Command::new(&self.needs.mke2fs);
+        mke2fs.args(["-q", "-F", "-t", "ext4", "-m", "0", "-O", "^has_journal"]);
+        mke2fs.args(["-E", "root_owner=0:0,lazy_itable_init=1", "-d"]);
+        mke2fs
+            .arg(self.root())
+            .arg(&disk)
+            .arg(format!("{size_mib}M"));
+        let output = mke2fs.output().context("mke2fs cannot be started")?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{mke2fs:?}: {errors}");
+        Ok(disk)
+    }
+
+    fn root(&self) -> PathBuf {
+        self.scratch.path("root")
+    }
+
+    fn busybox(&self) -> Result<()> {
+        let busybox = &self.needs.busybox;
+        ensure!(
+            libraries(busybox)?.is_empty(),
+            "{} needs shared libraries: install busybox-static",
+            busybox.display()
+        );
+        self.file(busybox, "bin/busybox")?;
+        let output = Command::new(busybox).arg("--list").output()?;
+        for name in String::from_utf8_lossy(&output.stdout).lines() {
+            let link = self.root().join("bin").join(name);
+            if !link.exists() {
+                symlink("/bin/busybox", link)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn modules(&self) -> Result<()> {
+        let inside = Path::new("lib/modules").join(self.needs.version());
+        let mut files = self.needs.module_files(MODULES)?;
+        files.push("modules.dep".into());
+        for file in files {
+            let to = inside.join(&file);
+            self.file(
+                &self.needs.modules.join(&file),
+                to.to_str().context("no text")?,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn executable(path: &Path) -> Result<()> {
+    Ok(fs::set_permissions(
+        path,
+        fs::Permissions::from_mode(0o755),
+    )?)
+}
+
+/// Shared libraries and the loader of a program; none when it is linked statically.
+fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
+    let output = Command::new("ldd").arg(program).output();
+    let output = output.context("ldd cannot be started")?;
+    // `name => /path (address)`, or `/loader (address)`.
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(!text.contains("not found"), "{}: {text}", program.display());
+    let words = text.lines().flat_map(str::split_whitespace);
+    let paths = words.filter(|word| word.starts_with('/') && !word.ends_with(':'));
+    Ok(paths.map(PathBuf::from).collect())
+}
+
+/// Bytes of all files in a folder.
+fn size(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() {
+            size(&entry.path())?
+        } else {
+            metadata.len()
+        };
+    }
+    Ok(bytes)
+}
