@@ -29,6 +29,16 @@ pub(super) fn hostel(profile: Profile) -> Result<PathBuf> {
     Ok(hostel.path)
 }
 
+/// Builds the program that runs inside of Linux guests.
+pub(super) fn agent() -> Result<PathBuf> {
+    let mut args = vec!["rustc", "--package", "tests", "--bin", "agent", "--"];
+    args.extend(["-C", "target-feature=+crt-static", "-C", "opt-level=3"]);
+    args.extend(["-C", "strip=symbols"]);
+    let built = executables(&args, "bin")?;
+    let agent = built.into_iter().next().context("cargo names no agent")?;
+    Ok(agent.path)
+}
+
 /// Builds the whole-VM test binaries.
 pub(super) fn tests() -> Result<Vec<Executable>> {
     executables(&["test", "--package", "tests", "--no-run"], "test")
@@ -37,8 +47,9 @@ pub(super) fn tests() -> Result<Vec<Executable>> {
 /// Runs cargo, whose errors go to the terminal; returns executables of targets of that kind.
 fn executables(args: &[&str], kind: &str) -> Result<Vec<Executable>> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(args).arg("--quiet");
-    cargo.args(["--message-format", "json-render-diagnostics"]);
+    let (command, rest) = args.split_first().context("no command")?;
+    cargo.args([command, "--quiet", "--message-format"]);
+    cargo.arg("json-render-diagnostics").args(rest);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     cargo.stderr(Stdio::inherit());
     let output = cargo.output().context("cargo cannot be started")?;

@@ -3,6 +3,7 @@
 use super::cargo::{self, Profile};
 use super::needs::Needs;
 use crate::Scratch;
+use crate::linux::{files, vmlinux};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -26,6 +27,10 @@ const MODULES: &[&str] = &[
 /// Free room beside the files, for logs and the like.
 const ROOM_MIB: u64 = 64;
 const MIB: u64 = 1 << 20;
+/// Folder inside of what Linux guests are made of; init.sh names it to the tests.
+const GUEST: &str = "guest";
+const GUEST_INIT: &str = include_str!("guest_init.sh");
+const GUEST_ROOM_MIB: u64 = 16;
 
 /// A root disk in the making, then made. Its files go when it is dropped.
 pub struct Image {
@@ -41,7 +46,15 @@ impl Image {
             scratch: Scratch::new()?,
         };
         for folder in [
-            "proc", "sys", "dev", "tmp", "root", "results", "jobs", "tests", "boot", "bin",
+            "proc",
+            "sys",
+            "dev",
+            "tmp",
+            "root",
+            "results",
+            "jobs",
+            "tests",
+            "bin/links",
         ] {
             fs::create_dir_all(image.root().join(folder))?;
         }
@@ -50,7 +63,7 @@ impl Image {
         fs::write(image.root().join("init"), INIT)?;
         executable(&image.root().join("init"))?;
         image.program(&cargo::hostel(profile)?, "bin/hostel")?;
-        image.file(&image.needs.kernel, "boot/vmlinuz")?;
+        image.guest()?;
         Ok(image)
     }
 
@@ -95,17 +108,7 @@ impl Image {
     /// Makes the disk.
     pub fn disk(&self) -> Result<PathBuf> {
         let disk = self.scratch.path("root.ext4");
-        let size_mib = size(&self.root())? / MIB * 5 / 4 + ROOM_MIB;
-        let mut mke2fs = Command::new(&self.needs.mke2fs);
-        mke2fs.args(["-q", "-F", "-t", "ext4", "-m", "0", "-O", "^has_journal"]);
-        mke2fs.args(["-E", "root_owner=0:0,lazy_itable_init=1", "-d"]);
-        mke2fs
-            .arg(self.root())
-            .arg(&disk)
-            .arg(format!("{size_mib}M"));
-        let output = mke2fs.output().context("mke2fs cannot be started")?;
-        let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{mke2fs:?}: {errors}");
+        file_system(&self.needs.mke2fs, &self.root(), &disk, ROOM_MIB)?;
         Ok(disk)
     }
 
@@ -127,8 +130,41 @@ impl Image {
             if !link.exists() {
                 symlink("/bin/busybox", link)?;
             }
+            // The same once more, as a folder that goes into a guest's initramfs.
+            symlink("busybox", self.root().join("bin/links").join(name))?;
         }
+        fs::remove_file(self.root().join("bin/links/busybox"))?;
         Ok(())
+    }
+
+    /// What the Linux guests inside are made of.
+    fn guest(&self) -> Result<()> {
+        let folder = Path::new(GUEST);
+        fs::create_dir_all(self.root().join(folder))?;
+        let put = |name: &str, path: &Path| self.file(path, &format!("{GUEST}/{name}"));
+        put(files::BZIMAGE, &self.needs.kernel)?;
+        put(files::AGENT, &cargo::agent()?)?;
+        let vmlinux = vmlinux::extract(&fs::read(&self.needs.kernel)?)?;
+        fs::write(self.root().join(folder).join(files::VMLINUX), vmlinux)?;
+        let disk = self.root().join(folder).join(files::ROOT);
+        file_system(
+            &self.needs.mke2fs,
+            &self.guest_root()?,
+            &disk,
+            GUEST_ROOM_MIB,
+        )
+    }
+
+    /// Folder that becomes the root disk of a Linux guest.
+    fn guest_root(&self) -> Result<PathBuf> {
+        let root = self.scratch.path("guest");
+        for folder in ["bin", "sbin", "proc", "sys", "dev"] {
+            fs::create_dir_all(root.join(folder))?;
+        }
+        fs::copy(&self.needs.busybox, root.join("bin/busybox"))?;
+        fs::write(root.join("sbin/init"), GUEST_INIT)?;
+        executable(&root.join("sbin/init"))?;
+        Ok(root)
     }
 
     fn modules(&self) -> Result<()> {
@@ -151,6 +187,19 @@ fn executable(path: &Path) -> Result<()> {
         path,
         fs::Permissions::from_mode(0o755),
     )?)
+}
+
+/// Makes an ext4 file system of a folder, with so much free room.
+fn file_system(mke2fs: &Path, folder: &Path, disk: &Path, room_mib: u64) -> Result<()> {
+    let size_mib = size(folder)? / MIB * 5 / 4 + room_mib;
+    let mut command = Command::new(mke2fs);
+    command.args(["-q", "-F", "-t", "ext4", "-m", "0", "-E"]);
+    command.args(["root_owner=0:0,lazy_itable_init=1", "-d"]);
+    command.arg(folder).arg(disk).arg(format!("{size_mib}M"));
+    let output = command.output().context("mke2fs cannot be started")?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {errors}");
+    Ok(())
 }
 
 /// Shared libraries and the loader of a program; none when it is linked statically.

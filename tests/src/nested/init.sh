@@ -19,7 +19,7 @@ modprobe tun
 echo 1 >/proc/sys/kernel/softlockup_panic
 echo 1 >/proc/sys/kernel/panic_on_oops
 
-export HOSTEL_BINARY=/bin/hostel HOSTEL_REQUIRE_KVM=1 HOSTEL_SLOWNESS="$(word slowness)"
+export HOSTEL_BINARY=/bin/hostel HOSTEL_LINUX=/guest HOSTEL_REQUIRE_KVM=1 HOSTEL_SLOWNESS="$(word slowness)"
 stty -F /dev/ttyS0 "$(word tty)"
 cd /root
 setsid -c sh "/jobs/$(word job)" </dev/ttyS0 >/dev/ttyS0 2>&1
