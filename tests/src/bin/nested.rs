@@ -6,7 +6,8 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use tests::nested::{Boot, Clock, Image, Profile, suite};
+use tests::nested::suite::{self, PARTS, Part};
+use tests::nested::{Boot, Clock, Image, Profile};
 
 /// Runs the whole-VM tests, or COMMAND, on a host with hardware KVM inside QEMU.
 #[derive(Parser)]
@@ -85,20 +86,21 @@ fn run_tests(args: &Args) -> Result<()> {
     let image = args.image()?;
     let chosen = |name: &str| args.only.is_empty() || args.only.iter().any(|one| one == name);
     let names = suite::add_tests(&image, chosen)?;
-    let asked = args.npt.is_some() || !args.only.is_empty();
-    let smoke = names.iter().filter(|name| asked || suite::is_smoke(name));
-    let smoke: Vec<String> = smoke.cloned().collect();
-    image.job("all", &suite::job(&names))?;
-    image.job("smoke", &suite::job(&smoke))?;
-    let disk = image.disk()?;
-    let boot = args.boot(&image, &disk);
-    if args.npt != Some(0) {
-        println!("nested host, nested paging: {}", names.join(" "));
-        suite::run(boot.clone().npt(true), "all", &names)?;
+    let npt = |part: &&Part| args.npt.is_none_or(|npt| part.npt == (npt == 1));
+    let parts = PARTS.iter().filter(npt).map(|part| (part, part.of(&names)));
+    let parts: Vec<_> = parts.filter(|(_, names)| !names.is_empty()).collect();
+    ensure!(
+        !parts.is_empty(),
+        "none of these tests is for shadow paging"
+    );
+    for (part, names) in &parts {
+        image.job(part.name, &suite::job(names))?;
     }
-    if args.npt != Some(1) {
-        println!("nested host, shadow paging: {}", smoke.join(" "));
-        suite::run(boot.npt(false), "smoke", &smoke)?;
+    let disk = image.disk()?;
+    for (part, names) in &parts {
+        println!("nested host, {}: {}", part.name, names.join(" "));
+        let boot = Boot::new(&image, &disk).memory_mib(args.memory);
+        suite::run(boot.npt(part.npt).cpus(part.cpus), part.name, names)?;
     }
     println!("nested host: all passed");
     Ok(())
