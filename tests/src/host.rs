@@ -3,11 +3,22 @@
 use std::io::Write;
 use std::sync::OnceLock;
 use std::thread;
+use std::time::Duration;
 use vmm::doctor::{KvmKind, Probe};
 use vmm::kvm::Kvm;
 
 /// Set to 1, it makes a failure of a test that is skipped for want of KVM.
 const REQUIRE_KVM: &str = "HOSTEL_REQUIRE_KVM";
+
+/// How many times longer than elsewhere everything may take.
+const SLOWNESS: &str = "HOSTEL_SLOWNESS";
+
+/// A time that a test may wait, made longer on a host that is slow.
+pub fn patience(time: Duration) -> Duration {
+    let slowness = std::env::var(SLOWNESS).ok();
+    let factor = slowness.and_then(|text| text.parse().ok());
+    time * factor.unwrap_or(1).max(1)
+}
 
 /// Returns from the test when there is no usable KVM, having said so in one line.
 #[macro_export]

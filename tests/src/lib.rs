@@ -9,6 +9,8 @@
 //! - [`virtio`], [`block`] and [`net`] are the driver's side of a device, as steps of a [`Script`].
 //! - [`disassembly`] looks for instructions that a kernel image must not have.
 //! - [`mod@bench`] times things and prints them.
+//! - [`linux`] is Debian's kernel as a guest, [`pattern`] makes bytes that can be checked.
+//! - [`nested`] is a host with hardware KVM inside QEMU, for all of these: `cargo nested`.
 //!
 //! A test reads like a script:
 //! `TestVm::builder().kernel(&kernel).memory("64M").boot()?.wait_for("ready")?`.
@@ -22,6 +24,9 @@ mod kernel;
 pub mod library;
 pub mod multiboot;
 pub mod net;
+pub mod linux;
+pub mod nested;
+pub mod pattern;
 pub mod report;
 mod scratch;
 mod script;

@@ -1,6 +1,7 @@
 //! [`TestVm`]: one `hostel run`, from its command line to its exit status.
 
 use crate::binary;
+use crate::host;
 use crate::kernel::Kernel;
 use crate::report::Report;
 use crate::scratch::Scratch;
@@ -22,6 +23,7 @@ const POLL: Duration = Duration::from_millis(2);
 pub struct Builder {
     args: Vec<OsString>,
     kernel: Option<Kernel>,
+    kernel_file: Option<PathBuf>,
     initrd: Option<Vec<u8>>,
     report: bool,
     typing: bool,
@@ -43,6 +45,12 @@ impl Builder {
     /// Boots this instead of the built-in guest.
     pub fn kernel(mut self, kernel: &Kernel) -> Self {
         self.kernel = Some(kernel.clone());
+        self
+    }
+
+    /// Boots the kernel in that file.
+    pub fn kernel_file(mut self, path: &Path) -> Self {
+        self.kernel_file = Some(path.to_owned());
         self
     }
 
@@ -105,7 +113,7 @@ impl Builder {
         self
     }
 
-    /// Longest wait for anything.
+    /// Longest wait for anything, on a host of common speed.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
@@ -119,6 +127,7 @@ impl Builder {
         if let Some(kernel) = &self.kernel {
             command.arg(scratch.write("kernel", &kernel.image())?);
         }
+        command.args(&self.kernel_file);
         if let Some(initrd) = &self.initrd {
             command
                 .arg("--initrd")
@@ -147,7 +156,7 @@ impl Builder {
             terminal: self.terminal,
             child,
             report,
-            deadline: self.deadline,
+            deadline: host::patience(self.deadline),
             command: format!("{command:?}"),
             _scratch: scratch,
         })
@@ -192,6 +201,7 @@ impl TestVm {
         Builder {
             args: Vec::new(),
             kernel: None,
+            kernel_file: None,
             initrd: None,
             report: false,
             typing: false,
@@ -216,6 +226,9 @@ impl TestVm {
         let kib = lines.filter_map(|line| line.strip_prefix("Anonymous:")?.strip_suffix(" kB"));
         let kib: u64 = kib.map(|kib| kib.trim().parse().unwrap_or(0)).sum();
         Ok(kib << 10)
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The terminal that it runs on.

@@ -58,11 +58,11 @@ fn a_panic_of_the_guests_kernel_is_a_crash() -> Result<()> {
 fn a_triple_fault_is_a_crash_with_registers() -> Result<()> {
     require_kvm!();
     let ended = ends(&Script::new().invalid_opcode(), 4, "triple_fault")?;
-    ended.expect_words(&[
-        "hostel: triple fault",
-        "rip 0000000000101",
-        "cr3 0000000000110000",
-    ])?;
+    let ended = ended.expect_words(&["hostel: triple fault"])?;
+    // KVM keeps the registers, but not with SVM, which leaves them undefined.
+    if host::kvm_kind() == KvmKind::Software || !ended.stderr.contains("does not keep") {
+        ended.expect_words(&["rip 0000000000101", "cr3 0000000000110000"])?;
+    }
     Ok(())
 }
 

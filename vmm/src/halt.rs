@@ -118,10 +118,15 @@ impl fmt::Display for HaltReason {
             ),
             Self::GuestPanic => write!(f, "the guest's kernel panicked: its message is above"),
             Self::TripleFault(state) => {
-                write!(
-                    f,
-                    "triple fault: an exception that the guest could not handle\n{state}"
-                )
+                let what = "triple fault: an exception that the guest could not handle";
+                if state.is_reset() {
+                    write!(
+                        f,
+                        "{what} (this processor does not keep its registers then)"
+                    )
+                } else {
+                    write!(f, "{what}\n{state}")
+                }
             }
             Self::EmulationFailure(failure) => write!(f, "{failure}"),
             Self::Timeout => write!(f, "time is over: give the guest more with --timeout"),

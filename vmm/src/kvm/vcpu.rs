@@ -225,6 +225,17 @@ pub struct CpuState {
     pub rip_gpa: Option<u64>,
 }
 
+impl CpuState {
+    /// Whether the processor stands where a reset leaves it (Intel SDM 3A 10.1.1): KVM resets one
+    /// of AMD's after a triple fault, as SVM leaves its state undefined (APM 2 15.14.3).
+    pub fn is_reset(&self) -> bool {
+        let has = |register| self.registers.contains(&register);
+        [("rip", 0xfff0), ("cs", 0xf000), ("cr3", 0)]
+            .into_iter()
+            .all(has)
+    }
+}
+
 impl fmt::Display for CpuState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, row) in self.registers.chunks(4).enumerate() {

@@ -1,0 +1,143 @@
+//! Debian's kernel as a guest, with busybox and a script of the test's own.
+//!
+//! - [`LinuxGuest`] is the kernel, in one of its two files, and an initramfs made for one test.
+//! - [`dmesg`] reads what that kernel complains about, and knows what is allowed.
+//! - [`vmlinux`] takes the ELF file out of a bzImage; [`archive`] makes an initramfs.
+//!
+//! What these guests are made of is in the image of a nested host ([`crate::nested::Image`]),
+//! which names the folder in the environment. Elsewhere their tests are skipped: software KVM is
+//! too slow for them.
+
+pub mod archive;
+pub mod dmesg;
+pub mod vmlinux;
+
+use crate::{Builder, TestVm, host};
+use anyhow::{Context, Result, bail};
+use archive::Archive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Names the folder with the files of [`files`].
+pub const FOLDER: &str = "HOSTEL_LINUX";
+/// The first process of every guest; it runs `/script`.
+const INIT: &str = include_str!("init.sh");
+/// Longest wait for anything that such a guest does, on a host of common speed.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Names of files in that folder.
+pub mod files {
+    /// Debian's kernel as installed.
+    pub const BZIMAGE: &str = "vmlinuz";
+    /// The ELF file in it.
+    pub const VMLINUX: &str = "vmlinux";
+    /// The program `agent`, linked statically.
+    pub const AGENT: &str = "agent";
+    /// An ext4 file system with busybox, whose `/sbin/init` runs `/script`.
+    pub const ROOT: &str = "root.ext4";
+}
+
+/// Returns from the test when Linux guests are not for this host, having said so in one line.
+#[macro_export]
+macro_rules! require_linux {
+    () => {
+        $crate::require_kvm!();
+        if !$crate::linux::is_possible() {
+            return Ok(());
+        }
+    };
+}
+
+/// Whether Linux guests can be tried here; if not, says why.
+pub fn is_possible() -> bool {
+    let possible = folder().is_some();
+    if !possible {
+        host::skip(&format!(
+            "{FOLDER} names no folder with a kernel: see `cargo nested`"
+        ));
+    }
+    possible
+}
+
+fn folder() -> Option<PathBuf> {
+    std::env::var_os(FOLDER).map(PathBuf::from)
+}
+
+/// A file of that folder.
+pub fn file(name: &str) -> Result<PathBuf> {
+    Ok(folder()
+        .with_context(|| format!("{FOLDER} is not set"))?
+        .join(name))
+}
+
+/// By which file, and so by which protocol, the kernel is booted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KernelFile {
+    /// Linux's 64-bit protocol.
+    BzImage,
+    /// PVH.
+    Vmlinux,
+}
+
+/// A guest in the making.
+pub struct LinuxGuest {
+    kernel: KernelFile,
+    script: String,
+    parameters: String,
+}
+
+impl LinuxGuest {
+    /// A guest that runs a busybox shell script, with all virtio drivers there, and powers off.
+    pub fn new(kernel: KernelFile, script: &str) -> Self {
+        Self {
+            kernel,
+            script: script.to_owned(),
+            parameters: "console=ttyS0 quiet".to_owned(),
+        }
+    }
+
+    /// Kernel parameters instead of `console=ttyS0 quiet`.
+    pub fn parameters(self, parameters: &str) -> Self {
+        Self {
+            parameters: parameters.to_owned(),
+            ..self
+        }
+    }
+
+    /// The command line that boots it.
+    pub fn vm(self) -> Result<Builder> {
+        let name = match self.kernel {
+            KernelFile::BzImage => files::BZIMAGE,
+            KernelFile::Vmlinux => files::VMLINUX,
+        };
+        let vm = TestVm::builder()
+            .kernel_file(&file(name)?)
+            .initrd(&initramfs(&self.script)?)
+            .append(&self.parameters);
+        Ok(vm.deadline(DEADLINE))
+    }
+}
+
+/// An initramfs with this machine's busybox and modules, `agent`, and a script.
+fn initramfs(script: &str) -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    for folder in ["proc", "sys", "dev", "tmp", "new", "lib"] {
+        archive.folder(folder);
+    }
+    archive.tree(Path::new("/bin/links"), "bin")?;
+    archive.program("bin/busybox", &std::fs::read("/bin/busybox")?);
+    archive.program("bin/agent", &std::fs::read(file(files::AGENT)?)?);
+    archive.tree(Path::new("/lib/modules"), "lib/modules")?;
+    archive.program("init", INIT.as_bytes());
+    archive.program("script", script.as_bytes());
+    Ok(archive.finish())
+}
+
+/// What stands after a word at the start of a line of the guest's output.
+pub fn said<'a>(output: &'a str, word: &str) -> Result<&'a str> {
+    let mut lines = output.lines().map(str::trim_end);
+    match lines.find_map(|line| line.strip_prefix(word)) {
+        Some(rest) => Ok(rest.trim()),
+        None => bail!("the guest said no {word:?}:\n{output}"),
+    }
+}

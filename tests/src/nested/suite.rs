@@ -1,0 +1,234 @@
+//! The whole-VM test binaries on a nested host: what runs, how long it may, what came of it.
+
+use super::boot::Boot;
+use super::cargo;
+use super::image::Image;
+use anyhow::{Result, ensure};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Test binaries that are not for a nested host.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("qemu", "boots the built-in guest in QEMU, without KVM"),
+    ("image", "disassembles the kernel image, without KVM"),
+];
+/// Boots Linux guests, which want a nested host of one processor: see [`PARTS`].
+const LINUX: &str = "linux";
+/// What also runs on shadow paging.
+const SMOKE: &[&str] = &["boot", "disk", "vcpus"];
+
+/// Test binaries that run in one boot of a nested host.
+pub struct Part {
+    /// Name of the job.
+    pub name: &'static str,
+    /// Nested paging, or else shadow paging.
+    pub npt: bool,
+    /// Processors of the nested host.
+    pub cpus: u8,
+    has: fn(&str) -> bool,
+}
+
+impl Part {
+    /// Those of the names that belong to it.
+    pub fn of(&self, names: &[String]) -> Vec<String> {
+        let own = names.iter().filter(|name| (self.has)(name));
+        own.cloned().collect()
+    }
+}
+
+/// All of them. A Linux guest whose thread changes processors hangs now and then, in QEMU 7.2:
+/// its nested host has but one.
+pub const PARTS: [Part; 3] = [
+    Part {
+        name: "nested-paging",
+        npt: true,
+        cpus: 2,
+        has: |name| name != LINUX,
+    },
+    Part {
+        name: "linux-guests",
+        npt: true,
+        cpus: 1,
+        has: |name| name == LINUX,
+    },
+    Part {
+        name: "shadow-paging",
+        npt: false,
+        cpus: 2,
+        has: |name| SMOKE.contains(&name),
+    },
+];
+
+/// Longest time of one binary, and of all.
+const BINARY_S: u32 = 420;
+const DEADLINE: Duration = Duration::from_secs(15 * 60);
+
+/// Builds all test binaries, puts those that match into the image; returns their names.
+pub fn add_tests(image: &Image, matches: impl Fn(&str) -> bool) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for test in cargo::tests()? {
+        let elsewhere = ELSEWHERE.iter().any(|(name, _)| *name == test.name);
+        if !elsewhere && matches(&test.name) {
+            image.program(&test.path, &format!("tests/{}", test.name))?;
+            names.push(test.name);
+        }
+    }
+    ensure!(!names.is_empty(), "no test binary has such a name");
+    Ok(names)
+}
+
+/// The job that runs test binaries one after another.
+pub fn job(names: &[String]) -> String {
+    let mut script = String::from("cd /tests\n");
+    for name in names {
+        script.push_str(&format!(
+            "echo '@begin {name}'\n\
+             timeout -s KILL {BINARY_S} ./{name} 2>&1\n\
+             echo \"@end {name} $?\"\n"
+        ));
+    }
+    script
+}
+
+/// Runs that job, shows what it says, and fails unless all of each passed and something did.
+pub fn run(boot: Boot<'_>, job: &str, names: &[String]) -> Result<()> {
+    let mut progress = Progress::new();
+    let ended = boot
+        .deadline(DEADLINE)
+        .run(job, |bytes| progress.take(bytes));
+    progress.finish();
+    let ended = ended?;
+    for line in &ended.troubles {
+        println!("nested host: {line}");
+    }
+    let failed: Vec<String> = names
+        .iter()
+        .filter_map(|name| progress.verdict(name).err())
+        .map(|error| error.to_string())
+        .collect();
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
+    ensure!(
+        ended.troubles.is_empty(),
+        "all tests passed, but the nested host's kernel was in trouble: see its lines above"
+    );
+    Ok(())
+}
+
+/// What one binary said.
+#[derive(Default)]
+struct Outcome {
+    name: String,
+    status: Option<i32>,
+    passed: u32,
+    skipped: u32,
+}
+
+/// Reads the job's output by lines.
+struct Progress {
+    start: Instant,
+    line: Vec<u8>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            line: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            match byte {
+                b'\n' => self.line_is_whole(),
+                _ => self.line.push(*byte),
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        if !self.line.is_empty() {
+            self.line_is_whole();
+        }
+    }
+
+    fn line_is_whole(&mut self) {
+        let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["@begin", name] => self.outcomes.push(Outcome {
+                name: (*name).to_owned(),
+                ..Outcome::default()
+            }),
+            ["@end", _, status] => self.end(status),
+            _ => self.said(&words, &line),
+        }
+    }
+
+    fn said(&mut self, words: &[&str], line: &str) {
+        let Some(outcome) = self.outcomes.last_mut() else {
+            println!("{line}");
+            return;
+        };
+        match words {
+            // libtest: `test result: ok. 7 passed; 0 failed; ...`
+            ["test", "result:", _, count, "passed;", ..] => {
+                outcome.passed += count.parse().unwrap_or(0);
+                return;
+            }
+            ["skipped", ..] => outcome.skipped += 1,
+            [] | ["running", ..] => return,
+            _ => {}
+        }
+        println!(
+            "{:>5.0} s {:14} {line}",
+            self.start.elapsed().as_secs_f64(),
+            outcome.name
+        );
+        // A reader that went away is no reason to stop.
+        let _ = std::io::stdout().flush();
+    }
+
+    fn end(&mut self, status: &str) {
+        if let Some(outcome) = self.outcomes.last_mut() {
+            outcome.status = status.parse().ok();
+        }
+    }
+
+    fn verdict(&self, name: &str) -> Result<()> {
+        let outcome = self.outcomes.iter().find(|outcome| outcome.name == name);
+        let Some(outcome) = outcome else {
+            anyhow::bail!("{name} was not run");
+        };
+        match outcome.status {
+            Some(0) => {}
+            Some(137) => anyhow::bail!("{name} was killed after {BINARY_S} s"),
+            Some(status) => anyhow::bail!("{name} failed with exit status {status}"),
+            None => anyhow::bail!("{name} did not end"),
+        }
+        let passed = outcome.passed.saturating_sub(outcome.skipped);
+        ensure!(
+            passed > 0,
+            "{name} ran no test: {} skipped",
+            outcome.skipped
+        );
+        Ok(())
+    }
+}
+
+/// Copies what a job left in `/results` to a folder.
+pub fn keep_results(results: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(results)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            keep_results(&entry.path(), &to.join(entry.file_name()))?;
+        } else {
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
