@@ -226,6 +226,8 @@ impl TestVm {
         let kib = lines.filter_map(|line| line.strip_prefix("Anonymous:")?.strip_suffix(" kB"));
         let kib: u64 = kib.map(|kib| kib.trim().parse().unwrap_or(0)).sum();
         Ok(kib << 10)
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
