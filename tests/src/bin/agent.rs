@@ -1,14 +1,67 @@
 //! Runs inside a Linux guest, linked statically: gives and takes checked bytes, over its standard
-//! input and output or over vsock, which busybox does not know.
-#![expect(unsafe_code, reason = "socket and connect of AF_VSOCK")]
+//! input and output or over vsock, which busybox does not know; reads a disk as fast as it can.
+#![expect(unsafe_code, reason = "socket and connect of AF_VSOCK, aligned memory")]
 
 use anyhow::{Context, Result, bail, ensure};
+use std::alloc::Layout;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::time::{Duration, Instant};
 use tests::pattern;
 
-const USAGE: &str = "agent give|take SEED BYTES [VSOCK-PORT]";
+const USAGE: &str = "agent give|take SEED BYTES [VSOCK-PORT], or agent disk DEVICE SECONDS";
+
+/// Size of a read at random, and of one in order.
+const RANDOM_BYTES: usize = 4 << 10;
+const ORDERED_BYTES: usize = 1 << 20;
+
+/// Memory at a multiple of a page, as O_DIRECT wants it; it is never given back.
+fn aligned(bytes: usize) -> &'static mut [u8] {
+    let layout = Layout::from_size_align(bytes, 4096).expect("a page is a power of two");
+    // SAFETY: the layout has a size; the memory is zeroed and nobody else's.
+    unsafe {
+        let start = std::alloc::alloc_zeroed(layout);
+        assert!(!start.is_null(), "no memory");
+        std::slice::from_raw_parts_mut(start, bytes)
+    }
+}
+
+/// Reads a second as fast as the disk gives them, one at a time: at random and in order.
+fn disk(path: &str, seconds: u64) -> Result<()> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_DIRECT)
+        .open(path)?;
+    let size = (&file).seek(SeekFrom::End(0))?;
+    let rate = |bytes: usize, next: &mut dyn FnMut() -> u64| -> Result<f64> {
+        let buffer = aligned(bytes);
+        let (start, mut reads) = (Instant::now(), 0_u64);
+        while start.elapsed() < Duration::from_secs(seconds) {
+            file.read_exact_at(buffer, next())?;
+            reads += 1;
+        }
+        Ok(reads as f64 / start.elapsed().as_secs_f64())
+    };
+    let mut state = 1_u64;
+    let random = rate(RANDOM_BYTES, &mut || {
+        // Knuth's MMIX generator.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % (size / RANDOM_BYTES as u64) * RANDOM_BYTES as u64
+    })?;
+    let mut at = 0;
+    let ordered = rate(ORDERED_BYTES, &mut || {
+        let here = at;
+        at = (at + ORDERED_BYTES as u64) % size;
+        here
+    })?;
+    println!("random: {random:.1}");
+    println!("ordered: {ordered:.2}");
+    Ok(())
+}
 
 /// A stream to a port of the host.
 fn connect(port: u32) -> io::Result<File> {
@@ -37,6 +90,11 @@ fn connect(port: u32) -> io::Result<File> {
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [verb, device, seconds] = args.as_slice()
+        && verb == "disk"
+    {
+        return disk(device, seconds.parse()?);
+    }
     let [verb, seed, bytes, port @ ..] = args.as_slice() else {
         bail!(USAGE);
     };

@@ -119,7 +119,7 @@ impl LinuxGuest {
 }
 
 /// An initramfs with this machine's busybox and modules, `agent`, and a script.
-fn initramfs(script: &str) -> Result<Vec<u8>> {
+pub fn initramfs(script: &str) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for folder in ["proc", "sys", "dev", "tmp", "new", "lib"] {
         archive.folder(folder);

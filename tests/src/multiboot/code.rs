@@ -455,7 +455,7 @@ machine_code!(
         "mov $0x21, %ebx"
         "call .Lmb_gate"
         "call 1f"
-        ".asciz \"type a\n\""
+        ".asciz \"type a\\n\""
         "1: pop %esi"
         "call .Lmb_print"
         "mov $0xfd, %al"

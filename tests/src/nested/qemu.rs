@@ -57,9 +57,14 @@ pub(super) fn command(needs: &Needs, boot: &Boot<'_>, files: &Files<'_>, job: &s
 /// Kernel command line; init.sh reads the words with a dot.
 fn parameters(boot: &Boot<'_>, job: &str) -> String {
     let tty = if boot.interactive { "sane" } else { "raw" };
+    // What is counted is counted on a host as people have it.
+    let mitigations = match boot.clock {
+        Clock::Instructions => "auto",
+        Clock::Wall | Clock::Parallel => "off",
+    };
     format!(
         "console=ttyS1 root=/dev/nvme0n1 rootfstype=ext4 rw init=/init panic=-1 reboot=t \
-         edd=off mitigations=off loglevel=5 nested.job={job} nested.npt={} nested.tty={tty} nested.slowness={}",
+         edd=off mitigations={mitigations} loglevel=5 nested.job={job} nested.npt={} nested.tty={tty} nested.slowness={}",
         u8::from(boot.npt),
         super::boot::SLOWNESS,
     )
