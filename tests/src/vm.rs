@@ -228,11 +228,6 @@ impl TestVm {
         Ok(kib << 10)
     }
 
-    /// Its process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The terminal that it runs on.
     ///
     /// # Panics
