@@ -362,3 +362,15 @@ fn the_line_is_high_exactly_while_there_are_reasons_whoever_comes_between() {
         assert_eq!(line.0.load(Ordering::SeqCst), wanted, "round {round}");
     }
 }
+
+#[test]
+fn features_that_are_not_agreed_on_yet_are_saved_whatever_they_are() {
+    let mut guest = Guest::new();
+    guest.write(0x0c, Width::Dword, 0xffff_ffff);
+    let state = guest.device.save().unwrap();
+    guest.device.restore(&state).unwrap();
+    assert_eq!(guest.read(0x0c, Width::Dword), 0xffff_ffff);
+    let mut agreed = state;
+    agreed.handshake.status = 11;
+    assert!(guest.device.restore(&agreed).is_err());
+}
