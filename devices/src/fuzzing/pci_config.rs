@@ -149,6 +149,7 @@ impl Machine {
         for (function, _) in &self.functions {
             let mut function = function.lock().expect("no panic");
             let state = function.0.save();
+            function.0 = config(function.1);
             function.0.restore(&state);
             assert_eq!(function.0.save(), state);
         }
@@ -212,7 +213,7 @@ fn overlap((kind, a): (BarKind, BusRange), (other, b): (BarKind, BusRange)) -> b
     kind == other && a.base < b.base + b.len && b.base < a.base + a.len
 }
 
-fn add(root: &SharedRoot, number: u8) -> (Arc<Mutex<Numbered>>, Told) {
+fn config(number: u8) -> ConfigSpace {
     let mut config = ConfigSpace::new(Identity {
         vendor: 0x1234,
         device: number.into(),
@@ -223,7 +224,11 @@ fn add(root: &SharedRoot, number: u8) -> (Arc<Mutex<Numbered>>, Told) {
     for (index, (kind, size)) in BARS.into_iter().enumerate() {
         config.add_bar(index, kind, size);
     }
-    let function = Arc::new(Mutex::new(Numbered(config, number)));
+    config
+}
+
+fn add(root: &SharedRoot, number: u8) -> (Arc<Mutex<Numbered>>, Told) {
+    let function = Arc::new(Mutex::new(Numbered(config(number), number)));
     let told = Told::default();
     let wire = |(index, (kind, _)): (usize, (BarKind, u32))| {
         let note = told.clone();

@@ -72,6 +72,18 @@ impl MsiSink for Messages {
     }
 }
 
+/// One as after power-on, with its line.
+fn device(memory: &GuestMemoryMmap) -> io::Result<(PciTransport, Line)> {
+    let line = Line::default();
+    let interrupts = Interrupts {
+        messages: Box::new(Messages::default()),
+        intx: SharedLine::new(Box::new(line.clone())).join(),
+        irq: 11,
+    };
+    let transport = PciTransport::new(Box::new(Rng::new()?), memory.clone(), interrupts)?;
+    Ok((transport, line))
+}
+
 struct Machine {
     memory: GuestMemoryMmap,
     mmio: MmioBus,
@@ -88,13 +100,7 @@ impl Machine {
         let (mut mmio, mut pio) = (MmioBus::default(), PioBus::default());
         let root = Root::new(mmio.moving(), pio.moving(), WINDOWS, DeviceId(1)).share();
         connect(&mut mmio, &mut pio, &root);
-        let line = Line::default();
-        let interrupts = Interrupts {
-            messages: Box::new(Messages::default()),
-            intx: SharedLine::new(Box::new(line.clone())).join(),
-            irq: 11,
-        };
-        let transport = PciTransport::new(Box::new(Rng::new()?), memory.clone(), interrupts)?;
+        let (transport, line) = device(&memory)?;
         let transport = Arc::new(Mutex::new(transport));
         let wiring = BarWiring {
             index: BAR,
@@ -203,11 +209,12 @@ impl Machine {
         }
     }
 
-    /// A state of its own is taken back, and comes out again.
-    fn save_and_restore(&self) {
-        let mut transport = self.transport();
+    /// Another device takes the state over, and it comes out again.
+    fn save_and_restore(&mut self) {
+        let mut transport = self.transport.lock().expect("no panic");
         // Fails when the rings have been spoilt meanwhile.
         let Ok(state) = transport.save() else { return };
+        (*transport, self.line) = device(&self.memory).expect("events");
         let restored = transport.restore(&state);
         restored.expect("it ran with this state");
         let again = transport.save().expect("it ran with this state");
@@ -251,7 +258,7 @@ fn without_progress(state: &PciState) -> PciState {
 
 /// virtio-rng behind the registers of a PCI function.
 pub fn virtio_pci(data: &[u8]) {
-    let machine = Machine::new().expect("events");
+    let mut machine = Machine::new().expect("events");
     let mut input = Input(data);
     while !input.is_empty() {
         match input.byte() & 0xf {
