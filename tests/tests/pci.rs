@@ -208,6 +208,20 @@ fn an_unmasked_message_interrupts_and_the_line_stays_low() -> Result<()> {
 }
 
 #[test]
+fn lines_stay_connected_when_there_are_messages() -> Result<()> {
+    require_kvm!();
+    let script = Script::new().out8(0x4d1, IRQ_11).out8(SLAVE, 0x0a);
+    let script = DISK.use_messages(DISK.turn_on(script));
+    let script = DISK.message(script, 0, (LAPIC, 0x42), 0);
+    let script = script.write(2, DISK.config(config::MSIX_CONTROL), 0);
+    let script = DISK.request(script, Request::Read, 7, &[0; SECTOR_BYTES]);
+    let bytes = run(&wait(script).in8(SLAVE).send(1), &Scratch::new()?)?;
+    let after = bytes[1 + SECTOR_BYTES];
+    ensure!(after & IRQ_11 != 0, "no request at the PIC: {after:x?}");
+    Ok(())
+}
+
+#[test]
 fn as_many_devices_as_fit_are_there_and_one_more_is_refused() -> Result<()> {
     require_kvm!();
     let scratch = Scratch::new()?;
