@@ -1,4 +1,5 @@
-//! Requests of a virtio-blk driver as steps of a [`Script`] (virtio 1.3 5.2.6).
+//! Requests of a virtio-blk driver as steps of a [`Script`] (virtio 1.3 5.2.6), on virtio-mmio;
+//! [`crate::virtio_pci`] does the same on PCI.
 
 use crate::script::{BUFFER, Script};
 use crate::virtio::{self, DEVICES, Descriptor, Rings, reg};
@@ -7,7 +8,7 @@ use crate::virtio::{self, DEVICES, Descriptor, Rings, reg};
 pub const SECTOR_BYTES: usize = 512;
 
 /// Apart from where a test has rings of its own.
-const RINGS: Rings = Rings::at(BUFFER + 0x10_0000);
+pub const RINGS: Rings = Rings::at(BUFFER + 0x10_0000);
 const HEADER: u64 = BUFFER + 0x11_0000;
 const STATUS: u64 = BUFFER + 0x11_1000;
 const DATA: u64 = BUFFER + 0x11_2000;
@@ -22,9 +23,8 @@ pub enum Request {
     Write = 1,
 }
 
-/// Resets the first device, does one request for a sector, and prints its status byte and the
-/// data.
-pub fn request(script: Script, kind: Request, sector: u64, data: &[u8; SECTOR_BYTES]) -> Script {
+/// Places a request for a sector in memory from the start, made available, and undone.
+pub fn place(script: Script, kind: Request, sector: u64, data: &[u8; SECTOR_BYTES]) -> Script {
     let header = [(kind as u32).to_le_bytes(), [0; 4]].concat();
     let data_flags = match kind {
         Request::Read => Descriptor::WRITE | Descriptor::NEXT,
@@ -44,17 +44,27 @@ pub fn request(script: Script, kind: Request, sector: u64, data: &[u8; SECTOR_BY
             next,
         })
         .collect();
-    let script = virtio::negotiate(script, DEVICES);
-    let script = virtio::set_queue(script, DEVICES, 0, 16, RINGS);
-    let script = virtio::driver_ok(script, DEVICES);
-    let script = RINGS
+    RINGS
         .fill(script, &chain, &[0])
         .memory(HEADER, &[header, sector.to_le_bytes().to_vec()].concat())
         .memory(STATUS, &[0xff])
         .memory(DATA, data)
-        .write(4, DEVICES + reg::QUEUE_NOTIFY, 0);
+}
+
+/// Waits until the request is done, and prints its status byte and the data.
+pub fn print(script: Script) -> Script {
     RINGS
         .wait(script, 1)
         .print(STATUS, 1)
         .print(DATA, SECTOR_BYTES as u64)
+}
+
+/// Resets the first virtio-mmio device, does one request for a sector, and prints its status byte
+/// and the data.
+pub fn request(script: Script, kind: Request, sector: u64, data: &[u8; SECTOR_BYTES]) -> Script {
+    let script = virtio::negotiate(script, DEVICES);
+    let script = virtio::set_queue(script, DEVICES, 0, 16, RINGS);
+    let script = virtio::driver_ok(script, DEVICES);
+    let script = place(script, kind, sector, data);
+    print(script.write(4, DEVICES + reg::QUEUE_NOTIFY, 0))
 }

@@ -6,7 +6,7 @@
 //!   does a list of port, memory and register accesses.
 //! - [`binary`] finds `hostel`, [`host`] says whether and on what kind of KVM a test can run.
 //! - [`multiboot`] is a kernel that checks the machine as it finds it.
-//! - [`virtio`], [`block`] and [`net`] are the driver's side of a device, as steps of a [`Script`].
+//! - [`virtio`], [`virtio_pci`], [`block`] and [`net`] are the driver's side of a device, as steps of a [`Script`].
 //! - [`disassembly`] looks for instructions that a kernel image must not have.
 //! - [`mod@bench`] times things and prints them.
 //! - [`linux`] is Debian's kernel as a guest, [`pattern`] makes bytes that can be checked.
@@ -33,6 +33,7 @@ mod script;
 mod stream;
 pub mod terminal;
 pub mod virtio;
+pub mod virtio_pci;
 mod vm;
 
 pub use kernel::Kernel;

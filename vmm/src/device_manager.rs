@@ -12,8 +12,7 @@
 //! | reset, without PCI | ports 0xcf8 to 0xcfb, of which 0xcf9 | - |
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
-//! | virtio-blk 0.., virtio-console, virtio-rng, virtio-net 0.. | by [`TransportKind`], see `virtio` | |
-//! | virtio-blk 0.., -console, -rng, -vsock, -balloon | by [`TransportKind`], see `virtio` | |
+//! | virtio-blk 0.., -console, -rng, -net 0.., -vsock, -balloon | by [`TransportKind`], see `virtio` | |
 
 mod pc;
 mod virtio;

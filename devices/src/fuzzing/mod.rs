@@ -5,29 +5,35 @@
 //! ends, zeroes follow.
 
 mod net_header;
+mod pci_config;
 mod pio;
 pub mod smoke;
 #[cfg(test)]
 mod tests;
 mod virtio;
+mod virtio_pci;
 mod vsock;
 
 pub use net_header::net_header;
+pub use pci_config::pci_config;
 pub use pio::pio;
 pub use virtio::{virtio_balloon, virtio_blk, virtio_console, virtio_net, virtio_rng};
+pub use virtio_pci::virtio_pci;
 pub use vsock::virtio_vsock;
 
 /// Takes the bytes of one input.
 pub type Target = fn(&[u8]);
 
 /// The targets by the name of their file and of their folder of seeds.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("net_header", net_header),
+    ("pci_config", pci_config),
     ("pio", pio),
     ("virtio_balloon", virtio_balloon),
     ("virtio_blk", virtio_blk),
     ("virtio_console", virtio_console),
     ("virtio_net", virtio_net),
+    ("virtio_pci", virtio_pci),
     ("virtio_rng", virtio_rng),
     ("virtio_vsock", virtio_vsock),
 ];

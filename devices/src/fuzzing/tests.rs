@@ -15,6 +15,11 @@ fn net_header_takes_anything() {
 }
 
 #[test]
+fn pci_config_takes_anything() {
+    run("pci_config");
+}
+
+#[test]
 fn pio_takes_anything() {
     run("pio");
 }
@@ -37,6 +42,11 @@ fn virtio_console_takes_anything() {
 #[test]
 fn virtio_net_takes_anything() {
     run("virtio_net");
+}
+
+#[test]
+fn virtio_pci_takes_anything() {
+    run("virtio_pci");
 }
 
 #[test]

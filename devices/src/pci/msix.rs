@@ -209,12 +209,6 @@ impl Msix {
         }
     }
 
-    /// As after a reset of the function.
-    pub fn reset(&mut self) {
-        self.control = 0;
-        self.vectors.fill(Vector::RESET);
-    }
-
     /// Table and control.
     pub fn save(&self) -> MsixState {
         MsixState {

@@ -464,7 +464,8 @@ impl Handshake {
     /// Takes over a saved state. A device that was at work is started.
     pub fn restore(&mut self, state: &HandshakeState) -> Result<(), RestoreError> {
         let unknown = state.acked_features & !self.device.avail_features();
-        if unknown != 0 {
+        // Until FEATURES_OK the driver may have written anything.
+        if unknown != 0 && state.status & FEATURES_OK != 0 {
             return Err(RestoreError::Features(unknown));
         }
         if state.queues.len() != self.queues.len() {

@@ -105,21 +105,35 @@ pub struct Interrupt {
     shared: Arc<InterruptShared>,
 }
 
-/// How a transport's interrupts reach the driver.
+/// Reasons of an interrupt: [`INTERRUPT_USED`] and [`INTERRUPT_CONFIG`], until acknowledged.
+pub type Reasons = AtomicU32;
+
+/// How a transport's interrupts reach the driver. The reasons may be acknowledged at any time: a
+/// line that has a level looks at them when it is set.
 pub trait Signal: Send + Sync {
     /// Buffers of that queue were used.
-    fn used(&self, queue: u16) -> io::Result<()>;
+    fn used(&self, queue: u16, reasons: &Reasons) -> io::Result<()>;
     /// The configuration has changed, or the device needs a reset.
-    fn config(&self) -> io::Result<()>;
+    fn config(&self, reasons: &Reasons) -> io::Result<()>;
+    /// The reasons are those of a saved state.
+    fn restored(&self, reasons: &Reasons) -> io::Result<()>;
 }
 
 impl Signal for IrqLine {
-    fn used(&self, _queue: u16) -> io::Result<()> {
+    fn used(&self, _queue: u16, _reasons: &Reasons) -> io::Result<()> {
         self.trigger()
     }
 
-    fn config(&self) -> io::Result<()> {
+    fn config(&self, _reasons: &Reasons) -> io::Result<()> {
         self.trigger()
+    }
+
+    /// An edge that the driver has not acknowledged may have been lost.
+    fn restored(&self, reasons: &Reasons) -> io::Result<()> {
+        match reasons.load(Ordering::SeqCst) {
+            0 => Ok(()),
+            _ => self.trigger(),
+        }
     }
 }
 
@@ -131,8 +145,7 @@ pub trait Transport: Send {
 
 #[derive(Default)]
 struct InterruptShared {
-    /// [`INTERRUPT_USED`] and [`INTERRUPT_CONFIG`], until acknowledged.
-    status: AtomicU32,
+    reasons: Reasons,
     needs_reset: AtomicBool,
     defects: AtomicU64,
 }
@@ -149,13 +162,13 @@ impl Interrupt {
     /// Tells the driver that buffers of that queue were used.
     pub fn signal_used(&self, queue: u16) {
         self.note(INTERRUPT_USED);
-        log_failure(self.signal.used(queue));
+        log_failure(self.signal.used(queue, self.reasons()));
     }
 
     /// Tells the driver that the configuration has changed.
     pub fn signal_config(&self) {
         self.note(INTERRUPT_CONFIG);
-        log_failure(self.signal.config());
+        log_failure(self.signal.config(self.reasons()));
     }
 
     /// Tells the driver that the device works no more until it is reset (virtio 1.3 2.1.2): it
@@ -167,17 +180,17 @@ impl Interrupt {
 
     /// Reasons not acknowledged yet.
     pub fn status(&self) -> u32 {
-        self.shared.status.load(Ordering::SeqCst)
+        self.reasons().load(Ordering::SeqCst)
+    }
+
+    /// The same, as they change.
+    pub(crate) fn reasons(&self) -> &Reasons {
+        &self.shared.reasons
     }
 
     /// The driver has seen these reasons.
     pub fn acknowledge(&self, reasons: u32) {
-        self.shared.status.fetch_and(!reasons, Ordering::SeqCst);
-    }
-
-    /// Reasons not acknowledged yet, which they are by this.
-    pub fn take(&self) -> u32 {
-        self.shared.status.swap(0, Ordering::SeqCst)
+        self.reasons().fetch_and(!reasons, Ordering::SeqCst);
     }
 
     /// Whether [`Self::signal_needs_reset`] was called since the last [`Self::clear`].
@@ -201,17 +214,15 @@ impl Interrupt {
         self.shared.needs_reset.store(false, Ordering::SeqCst);
     }
 
-    /// Takes over saved reasons, of which the driver is told again.
+    /// Takes over saved reasons.
     pub(crate) fn restore(&self, status: u32, needs_reset: bool) {
         self.shared.needs_reset.store(needs_reset, Ordering::SeqCst);
         self.note(status);
-        if status != 0 {
-            log_failure(self.signal.config());
-        }
+        log_failure(self.signal.restored(self.reasons()));
     }
 
     fn note(&self, reason: u32) {
-        self.shared.status.fetch_or(reason, Ordering::SeqCst);
+        self.reasons().fetch_or(reason, Ordering::SeqCst);
     }
 }
 

@@ -43,18 +43,19 @@ impl Routes {
         first
     }
 
-    /// From now on, `gsi` is that message. KVM takes the table as a whole.
+    /// From now on, `gsi` is that message. KVM takes the table as a whole; one that it does not take
+    /// is not kept.
     fn set(&self, vm: &VmFds, gsi: u32, message: MsiMessage) -> Result<(), VmError> {
         let mut table = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        table.by_gsi.insert(gsi, message);
-        let messages = table
-            .by_gsi
-            .iter()
-            .map(|(gsi, message)| route(*gsi, *message));
+        let mut by_gsi = table.by_gsi.clone();
+        by_gsi.insert(gsi, message);
+        let messages = by_gsi.iter().map(|(gsi, message)| route(*gsi, *message));
         let entries: Vec<_> = pins().chain(messages).collect();
         let routing = KvmIrqRouting::from_entries(&entries).expect("far fewer than KVM's most");
         let set = vm.fd.set_gsi_routing(&routing);
-        set.map_err(VmError::at("route an interrupt message"))
+        set.map_err(VmError::at("route an interrupt message"))?;
+        table.by_gsi = by_gsi;
+        Ok(())
     }
 }
 
@@ -146,5 +147,32 @@ impl LevelInput for Pin {
         if let Err(error) = self.vm.fd.set_irq_line(self.gsi, high) {
             log::error!("interrupt line {}: {error}", self.gsi);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kvm::{Chips, Kvm, Vm};
+    use crate::memory::{self, MemorySize};
+    use devices::pci::msix::MsiMessage;
+
+    #[test]
+    fn a_message_that_kvm_does_not_take_keeps_no_other_from_being_sent() {
+        let Ok(kvm) = Kvm::open() else {
+            return eprintln!("skipped: no KVM");
+        };
+        let memory = memory::create(MemorySize(1 << 20)).unwrap();
+        let vm = Vm::new(&kvm, memory, Chips::InKernel).unwrap();
+        let message = MsiMessage {
+            address: 0xfee0_0000,
+            data: 0x41,
+        };
+        let mut first = vm.messages(1).unwrap();
+        // KVM has 4096 GSIs.
+        (0..17).for_each(|_| drop(vm.messages(250).unwrap()));
+        let mut beyond = vm.messages(1).unwrap();
+        assert!(beyond.route(0, message).is_err());
+        first.route(0, message).unwrap();
+        first.trigger(0).unwrap();
     }
 }

@@ -170,6 +170,7 @@ impl PciTransport {
         self.device_features_sel = state.device_features_sel;
         self.driver_features_sel = state.driver_features_sel;
         self.queue_sel = state.queue_sel;
+        self.signal.disable_intx(self.config.intx_disabled());
         self.handshake.restore(&state.handshake)
     }
 
@@ -238,7 +239,7 @@ impl PciTransport {
         self.handshake.write_status(value);
         if value == 0 {
             self.signal.clear_vectors();
-            self.signal.lower();
+            self.settle_intx();
         }
     }
 
@@ -259,9 +260,9 @@ impl PciTransport {
     }
 
     fn settle_intx(&self) {
-        let reasons = self.handshake.interrupt().status();
+        self.signal.disable_intx(self.config.intx_disabled());
         self.signal
-            .settle_intx(self.config.intx_disabled(), reasons);
+            .settle_intx(self.handshake.interrupt().reasons());
     }
 }
 
@@ -309,6 +310,7 @@ impl PciFunction for PciTransport {
         let status_byte = STATUS.checked_sub(offset).map(usize::from);
         if let Some(byte) = status_byte.filter(|byte| *byte < width.bytes())
             && self.handshake.interrupt().status() != 0
+            && !self.signal.msix().is_enabled()
         {
             value |= STATUS_INTERRUPT << (8 * byte);
         }
@@ -345,9 +347,8 @@ impl MmioDevice for PciTransport {
                 None => 0,
             },
             Some((Structure::Isr, 0)) => {
-                let reasons = self.handshake.interrupt().take();
-                self.signal.lower();
-                reasons.into()
+                let interrupt = self.handshake.interrupt();
+                self.signal.take(interrupt.reasons()).into()
             }
             Some((Structure::Device, at)) => {
                 let mut bytes = [0; 8];

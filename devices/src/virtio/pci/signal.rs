@@ -3,7 +3,7 @@
 use super::spec::NO_VECTOR;
 use crate::irq::LevelLine;
 use crate::pci::msix::Msix;
-use crate::virtio::Signal;
+use crate::virtio::{Reasons, Signal};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,7 @@ impl PciSignal {
         }
     }
 
-    /// The table. A leaf among locks.
+    /// The table. A leaf among locks; the line is set with it locked, so that it follows.
     pub(super) fn msix(&self) -> MutexGuard<'_, Msix> {
         self.msix.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -61,40 +61,55 @@ impl PciSignal {
         }
     }
 
-    /// Follows the command register, MSI-X and the reasons that there are.
-    pub(super) fn settle_intx(&self, disabled: bool, reasons: u32) {
+    /// The command register says whether INTx must not be used.
+    pub(super) fn disable_intx(&self, disabled: bool) {
         self.intx_disabled.store(disabled, Ordering::SeqCst);
-        let enabled = !disabled && !self.msix().is_enabled();
-        self.intx.set(enabled && reasons != 0);
     }
 
-    /// The driver has taken the reasons.
-    pub(super) fn lower(&self) {
-        self.intx.set(false);
+    /// The line is high while there is a reason, and nothing that keeps the function from using it.
+    pub(super) fn settle_intx(&self, reasons: &Reasons) {
+        self.follow(&self.msix(), reasons);
     }
 
-    fn send(&self, queue: Option<u16>) -> io::Result<()> {
+    fn follow(&self, msix: &Msix, reasons: &Reasons) {
+        let enabled = !self.intx_disabled.load(Ordering::SeqCst) && !msix.is_enabled();
+        let wanted = reasons.load(Ordering::SeqCst) != 0;
+        self.intx.set(enabled && wanted);
+    }
+
+    /// The reasons, which the driver has taken by this.
+    pub(super) fn take(&self, reasons: &Reasons) -> u32 {
+        let msix = self.msix();
+        let taken = reasons.swap(0, Ordering::SeqCst);
+        self.follow(&msix, reasons);
+        taken
+    }
+
+    fn send(&self, queue: Option<u16>, reasons: &Reasons) -> io::Result<()> {
         let mut msix = self.msix();
-        if msix.is_enabled() {
-            return match self.get_vector(queue) {
-                NO_VECTOR => Ok(()),
-                vector => msix.trigger(vector),
-            };
+        if !msix.is_enabled() {
+            self.follow(&msix, reasons);
+            return Ok(());
         }
-        drop(msix);
-        if !self.intx_disabled.load(Ordering::SeqCst) {
-            self.intx.set(true);
+        match self.get_vector(queue) {
+            NO_VECTOR => Ok(()),
+            vector => msix.trigger(vector),
         }
-        Ok(())
     }
 }
 
 impl Signal for PciSignal {
-    fn used(&self, queue: u16) -> io::Result<()> {
-        self.send(Some(queue))
+    fn used(&self, queue: u16, reasons: &Reasons) -> io::Result<()> {
+        self.send(Some(queue), reasons)
     }
 
-    fn config(&self) -> io::Result<()> {
-        self.send(None)
+    fn config(&self, reasons: &Reasons) -> io::Result<()> {
+        self.send(None, reasons)
+    }
+
+    /// Messages have been sent, or are among the saved pending ones.
+    fn restored(&self, reasons: &Reasons) -> io::Result<()> {
+        self.settle_intx(reasons);
+        Ok(())
     }
 }

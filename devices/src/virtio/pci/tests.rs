@@ -1,15 +1,17 @@
+use super::signal::PciSignal;
 use super::spec::{self, NO_VECTOR};
 use super::{Interrupts, PciTransport, notify_offset, vector_count};
 use crate::bus::{MmioDevice, Width};
 use crate::irq::{LevelInput, SharedLine};
 use crate::pci::PciFunction;
-use crate::pci::msix::{MsiMessage, MsiSink};
+use crate::pci::msix::{MsiMessage, MsiSink, Msix};
 use crate::virtio::rng::Rng;
 use crate::virtio::testing::wait_for;
-use crate::virtio::{F_VERSION_1, Transport};
+use crate::virtio::{F_VERSION_1, Reasons, Signal, Transport};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
 const MEMORY_BYTES: usize = 1 << 20;
@@ -294,4 +296,81 @@ fn every_offset_takes_every_width_and_value() {
         guest.device.write_config(register, Width::Byte, 0xff);
         guest.device.read_config(register, Width::Dword);
     }
+}
+
+#[test]
+fn a_disabled_line_is_low_after_restore_and_a_pending_reason_raises_it_otherwise() {
+    let mut guest = Guest::new();
+    guest.start();
+    guest.request(1);
+    wait_for("the line", || guest.line.0.load(Ordering::SeqCst));
+    let enabled = guest.device.save().unwrap();
+    guest.device.write_config(4, Width::Word, 1 << 10);
+    let disabled = guest.device.save().unwrap();
+    for (state, high) in [(&enabled, true), (&disabled, false), (&enabled, true)] {
+        guest.device.restore(state).unwrap();
+        assert_eq!(guest.line.0.load(Ordering::SeqCst), high);
+        assert_eq!(guest.device.save().unwrap(), *state);
+    }
+}
+
+#[test]
+fn restore_sends_no_message_and_makes_none_pending() {
+    let mut guest = Guest::new();
+    guest.use_messages();
+    guest.start();
+    guest.request(1);
+    let messages = guest.messages.clone();
+    wait_for("the message", || messages.0[1].load(Ordering::SeqCst) == 1);
+    let status = guest.device.read_config(4, Width::Dword);
+    assert_eq!(status >> 19 & 1, 0, "no INTx wants to be seen");
+    let masked = (1 << 15) | (1 << 14);
+    guest
+        .device
+        .write_config(guest.device.msix_control, Width::Word, masked);
+    let state = guest.device.save().unwrap();
+    guest.device.restore(&state).unwrap();
+    assert_eq!(guest.device.save().unwrap(), state);
+    assert_eq!(messages.0[0].load(Ordering::SeqCst), 0);
+    assert!(!guest.line.0.load(Ordering::SeqCst));
+}
+
+/// The driver reads the reasons while the device finds new ones: whoever is last, the line says
+/// whether there are any.
+#[test]
+fn the_line_is_high_exactly_while_there_are_reasons_whoever_comes_between() {
+    let line = Line::default();
+    let intx = SharedLine::new(Box::new(line.clone())).join();
+    let msix = Msix::new(1, Box::new(Messages::default()));
+    let (signal, reasons) = (PciSignal::new(msix, intx, 1), Reasons::new(0));
+    signal.used(0, &reasons).unwrap();
+    assert!(!line.0.load(Ordering::SeqCst), "taken before it was raised");
+    for round in 0..300 {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    reasons.fetch_or(1, Ordering::SeqCst);
+                    signal.used(0, &reasons).unwrap();
+                }
+            });
+            // Some rounds end with a reason, some without.
+            for _ in 0..100 + round {
+                signal.take(&reasons);
+            }
+        });
+        let wanted = reasons.load(Ordering::SeqCst) != 0;
+        assert_eq!(line.0.load(Ordering::SeqCst), wanted, "round {round}");
+    }
+}
+
+#[test]
+fn features_that_are_not_agreed_on_yet_are_saved_whatever_they_are() {
+    let mut guest = Guest::new();
+    guest.write(0x0c, Width::Dword, 0xffff_ffff);
+    let state = guest.device.save().unwrap();
+    guest.device.restore(&state).unwrap();
+    assert_eq!(guest.read(0x0c, Width::Dword), 0xffff_ffff);
+    let mut agreed = state;
+    agreed.handshake.status = 11;
+    assert!(guest.device.restore(&agreed).is_err());
 }
