@@ -84,9 +84,9 @@ pub(crate) struct RunArgs {
     /// Memory that the guest is asked to give back; 0M to take only what it reports as free
     #[arg(long, value_name = "SIZE", value_parser = MemorySize::parse_any)]
     pub(crate) balloon: Option<MemorySize>,
-    /// How the guest reaches virtio devices [default: pci; mmio for the built-in guest]
-    #[arg(long, value_enum)]
-    pub(crate) transport: Option<TransportArg>,
+    /// How the guest reaches virtio devices
+    #[arg(long, value_enum, value_name = "KIND", default_value = "pci")]
+    pub(crate) transport: TransportArg,
     /// Leave the ACPI tables out; the MP table stays
     #[arg(long)]
     pub(crate) no_acpi: bool,

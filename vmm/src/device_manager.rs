@@ -253,6 +253,8 @@ impl DeviceManager {
         let ecam = Arc::new(Mutex::new(Ecam::new(root.clone())));
         self.mmio.insert(range, id, "pci", ecam)?;
         self.platform.pci_devices = 1;
+        let (ecam, address) = (abi::image::param::PCI_ECAM, layout::PCI_ECAM);
+        self.parameters.push(format!("{ecam}={address:#x}"));
         Ok(root)
     }
 

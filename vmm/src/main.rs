@@ -163,10 +163,8 @@ fn wishes(args: RunArgs) -> Wishes {
         vsock: args.vsock.map(|vsock| (vsock.cid, vsock.path)),
         balloon: args.balloon,
         transport: match args.transport {
-            Some(TransportArg::Pci) => TransportKind::Pci,
-            Some(TransportArg::Mmio) => TransportKind::Mmio,
-            None if built_in => TransportKind::Mmio,
-            None => TransportKind::Pci,
+            TransportArg::Pci => TransportKind::Pci,
+            TransportArg::Mmio => TransportKind::Mmio,
         },
         // The built-in guest reads the devices' parameters instead.
         acpi: match args.no_acpi || built_in {

@@ -1,12 +1,23 @@
-//! Interrupts of devices: from a line of the IOAPIC to a driver's handler.
+//! Interrupts of devices: from a line of the IOAPIC, or a message, to a driver's handler.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use crate::arch::ioapic;
+use crate::arch::{apic, ioapic};
 use crate::sync::Once;
 
 /// Lines that can have a handler.
 const LINES: usize = 24;
+/// Messages that can have one.
+pub const MESSAGES: usize = 16;
+
+/// A write by which a device interrupts the first processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Where to.
+    pub address: u64,
+    /// What is written.
+    pub data: u32,
+}
 
 struct Handler {
     function: fn(usize),
@@ -14,6 +25,7 @@ struct Handler {
 }
 
 static HANDLERS: [Once<Handler>; LINES] = [const { Once::new() }; LINES];
+static MESSAGE_HANDLERS: [Once<Handler>; MESSAGES] = [const { Once::new() }; MESSAGES];
 
 /// Device interrupts since boot.
 pub static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -32,10 +44,30 @@ pub fn register(gsi: u32, function: fn(usize), argument: usize) -> bool {
     ioapic::route(gsi)
 }
 
+/// Calls `function(argument)`, as for a line, at each message that is given back; `None` when
+/// there are no more.
+pub fn register_message(function: fn(usize), argument: usize) -> Option<Message> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Relaxed);
+    MESSAGE_HANDLERS
+        .get(number)?
+        .set(Handler { function, argument });
+    Some(apic::message(number as u64))
+}
+
 /// Calls the handler of `line`.
 pub fn dispatch(line: usize) {
+    call(HANDLERS.get(line));
+}
+
+/// Calls the handler of message `number`.
+pub fn dispatch_message(number: usize) {
+    call(MESSAGE_HANDLERS.get(number));
+}
+
+fn call(handler: Option<&Once<Handler>>) {
     COUNT.fetch_add(1, Relaxed);
-    if let Some(handler) = HANDLERS.get(line).and_then(Once::get) {
+    if let Some(handler) = handler.and_then(Once::get) {
         (handler.function)(handler.argument);
     }
 }

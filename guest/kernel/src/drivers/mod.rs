@@ -2,12 +2,14 @@
 //!
 //! - [`BlockDevice`] and [`CharDevice`] are what they can do; payload lies in [`Segment`]s of
 //!   pinned memory and is not copied.
-//! - `uart` is the 16550 of a PC; `virtio` finds and drives virtio devices.
+//! - `uart` is the 16550 of a PC; `virtio` finds and drives virtio devices, in memory and on the
+//!   bus of `pci`.
 //!
 //! [`init`] remembers the command line and sets up the console alone. Everything else is brought
 //! up when it is first asked for, as each register costs an exit.
 
 mod lazy;
+mod pci;
 mod pinned;
 mod uart;
 mod virtio;
@@ -96,9 +98,17 @@ pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
     }
 }
 
-/// Disk number `index`, in the order of the command line.
+/// Disk number `index`, in the order of the command line, then of PCI.
 pub fn block_device(index: usize) -> Option<&'static dyn BlockDevice> {
     virtio::blk::disk(index)
+}
+
+/// A number of the command line, in decimal or, with 0x, in hexadecimal.
+fn parse_number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
 }
 
 /// Counts of all drivers.

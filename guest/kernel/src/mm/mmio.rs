@@ -4,6 +4,7 @@ use super::addr::{PAGE_BYTES, PhysAddr, page_start, pages_of};
 use super::kernel_map;
 
 /// Registers of a device, mapped uncached for as long as the machine runs.
+#[derive(Clone)]
 pub struct MmioRegion {
     base: u64,
     len: u64,
@@ -47,7 +48,7 @@ impl MmioRegion {
         })
     }
 
-    accessors!(read8 write8 u8, read16 write16 u16, read32 write32 u32);
+    accessors!(read8 write8 u8, read16 write16 u16, read32 write32 u32, read64 write64 u64);
 
     #[inline]
     fn register(&self, offset: u64, size: usize) -> u64 {

@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::cpu::{cpuid, rdmsr, wrmsr};
 use super::{clock, trap};
+use crate::irq::Message;
 use crate::mm::{MmioRegion, PhysAddr};
 use crate::sync::Once;
 
@@ -37,6 +38,10 @@ const STARTUP: u32 = 6 << 8;
 const ASSERT: u32 = 1 << 14;
 const ALL_BUT_SELF: u32 = 3 << 18;
 const BUSY: u32 = 1 << 12;
+
+/// Where devices write to, to interrupt processor 0 (SDM 3A 11.11.1); what they write is the
+/// vector, which all other bits zero make one of an edge, for that processor alone.
+const MESSAGE_ADDRESS: u64 = 0xfee0_0000;
 
 /// An interrupt from one processor to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +141,14 @@ pub fn set_timer(deadline_ns: u64) {
 /// Says that the interrupt being handled is done with.
 pub fn end_of_interrupt() {
     write(END_OF_INTERRUPT, 0);
+}
+
+/// The message that is interrupt number `number` of those that devices write.
+pub fn message(number: u64) -> Message {
+    Message {
+        address: MESSAGE_ADDRESS,
+        data: (trap::FIRST_MESSAGE + number) as u32,
+    }
 }
 
 /// Interrupts processor `cpu`.

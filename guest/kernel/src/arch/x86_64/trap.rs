@@ -16,7 +16,7 @@
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 
-use super::descriptor::{KERNEL_CODE, USER_CODE, USER_DATA};
+use super::descriptor::{KERNEL_CODE, USER_CODE, USER_DATA, VECTORS};
 use super::{MAX_CPUS, USER_END, apic, cpu, cpu_id, fpu, tlb};
 use crate::{irq, panic, process, sched, syscall};
 
@@ -121,7 +121,7 @@ global_asm!(
     ".pushsection .vectors, \"ax\"",
     ".balign 16",
     ".set vector, 0",
-    ".rept 64",
+    ".rept {vectors}",
     ".balign 16",
     ".if vector != 8 && (vector < 10 || vector > 14) && vector != 17 && vector != 21",
     "push 0",
@@ -228,6 +228,7 @@ global_asm!(
     "mov [rsp + 32], rbp",
     "mov [rsp + 40], rbx",
     "jmp 5b",
+    vectors = const VECTORS,
     handle = sym handle,
     handle_syscall = sym handle_syscall,
     switched = sym switched,
@@ -266,6 +267,10 @@ pub(super) const RESCHEDULE: u64 = 57;
 pub(super) const FLUSH_TLB: u64 = 58;
 /// Vector that the local APIC gives when an interrupt is gone again. Wants no end signalled.
 pub(super) const SPURIOUS: u64 = 63;
+/// First vector of the devices' messages, which have all up to the last.
+pub(super) const FIRST_MESSAGE: u64 = 64;
+
+const _: () = assert!(FIRST_MESSAGE as usize + irq::MESSAGES == VECTORS);
 
 extern "C" fn handle(frame: &mut TrapFrame) {
     match frame.vector {
@@ -301,6 +306,7 @@ fn interrupt(vector: u64) {
         TIMER => sched::timer_interrupt(),
         RESCHEDULE => sched::reschedule(),
         FLUSH_TLB => tlb::answer(),
+        FIRST_MESSAGE.. => irq::dispatch_message((vector - FIRST_MESSAGE) as usize),
         line => irq::dispatch((line - FIRST_LINE) as usize),
     }
     apic::end_of_interrupt();

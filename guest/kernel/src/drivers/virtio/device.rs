@@ -1,9 +1,9 @@
 //! A started device: requests to it, and how their answers are awaited.
 
-use super::Broken;
 use super::chain::Request;
-use super::mmio::Transport;
 use super::queue::{Answer, FEATURE_EVENT_INDEX, FEATURE_INDIRECT, Queue, Token};
+use super::transport::{Doorbell, Transport};
+use super::{Broken, Handle};
 use crate::sched::WaitQueue;
 use crate::sync::SpinLock;
 use crate::{arch, time};
@@ -20,7 +20,7 @@ const POLLS_PER_LOOK: u32 = 256;
 
 /// A queue and those who wait for it.
 pub(super) struct Channel {
-    index: u16,
+    doorbell: Doorbell,
     pub(super) queue: SpinLock<Queue>,
     pub(super) waiters: WaitQueue,
     /// Somebody waits for a slot.
@@ -29,26 +29,29 @@ pub(super) struct Channel {
 
 /// A started device.
 pub(super) struct Device {
-    pub(super) transport: &'static Transport,
+    pub(super) transport: Transport,
     features: u64,
     pub(super) channels: Vec<Channel>,
     broken: AtomicBool,
 }
 
 impl Device {
-    pub(super) fn start<const QUEUES: usize>(
-        transport: &'static Transport,
+    /// Brings up the device behind `transport`, which is `handle`'s, but for the last step.
+    pub(super) fn set_up<const QUEUES: usize>(
+        transport: Transport,
+        handle: Handle,
         features: u64,
     ) -> Result<Self, Broken> {
         let wanted = features | FEATURE_VERSION_1 | FEATURE_INDIRECT | FEATURE_EVENT_INDEX;
         let features = transport.negotiate(wanted, FEATURE_VERSION_1)?;
+        transport.connect(handle, QUEUES as u16)?;
         let mut channels = Vec::with_capacity(QUEUES);
         for index in (0..).take(QUEUES) {
             let max_size = transport.select_queue(index);
             let queue = Queue::new(max_size, features).map_err(|_| transport.fail())?;
-            transport.set_rings(&queue.rings());
+            let doorbell = transport.set_rings(index, &queue.rings())?;
             channels.push(Channel {
-                index,
+                doorbell,
                 queue: SpinLock::new(queue),
                 waiters: WaitQueue::new(),
                 starved: AtomicBool::new(false),
@@ -85,13 +88,25 @@ impl Device {
     pub(super) fn interrupted(&self) {
         self.transport.acknowledge();
         for channel in &self.channels {
-            let collected = channel.queue.lock().collect();
-            match collected {
-                Ok(true) => channel.waiters.wake_all(),
-                Ok(false) => {}
-                // Nobody to tell here; those who wait find out.
-                Err(Broken) => drop(self.break_down()),
-            }
+            self.collect(channel);
+        }
+    }
+
+    /// An interrupt that is that queue's alone.
+    pub(super) fn queue_interrupted(&self, queue: usize) {
+        if let Some(channel) = self.channels.get(queue) {
+            self.collect(channel);
+        }
+    }
+
+    /// Takes in what the device has done, and wakes those who wait for it.
+    fn collect(&self, channel: &Channel) {
+        let collected = channel.queue.lock().collect();
+        match collected {
+            Ok(true) => channel.waiters.wake_all(),
+            Ok(false) => {}
+            // Nobody to tell here; those who wait find out.
+            Err(Broken) => drop(self.break_down()),
         }
     }
 
@@ -130,7 +145,7 @@ impl Device {
         let mut queue = channel.queue.lock();
         let token = queue.submit(request);
         if token.is_some() && queue.publish() {
-            self.transport.notify(channel.index);
+            self.transport.notify(channel.doorbell);
         }
         Ok(token)
     }

@@ -1,4 +1,4 @@
-//! Virtio devices (virtio 1.3) behind virtio-mmio: finding them, and requests to them.
+//! Virtio devices (virtio 1.3) in memory and on PCI: finding them, and requests to them.
 //!
 //! ```text
 //!  blk, console, rng --Request--> Device --> Channel: Queue + sleepers --> Transport --> device
@@ -6,8 +6,9 @@
 //!                                   +------------------ interrupt ------------------------+
 //! ```
 //!
-//! The words `virtio_mmio.device=` are read at boot, but no register is touched before the first
-//! use of a device: each costs an exit. A device that answers nonsense, or not in time, is reset
+//! The words `virtio_mmio.device=` and `pci.ecam=` are read at boot, but no register is touched
+//! before the first use of a device, nor are those of places behind it: each costs an exit.
+//! `transport` brings devices up, by the registers of `mmio` or `pci`. A device that answers nonsense, or not in time, is reset
 //! and never used again; requests to it fail with [`Errno::Io`].
 
 pub(super) mod blk;
@@ -17,20 +18,25 @@ mod cut;
 mod device;
 mod layout;
 mod mmio;
+mod pci;
 mod queue;
 pub(super) mod rng;
 mod shared;
+mod structures;
+mod transport;
 
 use crate::cmdline::Cmdline;
 use crate::drivers::lazy::Lazy;
-use crate::irq;
-use crate::mm::PhysAddr;
+use crate::drivers::parse_number;
+use crate::drivers::pci::{Bus, Function, MAX_DEVICES};
 use crate::sync::Once;
 use abi::image::param;
 use abi::syscall::Errno;
 use alloc::vec::Vec;
 use device::Device;
-use mmio::Transport;
+use mmio::{MmioRegisters, Place};
+use pci::PciRegisters;
+use transport::Transport;
 
 /// The device does not keep to the specification, or has what the driver needs not.
 #[derive(Debug)]
@@ -43,7 +49,7 @@ impl From<Broken> for Errno {
 }
 
 /// More devices than that on the command line are not looked at.
-const MAX_DEVICES: usize = 32;
+const MAX_PLACES: usize = 32;
 
 /// Device types (virtio 1.3 5).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,103 +59,134 @@ enum DeviceType {
     Rng = 4,
 }
 
-/// Where the command line says that a device may be.
-#[derive(Clone, Copy)]
-struct Place {
-    address: u64,
-    gsi: u32,
-}
-
-impl Place {
-    /// `SIZE@ADDRESS:GSI`, and an identifier after another colon that is not needed.
-    fn parse(word: &str) -> Option<Self> {
-        let (_size, rest) = word.split_once('@')?;
-        let mut rest = rest.split(':');
-        let address = parse_number(rest.next()?)?;
-        let gsi = u32::try_from(parse_number(rest.next()?)?).ok()?;
-        Some(Self { address, gsi })
-    }
-}
-
-fn parse_number(text: &str) -> Option<u64> {
-    match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    }
+/// What may be a device.
+struct Slot {
+    found: Lazy<Option<Found>>,
+    started: Once<Device>,
 }
 
 /// A device that was found.
 struct Found {
     device_type: u32,
-    gsi: u32,
-    transport: Transport,
-    started: Once<Device>,
+    kind: Kind,
 }
 
-static PLACES: Once<Vec<Place>> = Once::new();
-static FOUND: Lazy<Vec<Found>> = Lazy::new();
+/// How it is reached.
+enum Kind {
+    Mmio(MmioRegisters),
+    Pci(Function),
+}
+
+/// Where devices may be: slots 0 and on are places of the command line, those from [`MAX_PLACES`]
+/// on the devices of PCI's bus 0.
+struct Places {
+    mmio: Vec<Place>,
+    pci: Option<Bus>,
+}
+
+impl Places {
+    /// The slots that there are.
+    fn slots(&self) -> impl Iterator<Item = usize> + use<> {
+        let on_bus = self.pci.map_or(0, |_| MAX_DEVICES);
+        (0..self.mmio.len()).chain(MAX_PLACES..MAX_PLACES + on_bus)
+    }
+
+    fn probe(&self, slot: usize) -> Option<Found> {
+        let (kind, device_type) = match slot.checked_sub(MAX_PLACES) {
+            Some(device) => {
+                let (function, id) = self.pci?.function(device)?;
+                (Kind::Pci(function), structures::device_type(id)?)
+            }
+            None => {
+                let (registers, device_type) = MmioRegisters::probe(*self.mmio.get(slot)?)?;
+                (Kind::Mmio(registers), device_type)
+            }
+        };
+        Some(Found { device_type, kind })
+    }
+}
+
+static PLACES: Once<Places> = Once::new();
+/// What is in each slot is found out when a device is looked for that none before it is.
+static SLOTS: [Slot; MAX_PLACES + MAX_DEVICES] = [const {
+    Slot {
+        found: Lazy::new(),
+        started: Once::new(),
+    }
+}; MAX_PLACES + MAX_DEVICES];
 
 /// Doorbells rung since boot, all devices.
 pub(super) fn notifications() -> u64 {
-    mmio::notifications()
+    transport::notifications()
 }
 
 /// Remembers where devices may be.
 pub(super) fn init(cmdline: &Cmdline) {
-    let words = cmdline.all(param::VIRTIO_MMIO);
-    PLACES.set(words.filter_map(Place::parse).take(MAX_DEVICES).collect());
+    let mmio = cmdline.all(param::VIRTIO_MMIO).filter_map(Place::parse);
+    let ecam = cmdline.get(param::PCI_ECAM).and_then(parse_number);
+    PLACES.set(Places {
+        mmio: mmio.take(MAX_PLACES).collect(),
+        pci: ecam.and_then(Bus::at),
+    });
 }
 
-fn probe(place: Place) -> Option<Found> {
-    let (transport, device_type) = Transport::probe(PhysAddr(place.address))?;
-    Some(Found {
-        device_type,
-        gsi: place.gsi,
-        transport,
-        started: Once::new(),
-    })
-}
-
-fn found() -> &'static [Found] {
-    FOUND.get_or_make(|| {
-        let places = PLACES.get().map_or(&[][..], Vec::as_slice);
-        places.iter().filter_map(|place| probe(*place)).collect()
-    })
-}
-
-/// Number `nth` of the devices of a type, in the order of the command line.
+/// Number `nth` of the devices of a type, in the order of the command line, then of PCI.
 fn find(device_type: DeviceType, nth: usize) -> Option<Handle> {
-    let of_type = |(_, found): &(usize, &Found)| found.device_type == device_type as u32;
-    let (index, _) = found().iter().enumerate().filter(of_type).nth(nth)?;
-    Some(Handle { index })
+    let places = PLACES.get()?;
+    let of_type = |slot: &usize| {
+        let found = SLOTS[*slot].found.get_or_make(|| places.probe(*slot));
+        let found = found.as_ref();
+        found.is_some_and(|found| found.device_type == device_type as u32)
+    };
+    let slot = places.slots().filter(of_type).nth(nth)?;
+    Some(Handle { slot })
 }
 
-/// A device that was found and not yet started.
+/// A device that was found.
 #[derive(Clone, Copy)]
 struct Handle {
-    index: usize,
+    slot: usize,
 }
+
+/// Queues of a device that have numbers of their own among the arguments of interrupts.
+const MAX_QUEUES: usize = 256;
 
 impl Handle {
     /// Starts the device with its first `queues` queues and those of `features` that it has.
     fn start<const QUEUES: usize>(self, features: u64) -> Result<&'static Device, Broken> {
-        let found = found().get(self.index).ok_or(Broken)?;
-        let device = Device::start::<QUEUES>(&found.transport, features)?;
-        let device = found.started.set(device);
-        if !irq::register(found.gsi, interrupted, self.index) {
-            return Err(found.transport.fail());
-        }
-        found.transport.start();
+        let slot = SLOTS.get(self.slot).ok_or(Broken)?;
+        let found = slot.found.get().and_then(Option::as_ref).ok_or(Broken)?;
+        let transport = match &found.kind {
+            Kind::Mmio(registers) => Transport::new(registers.clone()),
+            Kind::Pci(function) => Transport::new(PciRegisters::find(function, found.device_type)?),
+        };
+        let device = Device::set_up::<QUEUES>(transport, self, features)?;
+        let device = slot.started.set(device);
+        device.transport.start();
         Ok(device)
     }
-}
 
-/// Interrupt of the device with this index.
-fn interrupted(index: usize) {
-    let device = FOUND
-        .get()
-        .and_then(|found| found.get(index)?.started.get());
-    if let Some(device) = device {
-        device.interrupted();
+    fn started(self) -> Option<&'static Device> {
+        SLOTS.get(self.slot)?.started.get()
+    }
+
+    /// Interrupt of the device in a slot.
+    fn interrupted(slot: usize) {
+        if let Some(device) = (Self { slot }).started() {
+            device.interrupted();
+        }
+    }
+
+    /// What [`Handle::queue_interrupted`] is told of a queue's interrupt.
+    fn queue_argument(self, queue: u16) -> usize {
+        self.slot * MAX_QUEUES + usize::from(queue)
+    }
+
+    /// Interrupt of one queue.
+    fn queue_interrupted(argument: usize) {
+        let (slot, queue) = (argument / MAX_QUEUES, argument % MAX_QUEUES);
+        if let Some(device) = (Self { slot }).started() {
+            device.queue_interrupted(queue);
+        }
     }
 }
