@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn a_function_without_a_list_has_no_capabilities() {
         let config = Fake::new().with(0x06, &[0]).with(0x40, &[9, 0]);
-        assert_eq!(ids(&config), []);
+        assert!(ids(&config).is_empty());
     }
 
     #[test]
