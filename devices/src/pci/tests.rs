@@ -384,3 +384,35 @@ fn a_table_is_saved_with_what_is_pending() {
     assert_eq!(sent.data(), [5, 6]);
     assert!(!Msix::new(3, Box::new(Sent::default())).restore(&state));
 }
+
+#[test]
+fn processors_move_bars_and_use_them_at_the_same_time() {
+    let machine = Machine::new();
+    let places = [0xc100_0000, 0xc200_0000, 0, u32::MAX];
+    let mover = |device: u64| {
+        for round in 0..2000 {
+            machine.place(device, 0, places[round % places.len()]);
+            machine.enable(device, MEMORY * (round as u16 >> 2 & 1));
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| mover(1));
+        scope.spawn(|| mover(2));
+        for _ in 0..2000 {
+            for place in [0xc100_0000, 0xc200_0000] {
+                let found = machine.memory(place);
+                assert!([1, 2, 0xff].contains(&found), "{found}");
+            }
+            assert_eq!(machine.read(1, 0), [0x34, 0x12, 1, 0]);
+        }
+    });
+    // In the end, it is as one processor would have left it.
+    for device in [1, 2] {
+        machine.place(device, 0, places[device as usize - 1]);
+        machine.enable(device, MEMORY);
+        assert_eq!(
+            u64::from(machine.memory(places[device as usize - 1].into())),
+            device
+        );
+    }
+}
