@@ -54,9 +54,18 @@ pub fn ignore_broken_pipes() {
 
 /// Whether a read from `fd` would not block.
 pub fn readable(fd: RawFd) -> bool {
+    is_ready(fd, libc::POLLIN)
+}
+
+/// Whether a short write to `fd` would not block.
+pub fn writable(fd: RawFd) -> bool {
+    is_ready(fd, libc::POLLOUT)
+}
+
+fn is_ready(fd: RawFd, events: libc::c_short) -> bool {
     let mut poll = libc::pollfd {
         fd,
-        events: libc::POLLIN,
+        events,
         revents: 0,
     };
     // SAFETY: one pollfd, and no wait.

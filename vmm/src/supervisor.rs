@@ -28,6 +28,8 @@ pub struct Watch {
     pub timeout: Option<Duration>,
     /// Readable when a signal came; see [`crate::signals`].
     pub signals: Option<Signals>,
+    /// Timers beside those of the machine's devices.
+    pub timers: Vec<Arc<Mutex<dyn TimedDevice>>>,
 }
 
 /// A guest that has kept quiet for so long is past its start.
@@ -51,7 +53,7 @@ pub fn supervise(machine: &Machine, watch: Watch) -> io::Result<HaltReason> {
     let desk = Arc::new(Mutex::new(Desk {
         screen: watch.screen,
         frames,
-        timers: machine.pc.timers.clone(),
+        timers: [&machine.pc.timers[..], &watch.timers].concat(),
         halt_evt: machine.shared().halt_evt.try_clone()?,
         timer,
         signals: watch.signals,

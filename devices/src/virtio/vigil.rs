@@ -2,8 +2,8 @@
 //!
 //! As long as it is awake the driver need not notify, which saves an exit, and the host need not wake
 //! it up. It pays when the next request comes within about the time that both take: the vigil is
-//! kept only after a request that came so soon after the worker went to sleep, and given up after
-//! one in vain, so that a guest that asks for nothing, or seldom, costs nothing.
+//! kept only after a request that came so soon after the last was served, and given up after one in
+//! vain, so that a guest that asks for nothing, or seldom, costs nothing.
 
 use std::hint;
 use std::thread;
@@ -20,7 +20,7 @@ pub struct Vigil {
     max: Duration,
     /// How long to stay awake, if at all.
     length: Duration,
-    /// Since when the worker sleeps.
+    /// Since when there is nothing to do.
     idle_since: Instant,
 }
 
@@ -69,8 +69,8 @@ impl Vigil {
         false
     }
 
-    /// The worker goes to sleep.
-    pub fn rests(&mut self) {
+    /// The worker has served all that there was.
+    pub fn served(&mut self) {
         self.idle_since = Instant::now();
     }
 }
@@ -96,7 +96,7 @@ mod tests {
     /// A request comes at once. However busy the host: some time nothing comes between the calls.
     fn wake_soon(vigil: &mut Vigil) {
         let soon = (0..100).any(|_| {
-            vigil.rests();
+            vigil.served();
             vigil.woken();
             !vigil.length.is_zero()
         });
@@ -129,7 +129,7 @@ mod tests {
         assert!(!vigil.keep(|| false));
         assert!(start.elapsed() >= vigil.max, "given up too soon");
         assert_eq!(looks(&mut vigil, 2), (false, 1), "given up");
-        vigil.rests();
+        vigil.served();
         thread::sleep(2 * vigil.max);
         vigil.woken();
         assert_eq!(looks(&mut vigil, 2), (false, 1), "it came late");
@@ -141,7 +141,7 @@ mod tests {
     fn there_is_none_with_one_processor() {
         let mut vigil = Vigil::new(Duration::ZERO);
         for _ in 0..10 {
-            vigil.rests();
+            vigil.served();
             vigil.woken();
             assert_eq!(looks(&mut vigil, 2), (false, 1));
         }

@@ -2,8 +2,9 @@
 //!
 //! `prepare` finds what is wrong with the [`Wishes`] before anything starts; [`run`] builds the
 //! machine, supervises it, and shows and writes what came of it. The guest's consoles end in
-//! `outlet`.
+//! `outlet`, and from there in `bursts` on standard output.
 
+mod bursts;
 mod network;
 mod outlet;
 mod prepare;
@@ -30,6 +31,7 @@ use crate::terminal::RawMode;
 use crate::{symbols, table};
 use abi::port::Exit;
 use abi::record::Outcome;
+use bursts::{Bursts, Flusher};
 use outlet::{Tail, com2, on_mark, sink};
 use prepare::prepare;
 use std::fs::File;
@@ -47,10 +49,11 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
     let timeline = Arc::new(Timeline::new(start));
     let (log, counters) = (prepared.log, prepared.counters);
     let tail = Tail::default();
+    let (mut out, flusher) = Bursts::new(io::stdout()).map_err(RunError::Host)?;
     let vm = vm_report(wishes, &prepared.networks);
     let backends = Backends {
         pc: PcBackends {
-            serial: sink(wishes, &log, &tail),
+            serial: sink(wishes, &log, &tail, &out),
             com2: com2(prepared.com2),
             on_mark: on_mark(timeline.clone()),
             keyboard: match wishes.console {
@@ -60,7 +63,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
             debug_exit: wishes.debug_exit,
             test_device: wishes.test_device,
         },
-        console: sink(wishes, &log, &tail),
+        console: sink(wishes, &log, &tail, &out),
         disks: prepared.disks,
         networks: prepared.networks,
         vsock: prepared.vsock,
@@ -82,12 +85,14 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
     };
     let signals = Signals::take().map_err(RunError::Host)?;
     let mut machine = Machine::build(config, backends, timeline)?;
-    let halt = boot_and_watch(wishes, &machine, signals, &counters)?;
+    let halt = boot_and_watch(wishes, &machine, (signals, flusher), &counters)?;
     let overhead = match prepared.report {
         Some(_) => vmm_overhead(machine.memory()).map_err(RunError::Host)?,
         None => 0,
     };
     machine.stop();
+    // A closed pipe is the reader's wish.
+    let _ = out.flush();
     tail.show();
     let (checks, panic) = log.lock().unwrap_or_else(PoisonError::into_inner).finish();
     let status = final_status(&halt, &checks);
@@ -117,7 +122,7 @@ fn vmm_overhead(memory: &memory::GuestMemory) -> io::Result<u64> {
 fn boot_and_watch(
     wishes: &Wishes,
     machine: &Machine,
-    signals: Signals,
+    (signals, flusher): (Signals, Flusher),
     counters: &ExitCounters,
 ) -> Result<HaltReason, RunError> {
     let stdin = io::stdin()
@@ -148,6 +153,7 @@ fn boot_and_watch(
         screen,
         timeout: wishes.timeout,
         signals: Some(signals),
+        timers: vec![Arc::new(Mutex::new(flusher))],
     };
     // Nobody else sets it.
     let _ = counters.set(machine.counters());

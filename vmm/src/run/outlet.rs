@@ -1,6 +1,7 @@
 //! Where the guest's output goes: to the user as it is, or through the suite's log.
 
 use super::SharedLog;
+use super::bursts::Bursts;
 use super::wishes::{ConsoleDevice, Kernel, Wishes};
 use crate::device_manager::Sink;
 use crate::machine::{Point, Timeline};
@@ -13,11 +14,11 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The sink of one console. What comes while the guest's screen has the terminal waits in `tail`.
-pub(super) fn sink(wishes: &Wishes, log: &SharedLog, tail: &Tail) -> Sink {
+pub(super) fn sink(wishes: &Wishes, log: &SharedLog, tail: &Tail, out: &Bursts) -> Sink {
     let screen = wishes.console == ConsoleDevice::Vga && terminal::is_terminal(libc::STDOUT_FILENO);
     match wishes.kernel {
         Kernel::File { .. } if screen => Box::new(tail.clone()),
-        Kernel::File { .. } => Box::new(Unbuffered(io::stdout())),
+        Kernel::File { .. } => Box::new(out.clone()),
         Kernel::BuiltIn { .. } => Box::new(LogSink(Splitter::new(log.clone()))),
     }
 }
@@ -57,22 +58,6 @@ impl Write for Tail {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Standard output without a wait for the end of the line.
-struct Unbuffered(io::Stdout);
-
-impl Write for Unbuffered {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut out = self.0.lock();
-        let count = out.write(bytes)?;
-        out.flush()?;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
     }
 }
 

@@ -55,6 +55,7 @@ impl BlkWork {
         self.ring.begin();
         for _ in 0..TURNS {
             self.take_and_give();
+            self.vigil.served();
             let (ring, engine) = (&self.ring, &self.engine);
             let tags = !self.free_tags.is_empty();
             let more = || tags && ring.has_more() || engine.has_completed();
@@ -66,7 +67,6 @@ impl BlkWork {
         if !self.free_tags.is_empty() && self.ring.end() {
             self.ring.postpone();
         }
-        self.vigil.rests();
     }
 
     fn take_and_give(&mut self) {
