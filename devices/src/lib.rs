@@ -2,17 +2,21 @@
 //!
 //! # Shape
 //! - [`bus`]: `PioBus` and `MmioBus` find the device of an address and split widths.
-//! - [`irq`]: `IrqLine`, the handle by which a device interrupts; [`power`]: `PowerSwitch`, the
-//!   handle by which a device ends the VM; [`timer`]: devices that do something later.
-//! - [`legacy`]: the PC's own small devices, one file each: serial, i8042, cmos, debug exit.
-//! - [`virtio`]: the `VirtioDevice` trait, the `mmio` transport, and a folder a device, each with
-//!   the same files: `mod.rs` (what the driver sees), `worker.rs` (its thread), and its backend.
+//! - [`irq`]: `IrqLine`, the handle by which a device interrupts, and `LevelLine`, its part of a
+//!   shared one; [`power`]: `PowerSwitch`, the handle by which a device ends the VM; [`timer`]:
+//!   devices that do something later.
+//! - [`legacy`]: the PC's own small devices, one file each: serial, keyboard, clock, ACPI, VGA.
+//! - [`pci`]: a bus of functions, whose BARs come and go on the buses, and their messages (MSI-X).
+//! - [`virtio`]: the `VirtioDevice` trait, its transports `pci` and `mmio`, and a folder a device,
+//!   each with the same files: `mod.rs` (what the driver sees), `worker.rs` (its thread), and its
+//!   backend.
 //!
 //! # The way of an access
 //! The vCPU's exit names a port or address; the bus looks it up without a lock, locks that one
 //! device and calls `pio_read`/`pio_write` (`mmio_read`/`mmio_write`) with an offset into the
 //! device's range, in pieces that the device takes whole. A virtio doorbell goes through an
-//! `EventFd` to the device's worker thread, which walks the queue and raises the `IrqLine`.
+//! `EventFd` to the device's worker thread, which walks the queue and interrupts: by the `IrqLine`,
+//! or by the queue's message.
 //!
 //! A device never sees an address outside its range or a width that it did not ask for, and
 //! never trusts anything else: addresses, lengths and indices come from the guest.

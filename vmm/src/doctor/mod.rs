@@ -188,7 +188,7 @@ fn tun() -> Finding {
 
 fn huge_pages() -> Finding {
     let reserved = meminfo("HugePages_Total").unwrap_or(0);
-    let path = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+    let path = "/sys/kernel/mm/transparent_hugepage/enabled";
     let transparent = fs::read_to_string(path).ok().and_then(|modes| {
         let chosen = modes
             .split_whitespace()
