@@ -27,23 +27,44 @@ struct Pending {
     bytes: Vec<u8>,
     last_byte: Instant,
     /// Expires when bytes have waited long enough.
-    timer: TimerFd,
+    timer: Timer,
+}
+
+/// The timer of both. Its lock is a leaf, held for a system call that does not wait.
+#[derive(Clone)]
+struct Timer(Arc<Mutex<TimerFd>>);
+
+impl Timer {
+    fn new() -> io::Result<Self> {
+        Ok(Self(Arc::new(Mutex::new(TimerFd::new()?))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TimerFd> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&self) -> io::Result<()> {
+        Ok(self.lock().reset(PATIENCE, None)?)
+    }
+
+    fn stop(&self) -> io::Result<()> {
+        Ok(self.lock().clear()?)
+    }
 }
 
 impl Bursts {
     /// Bursts to `out`, and who is to be called when their time has come.
     pub(super) fn new(out: impl Write + Send + 'static) -> io::Result<(Self, Flusher)> {
-        let timer = TimerFd::new()?;
-        let timer_fd = timer.as_raw_fd();
+        let timer = Timer::new()?;
         let pending = Arc::new(Mutex::new(Pending {
             out: Box::new(out),
             bytes: Vec::with_capacity(MOST),
             last_byte: Instant::now() - PAUSE,
-            timer,
+            timer: timer.clone(),
         }));
         let flusher = Flusher {
             pending: pending.clone(),
-            timer_fd,
+            timer,
         };
         Ok((Self(pending), flusher))
     }
@@ -66,7 +87,7 @@ impl Pending {
         if waited {
             return Ok(());
         }
-        self.timer.reset(PATIENCE, None).map_err(io::Error::from)
+        self.timer.start()
     }
 
     /// What cannot be sent is nobody's any more.
@@ -88,33 +109,43 @@ impl Write for Bursts {
     }
 }
 
-/// Sends what has waited long enough. It never waits itself: neither for a vCPU that is sending, which
-/// then takes all with it, nor for a reader that is slow.
+/// Sends what has waited long enough. It never waits itself, neither for a vCPU that is sending nor
+/// for a reader that is slow: it comes back later.
 pub(super) struct Flusher {
     pending: Arc<Mutex<Pending>>,
-    timer_fd: RawFd,
+    timer: Timer,
+}
+
+impl Flusher {
+    /// Whether nothing waits any more.
+    fn try_send(&self) -> bool {
+        let mut pending = match self.pending.try_lock() {
+            Ok(pending) => pending,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        let sends = pending.bytes.is_empty() || crate::signals::writable(libc::STDOUT_FILENO);
+        if sends {
+            // Nobody is there to be told that nobody is there.
+            let _ = pending.send();
+        }
+        sends
+    }
 }
 
 impl TimedDevice for Flusher {
     fn timer_fd(&self) -> RawFd {
-        self.timer_fd
+        self.timer.lock().as_raw_fd()
     }
 
     fn timer_expired(&mut self) {
-        let mut pending = match self.pending.try_lock() {
-            Ok(pending) => pending,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
-        };
-        let _ = pending.timer.wait();
-        if pending.bytes.is_empty() {
-            return;
+        // Before a look at what waits: it is set again for what comes later.
+        let mut set = self.timer.stop();
+        if !self.try_send() {
+            set = self.timer.start();
         }
-        if crate::signals::writable(libc::STDOUT_FILENO) {
-            // Nobody is there to be told that nobody is there.
-            let _ = pending.send();
-        } else if let Err(error) = pending.timer.reset(PATIENCE, None) {
-            log::error!("output: {}", io::Error::from(error));
+        if let Err(error) = set {
+            log::error!("output: {error}");
         }
     }
 }
@@ -176,7 +207,7 @@ mod tests {
         let late = bursts.lock().last_byte;
         assert!(late > Instant::now());
         bursts.lock().bytes.extend(b"login: ");
-        bursts.lock().timer.reset(PATIENCE, None).unwrap();
+        bursts.lock().timer.start().unwrap();
         thread::sleep(2 * PATIENCE);
         flusher.timer_expired();
         assert_eq!(writes.all(), b"login: ");
