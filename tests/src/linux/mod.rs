@@ -84,6 +84,7 @@ pub struct LinuxGuest {
     kernel: KernelFile,
     script: String,
     parameters: String,
+    transport: &'static str,
 }
 
 impl LinuxGuest {
@@ -93,6 +94,7 @@ impl LinuxGuest {
             kernel,
             script: script.to_owned(),
             parameters: "console=ttyS0 quiet".to_owned(),
+            transport: "pci",
         }
     }
 
@@ -104,6 +106,11 @@ impl LinuxGuest {
         }
     }
 
+    /// Reaches its virtio devices over `pci` or `mmio`; over `pci` without this.
+    pub fn transport(self, transport: &'static str) -> Self {
+        Self { transport, ..self }
+    }
+
     /// The command line that boots it.
     pub fn vm(self) -> Result<Builder> {
         let name = match self.kernel {
@@ -113,8 +120,17 @@ impl LinuxGuest {
         let vm = TestVm::builder()
             .kernel_file(&file(name)?)
             .initrd(&initramfs(&self.script)?)
-            .append(&self.parameters);
+            .transport(self.transport)
+            .append(&format!("{} {}", self.parameters, self.without_pci()));
         Ok(vm.deadline(DEADLINE))
+    }
+
+    /// A kernel that looks for PCI where there is none complains.
+    fn without_pci(&self) -> &'static str {
+        match self.transport {
+            "mmio" => "pci=off",
+            _ => "",
+        }
     }
 }
 
