@@ -121,16 +121,8 @@ impl LinuxGuest {
             .kernel_file(&file(name)?)
             .initrd(&initramfs(&self.script)?)
             .transport(self.transport)
-            .append(&format!("{} {}", self.parameters, self.without_pci()));
+            .append(&self.parameters);
         Ok(vm.deadline(DEADLINE))
-    }
-
-    /// A kernel that looks for PCI where there is none complains.
-    fn without_pci(&self) -> &'static str {
-        match self.transport {
-            "mmio" => "pci=off",
-            _ => "",
-        }
     }
 }
 
