@@ -1,7 +1,7 @@
 //! [`SerialPort`]: a 16550 UART with a 64-byte receive FIFO, on `vm_superio`'s register model.
 //!
-//! Output goes to the sink byte by byte: a sink that should batch does so itself. Input is
-//! flow-controlled: [`SerialPort::enqueue`] takes what fits and says how much that was; when it
+//! Output goes to the sink byte by byte, and the sink is never flushed: one that batches knows itself
+//! when to send. Input is flow-controlled: [`SerialPort::enqueue`] takes what fits and says how much that was; when it
 //! took less than it was given, [`SerialPort::room_evt`] becomes readable once the guest has
 //! emptied the FIFO.
 
@@ -25,8 +25,21 @@ type Sink = Box<dyn Write + Send>;
 
 /// A serial port.
 pub struct SerialPort {
-    uart: Serial<IrqLine, Feeder, Sink>,
+    uart: Serial<IrqLine, Feeder, Unflushed>,
     lost_bytes: u64,
+}
+
+/// A sink without `vm_superio`'s flush after each byte, which is a system call each.
+struct Unflushed(Sink);
+
+impl Write for Unflushed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Tells who feeds the FIFO that there is room again, if they have been refused.
@@ -68,7 +81,7 @@ impl SerialPort {
             room_evt: EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)?,
         };
         Ok(Self {
-            uart: Serial::with_events(line, feeder, sink),
+            uart: Serial::with_events(line, feeder, Unflushed(sink)),
             lost_bytes: 0,
         })
     }
@@ -120,7 +133,7 @@ impl SerialPort {
             room_evt: self.room_evt().try_clone()?,
         };
         let line = self.uart.interrupt_evt().clone();
-        let sink = std::mem::replace(self.uart.writer_mut(), Box::new(io::sink()));
+        let sink = std::mem::replace(self.uart.writer_mut(), Unflushed(Box::new(io::sink())));
         self.uart = Serial::from_state(state, line, feeder, sink).map_err(|error| match error {
             Error::Trigger(error) | Error::IOError(error) => SerialStateError::Event(error),
             Error::FullFifo => SerialStateError::TooMuchInput(state.in_buffer.len()),

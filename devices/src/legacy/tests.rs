@@ -65,6 +65,27 @@ fn serial_output_reaches_the_sink_in_order() {
     assert_eq!(*output.0.lock().unwrap(), b"hello");
 }
 
+/// A sink that holds on to what it has, and must not be told to let go.
+struct Batch;
+
+impl Write for Batch {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::Other.into())
+    }
+}
+
+#[test]
+fn serial_output_leaves_it_to_the_sink_when_to_send() {
+    let mut port = SerialPort::new(IrqLine::new().unwrap(), Box::new(Batch)).unwrap();
+    for byte in b"batch" {
+        port.pio_write(0, crate::bus::Width::Byte, (*byte).into());
+    }
+    assert_eq!(port.lost_bytes(), 0);
+}
+
 #[test]
 fn serial_input_is_refused_when_full_and_asked_for_again_when_read() {
     let (bus, port, _, line) = serial();

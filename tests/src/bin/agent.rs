@@ -1,17 +1,20 @@
 //! Runs inside a Linux guest, linked statically: gives and takes checked bytes, over its standard
-//! input and output or over vsock, which busybox does not know; reads a disk as fast as it can.
+//! input and output, a disk, TCP, or vsock, which busybox does not know; reads a disk as fast as
+//! it can.
 #![expect(unsafe_code, reason = "socket and connect of AF_VSOCK, aligned memory")]
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use std::alloc::Layout;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
+use std::net::TcpStream;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::time::{Duration, Instant};
 use tests::pattern;
 
-const USAGE: &str = "agent give|take SEED BYTES [VSOCK-PORT], or agent disk DEVICE SECONDS";
+const USAGE: &str = "agent give|take SEED BYTES [disk DEVICE|tcp ADDRESS:PORT|vsock PORT], \
+                     or agent disk DEVICE SECONDS";
 
 /// Size of a read at random, and of one in order.
 const RANDOM_BYTES: usize = 4 << 10;
@@ -88,29 +91,56 @@ fn connect(port: u32) -> io::Result<File> {
     Ok(socket.into())
 }
 
-fn main() -> Result<()> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    if let [verb, device, seconds] = args.as_slice()
-        && verb == "disk"
-    {
-        return disk(device, seconds.parse()?);
-    }
-    let [verb, seed, bytes, port @ ..] = args.as_slice() else {
-        bail!(USAGE);
-    };
-    let (seed, bytes) = (seed.parse()?, bytes.parse()?);
-    let stream = match port {
-        [] => None,
-        [port] => Some(connect(port.parse()?).context("the host does not listen")?),
+/// A disk past the page cache, or a stream to the host.
+fn open(kind: &str, name: &str) -> Result<File> {
+    match kind {
+        "disk" => Ok(File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_DIRECT)
+            .open(name)?),
+        "tcp" => Ok(OwnedFd::from(TcpStream::connect(name)?).into()),
+        "vsock" => Ok(connect(name.parse()?)?),
         _ => bail!(USAGE),
-    };
-    match (verb.as_str(), stream) {
+    }
+}
+
+/// Gives or takes, and says on standard error how fast.
+fn transfer(verb: &str, seed: u64, bytes: u64, other: Option<File>) -> Result<()> {
+    let start = Instant::now();
+    match (verb, &other) {
         ("give", None) => pattern::give(io::stdout().lock(), seed, bytes)?,
         ("take", None) => pattern::take(io::stdin().lock(), seed, bytes)?,
-        ("give", Some(stream)) => pattern::give(stream, seed, bytes)?,
-        ("take", Some(stream)) => pattern::take(stream, seed, bytes)?,
+        ("give", Some(other)) => pattern::give(other, seed, bytes)?,
+        ("take", Some(other)) => pattern::take(other, seed, bytes)?,
         _ => bail!(USAGE),
     }
-    ensure!(verb == "give" || bytes > 0, "nothing was asked for");
+    if let Some(disk) = other.filter(|_| verb == "give") {
+        // A stream has nothing to write out.
+        match disk.sync_all() {
+            Err(error) if error.kind() != io::ErrorKind::InvalidInput => return Err(error.into()),
+            _ => {}
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let mib = bytes as f64 / f64::from(1 << 20);
+    eprintln!(
+        "agent: {verb} {mib} MiB in {seconds:.1} s, {:.1} MiB/s",
+        mib / seconds
+    );
     Ok(())
+}
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["disk", device, seconds] => disk(device, seconds.parse()?),
+        [verb, seed, bytes] => transfer(verb, seed.parse()?, bytes.parse()?, None),
+        [verb, seed, bytes, kind, name] => {
+            let other = open(kind, name).with_context(|| format!("{kind} {name}"))?;
+            transfer(verb, seed.parse()?, bytes.parse()?, Some(other))
+        }
+        _ => bail!(USAGE),
+    }
 }

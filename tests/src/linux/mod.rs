@@ -84,6 +84,7 @@ pub struct LinuxGuest {
     kernel: KernelFile,
     script: String,
     parameters: String,
+    transport: &'static str,
 }
 
 impl LinuxGuest {
@@ -93,6 +94,7 @@ impl LinuxGuest {
             kernel,
             script: script.to_owned(),
             parameters: "console=ttyS0 quiet".to_owned(),
+            transport: "pci",
         }
     }
 
@@ -104,6 +106,11 @@ impl LinuxGuest {
         }
     }
 
+    /// Reaches its virtio devices over `pci` or `mmio`; over `pci` without this.
+    pub fn transport(self, transport: &'static str) -> Self {
+        Self { transport, ..self }
+    }
+
     /// The command line that boots it.
     pub fn vm(self) -> Result<Builder> {
         let name = match self.kernel {
@@ -113,6 +120,7 @@ impl LinuxGuest {
         let vm = TestVm::builder()
             .kernel_file(&file(name)?)
             .initrd(&initramfs(&self.script)?)
+            .transport(self.transport)
             .append(&self.parameters);
         Ok(vm.deadline(DEADLINE))
     }

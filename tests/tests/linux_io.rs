@@ -1,0 +1,192 @@
+//! Debian's kernel as a guest, whose network, sockets and memory are shared with the host: bytes go
+//! both ways and are checked at both ends, and memory that the guest does not need is the host's.
+
+use anyhow::{Context, Result, ensure};
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use tests::linux::KernelFile::{BzImage, Vmlinux};
+use tests::linux::{LinuxGuest, dmesg, said};
+use tests::{Scratch, TestVm, host, pattern, require_linux};
+
+const MIB: u64 = 1 << 20;
+/// What goes each way.
+const BYTES: u64 = 200 * MIB;
+/// Seeds of what the guest gives and of what it takes.
+const UP: u64 = 4;
+const DOWN: u64 = 5;
+/// Longest wait on a host of common speed.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const HOST_ADDRESS: &str = "192.0.2.1";
+const GUEST_ADDRESS: &str = "192.0.2.2";
+
+/// Waits until `get` gives something.
+fn within_deadline<T>(what: &str, mut get: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + host::patience(DEADLINE);
+    loop {
+        if let Some(got) = get()? {
+            return Ok(got);
+        }
+        ensure!(Instant::now() < deadline, "no {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Takes from a guest's first connection and gives to its second.
+///
+/// `accept` does not wait: a guest that never comes ends the test.
+fn serve<S: std::io::Read + std::io::Write>(
+    name: &'static str,
+    mut accept: impl FnMut() -> std::io::Result<S> + Send + 'static,
+) -> JoinHandle<Result<()>> {
+    thread::spawn(move || {
+        let mut next = || {
+            within_deadline(name, || match accept() {
+                Ok(stream) => Ok(Some(stream)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+                Err(error) => Err(error.into()),
+            })
+        };
+        pattern::take(next()?, UP, BYTES).context(name)?;
+        pattern::give(next()?, DOWN, BYTES).context(name)
+    })
+}
+
+/// Runs a program of the host.
+fn command(words: &str) -> Result<()> {
+    let mut words = words.split_whitespace();
+    let mut command = Command::new(words.next().context("no program")?);
+    let output = command.args(words).output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {errors}");
+    Ok(())
+}
+
+/// A TAP of the host with an address, which goes when this is dropped.
+struct HostTap;
+
+impl HostTap {
+    const NAME: &str = "hostel0";
+
+    fn new() -> Result<Self> {
+        command(&format!("tunctl -t {}", Self::NAME))?;
+        command(&format!("ip addr add {HOST_ADDRESS}/24 dev {}", Self::NAME))?;
+        command(&format!("ip link set {} up", Self::NAME))?;
+        Ok(Self)
+    }
+}
+
+impl Drop for HostTap {
+    fn drop(&mut self) {
+        // The next test that makes it says what is wrong.
+        let _ = command(&format!("tunctl -d {}", Self::NAME));
+    }
+}
+
+#[test]
+fn two_hundred_mib_go_both_ways_over_a_tap_and_over_vsock() -> Result<()> {
+    require_linux!();
+    let scratch = Scratch::new()?;
+    let _tap = HostTap::new()?;
+    let tcp = TcpListener::bind((HOST_ADDRESS, 0))?;
+    let unix = UnixListener::bind(scratch.path("vm_52"))?;
+    tcp.set_nonblocking(true)?;
+    unix.set_nonblocking(true)?;
+    let port = tcp.local_addr()?.port();
+    let tcp = serve("tcp", move || {
+        let (stream, _) = tcp.accept()?;
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    });
+    let unix = serve("vsock", move || {
+        let (stream, _) = unix.accept()?;
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    });
+    let script = format!(
+        "ip addr add {GUEST_ADDRESS}/24 dev eth0 && ip link set eth0 up
+         ping -c 3 {HOST_ADDRESS} && echo ping: answered
+         for way in 'tcp {HOST_ADDRESS}:{port}' 'vsock 52'; do
+             set -- $way
+             agent give {UP} {BYTES} $way && agent take {DOWN} {BYTES} $way && echo $1: right
+         done"
+    );
+    let vm = LinuxGuest::new(BzImage, &script).vm()?;
+    let vm = vm.arg("--net").arg(format!("tap={}", HostTap::NAME));
+    let vm = vm.arg("--vsock");
+    let vm = vm.arg(format!("3,{}", scratch.path("vm").display()));
+    let vm = vm.cpus(2).memory("256M").deadline(DEADLINE).report();
+    let ended = vm.run()?.expect(0)?;
+    let text = ended.text();
+    for (way, outcome) in [
+        ("ping:", "answered"),
+        ("tcp:", "right"),
+        ("vsock:", "right"),
+    ] {
+        ensure!(said(&text, way)? == outcome, "{text}");
+    }
+    for host in [tcp, unix] {
+        host.join().expect("it has not panicked")?;
+    }
+    for device in ["virtio-net0", "virtio-vsock"] {
+        ensure!(ended.report()?.refused(device) == 0, "{device}");
+    }
+    dmesg::is_clean(&text)
+}
+
+/// Waits until so much memory of the VM is resident as `fits` wants.
+fn resident(vm: &TestVm, fits: impl Fn(u64) -> bool) -> Result<u64> {
+    let mut last = 0;
+    let waited = within_deadline("change of memory", || {
+        last = vm.resident_bytes()?;
+        Ok(fits(last).then_some(last))
+    });
+    waited.with_context(|| format!("{} MiB are resident", last / MIB))
+}
+
+#[test]
+fn memory_that_the_guest_frees_and_that_the_balloon_takes_is_the_hosts() -> Result<()> {
+    require_linux!();
+    const FILLED: u64 = 160 * MIB;
+    const MEMORY: u64 = 512 * MIB;
+    const BALLOON: u64 = 300 * MIB;
+    // Without its driver nothing is reported; with it, first what is free, then the balloon's.
+    let script = format!(
+        "fill() {{ agent give 6 {FILLED} >/tmp/file; }}
+         rmmod virtio_balloon
+         mount -t tmpfs -o size=100% tmp /tmp
+         fill; echo full; read
+         rm /tmp/file; echo removed; read
+         modprobe virtio_balloon; echo loaded; read
+         free() {{ sed -n 's/MemFree: *\\([0-9]*\\).*/\\1/p' /proc/meminfo; }}
+         while [ $(free) -gt {most_kib} ]; do sleep 1; done",
+        most_kib = (MEMORY - BALLOON) / 1024,
+    );
+    let vm = LinuxGuest::new(Vmlinux, &script).vm()?;
+    let vm = vm.memory("512M").arg("--balloon").arg("300M");
+    let mut vm = vm.deadline(DEADLINE).typing().report().boot()?;
+    vm.wait_for("full")?;
+    let full = vm.resident_bytes()?;
+    ensure!(full > FILLED, "{full}");
+    vm.type_in(b"\n")?;
+    vm.wait_for("removed")?;
+    let removed = vm.resident_bytes()?;
+    ensure!(
+        removed > full - 16 * MIB,
+        "nobody has told the host: {removed} of {full}"
+    );
+    vm.type_in(b"\n")?;
+    vm.wait_for("loaded")?;
+    resident(&vm, |left| left < full - FILLED + 16 * MIB)?;
+    vm.type_in(b"\n")?;
+    let ended = vm.wait()?.expect(0)?;
+    let balloon = &ended.report()?.json["balloon"];
+    // The kernel has kept some of its memory from the start, so this much can still be missing.
+    let actual = balloon["actual_bytes"].as_u64().unwrap_or(0);
+    ensure!(actual > BALLOON / 4 * 3, "{balloon}");
+    dmesg::is_clean(&ended.text())
+}
