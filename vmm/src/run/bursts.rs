@@ -69,11 +69,6 @@ impl Bursts {
         Ok((Self(pending), flusher))
     }
 
-    /// Sends what there is.
-    pub(super) fn finish(&self) -> io::Result<()> {
-        self.lock().send()
-    }
-
     fn lock(&self) -> MutexGuard<'_, Pending> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,9 +104,8 @@ impl Write for Bursts {
         Ok(bytes.len())
     }
 
-    /// Nothing: serial ports flush after each byte.
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.lock().send()
     }
 }
 
@@ -190,7 +184,6 @@ mod tests {
         assert_eq!(writes.all(), b"!");
         for byte in b"hello, world, and all that is in it\n" {
             bursts.write_all(&[*byte]).unwrap();
-            bursts.flush().unwrap();
         }
         assert_eq!(writes.all(), b"!hello, world, and all that is in it\n");
         let count = writes.0.lock().unwrap().len();
@@ -208,7 +201,7 @@ mod tests {
     #[test]
     fn a_prompt_is_sent_when_its_time_has_come() {
         let writes = Writes::default();
-        let (bursts, mut flusher) = Bursts::new(writes.clone()).unwrap();
+        let (mut bursts, mut flusher) = Bursts::new(writes.clone()).unwrap();
         // In one burst, however slow this machine is now.
         bursts.lock().last_byte = Instant::now() + Duration::from_secs(60);
         let late = bursts.lock().last_byte;
@@ -218,6 +211,6 @@ mod tests {
         thread::sleep(2 * PATIENCE);
         flusher.timer_expired();
         assert_eq!(writes.all(), b"login: ");
-        bursts.finish().unwrap();
+        bursts.flush().unwrap();
     }
 }

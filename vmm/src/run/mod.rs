@@ -49,7 +49,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
     let timeline = Arc::new(Timeline::new(start));
     let (log, counters) = (prepared.log, prepared.counters);
     let tail = Tail::default();
-    let (out, flusher) = Bursts::new(io::stdout()).map_err(RunError::Host)?;
+    let (mut out, flusher) = Bursts::new(io::stdout()).map_err(RunError::Host)?;
     let vm = vm_report(wishes, &prepared.networks);
     let backends = Backends {
         pc: PcBackends {
@@ -92,7 +92,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
     };
     machine.stop();
     // A closed pipe is the reader's wish.
-    let _ = out.finish();
+    let _ = out.flush();
     tail.show();
     let (checks, panic) = log.lock().unwrap_or_else(PoisonError::into_inner).finish();
     let status = final_status(&halt, &checks);
