@@ -24,6 +24,8 @@ const CODE: u64 = 0x30_0000;
 /// Memory that the guest writes to, a byte a page.
 const TOUCHED: u64 = 16 << 20;
 const TOUCHED_BYTES: u64 = 16 << 20;
+/// A driver that does more touches more of its memory, of which a host may have huge pages.
+const SLACK: u64 = 4 << 20;
 
 machine_code!(
     /// Writes to each page from 16 MiB to 32 MiB.
@@ -109,10 +111,7 @@ fn memory_in_the_balloon_is_the_hosts_again() -> Result<()> {
     let before = resident_bytes(driver(0))?;
     ensure!(before >= TOUCHED_BYTES, "{before}");
     let after = resident_bytes(inflate(driver(0), &touched_pages()))?;
-    ensure!(
-        after + TOUCHED_BYTES <= before + (1 << 20),
-        "{before} {after}"
-    );
+    ensure!(after + TOUCHED_BYTES <= before + SLACK, "{before} {after}");
     Ok(())
 }
 
@@ -130,12 +129,9 @@ fn memory_reported_as_free_is_the_hosts_again_until_it_is_used() -> Result<()> {
     );
     let script = RINGS[THIRD as usize].wait(script, 1);
     let after = resident_bytes(script.clone())?;
-    ensure!(
-        after + TOUCHED_BYTES <= before + (1 << 20),
-        "{before} {after}"
-    );
+    ensure!(after + TOUCHED_BYTES <= before + SLACK, "{before} {after}");
     let again = resident_bytes(script.call(CODE, touch()))?;
-    ensure!(again + (1 << 20) >= before, "{before} {again}");
+    ensure!(again + SLACK >= before, "{before} {again}");
     Ok(())
 }
 
