@@ -2,6 +2,7 @@
 #![no_std]
 #![no_main]
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use user::abi::syscall::Errno;
 use user::alloc::sync::Arc;
 use user::alloc::vec::Vec;
@@ -17,8 +18,21 @@ const INCREMENTS: u64 = 1000;
 /// Every so often the lock is kept while others run, so that they have to sleep for it.
 const YIELD_EVERY: u64 = 100;
 
-fn increment(counter: &Mutex<u64>, cpu: u64) -> Result<(), Errno> {
+/// What the threads share.
+struct Shared {
+    counter: Mutex<u64>,
+    /// Threads that are still to come.
+    missing: AtomicU64,
+}
+
+fn increment(shared: &Shared, cpu: u64) -> Result<(), Errno> {
     sys::set_affinity(1 << cpu)?;
+    // All begin together, however long it takes to start them.
+    shared.missing.fetch_sub(1, Ordering::AcqRel);
+    while shared.missing.load(Ordering::Acquire) > 0 {
+        sys::yield_now();
+    }
+    let counter = &shared.counter;
     for i in 0..INCREMENTS {
         let mut value = counter.lock();
         let seen = *value;
@@ -32,12 +46,15 @@ fn increment(counter: &Mutex<u64>, cpu: u64) -> Result<(), Errno> {
 
 fn run(check: &mut Check) -> Verdict {
     let cpus = sys::sys_info().context("system info")?.cpus;
-    let counter = Arc::new(Mutex::new(0));
+    let shared = Arc::new(Shared {
+        counter: Mutex::new(0),
+        missing: AtomicU64::new(cpus * THREADS_PER_CPU),
+    });
     let mut threads = Vec::new();
     let start = now_ns();
     for index in 0..cpus * THREADS_PER_CPU {
-        let counter = Arc::clone(&counter);
-        let body = move || increment(&counter, index % cpus);
+        let shared = Arc::clone(&shared);
+        let body = move || increment(&shared, index % cpus);
         threads.push(thread::spawn(body).context("a thread")?);
     }
     for thread in threads {
@@ -47,6 +64,7 @@ fn run(check: &mut Check) -> Verdict {
             .context("affinity of a thread")?;
     }
     let elapsed_ns = now_ns() - start;
+    let counter = &shared.counter;
     let total = *counter.lock();
     let expected = cpus * THREADS_PER_CPU * INCREMENTS;
     check.metric("increments", total);
