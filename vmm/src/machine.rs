@@ -310,10 +310,14 @@ impl Machine {
         self.handles.iter().for_each(VcpuHandle::resume);
     }
 
-    /// Ends the vCPU threads, those too that were never started.
+    /// Ends the vCPU threads, those too that were never started, and then the devices' work.
     pub fn stop(&mut self) {
         self.gate.close();
         self.handles.iter_mut().for_each(VcpuHandle::stop);
+        for (_, transport) in &self.virtio {
+            let mut transport = transport.lock().unwrap_or_else(PoisonError::into_inner);
+            transport.finish();
+        }
         self.timeline.note(Point::Ended);
     }
 

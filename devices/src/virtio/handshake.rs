@@ -397,6 +397,13 @@ impl Handshake {
         self.interrupt.clear();
     }
 
+    /// The VM has ended: the device completes what is in flight and works no more.
+    pub fn finish(&mut self) {
+        if self.active {
+            self.pause();
+        }
+    }
+
     fn stop(&mut self) {
         self.device.reset();
         self.active = false;

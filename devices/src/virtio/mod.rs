@@ -141,6 +141,8 @@ impl Signal for IrqLine {
 pub trait Transport: Send {
     /// Accesses, settings and chains of the driver that were refused so far.
     fn refused(&self) -> u64;
+    /// The VM has ended: what is in flight, and what consoles have yet to say, is completed.
+    fn finish(&mut self);
 }
 
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! The console as its driver sees it, its worker running.
 
 use super::*;
+use crate::virtio::Transport;
 use crate::virtio::testing::{BUFFERS, Guest, MEMORY_BYTES, Piece, QUEUE_SIZE, wait_for};
 use std::io::ErrorKind;
 use virtio_bindings::virtio_ring::VRING_DESC_F_NEXT;
@@ -168,4 +169,13 @@ fn malformed_chains_come_back_empty_and_work_goes_on() {
     guest.exchange(TX, &[Piece::readable(BUFFERS, 3)]);
     assert_eq!(output.len(), 3);
     assert_eq!(guest.exchange(RX, &[Piece::writable(BUFFERS, 8)]), 2);
+}
+
+#[test]
+fn what_was_offered_before_the_end_is_sent_though_nobody_was_told() {
+    let (mut guest, _input, output) = guest();
+    guest.poke(BUFFERS, b"last words");
+    guest.offer(TX, &[Piece::readable(BUFFERS, 10)]);
+    guest.transport.lock().unwrap().finish();
+    assert_eq!(*output.bytes.lock().unwrap(), b"last words");
 }

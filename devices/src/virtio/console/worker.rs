@@ -162,6 +162,16 @@ impl Work for ConsoleWork {
             _ => self.receive(),
         }
     }
+
+    /// The guest's last words, of which the worker may not have been told yet.
+    fn on_stop(&mut self) {
+        for _ in 0..self.transmit.size() {
+            if !self.transmit.has_more() {
+                break;
+            }
+            self.transmit();
+        }
+    }
 }
 
 /// Like `write_all` and `flush`, but a sink that would block (a non-blocking pipe or terminal

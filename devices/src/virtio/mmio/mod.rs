@@ -162,6 +162,10 @@ impl Transport for MmioTransport {
     fn refused(&self) -> u64 {
         self.handshake.refused()
     }
+
+    fn finish(&mut self) {
+        self.handshake.finish();
+    }
 }
 
 impl MmioDevice for MmioTransport {

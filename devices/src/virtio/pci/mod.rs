@@ -288,6 +288,10 @@ impl Transport for PciTransport {
     fn refused(&self) -> u64 {
         self.handshake.refused()
     }
+
+    fn finish(&mut self) {
+        self.handshake.finish();
+    }
 }
 
 impl PciFunction for PciTransport {
