@@ -1,30 +1,14 @@
 //! Configuration space by both ways, with two functions whose BARs move about on real buses.
 
 use super::Input;
-use crate::bus::{BusRange, DeviceId, MmioBus, MmioDevice, PioBus, PioDevice, Width};
-use crate::legacy::reset_port::ResetPort;
-use crate::pci::PciFunction;
+use crate::bus::{BusRange, DeviceId, MmioBus, PioBus};
 use crate::pci::config::{BAR0, BarKind, COMMAND, ConfigSpace, Identity};
-use crate::pci::ecam::{self, Ecam};
-use crate::pci::ports::{self, ConfigPorts};
-use crate::pci::root::{BarTarget, BarWiring, OnMove, Root, SharedRoot, Windows};
-use crate::power::PowerSwitch;
+use crate::pci::ports;
+use crate::pci::root::{BarTarget, BarWiring, OnMove, Root, SharedRoot};
+use crate::pci::testing::{ECAM, Numbered, WINDOWS, connect};
 use std::array;
 use std::sync::{Arc, Mutex};
 
-/// Where configuration space is in memory.
-pub(super) const ECAM: u64 = 0xe000_0000;
-/// As a PC's bridge has them.
-pub(super) const WINDOWS: Windows = Windows {
-    memory: BusRange {
-        base: 0xc000_0000,
-        len: 0x1000_0000,
-    },
-    io: BusRange {
-        base: 0x1000,
-        len: 0xf000,
-    },
-};
 /// Devices 1 and 2, with BARs of these kinds and sizes; none fills what it decodes.
 const FUNCTIONS: usize = 2;
 const BARS: [(BarKind, u32); 3] = [
@@ -52,35 +36,6 @@ const PLACES: [u32; 16] = [
     0x3f8,
 ];
 
-/// A function whose BARs answer with its number.
-struct Numbered(ConfigSpace, u8);
-
-impl PciFunction for Numbered {
-    fn config(&self) -> &ConfigSpace {
-        &self.0
-    }
-
-    fn config_mut(&mut self) -> &mut ConfigSpace {
-        &mut self.0
-    }
-}
-
-impl MmioDevice for Numbered {
-    fn mmio_read(&mut self, _offset: u64, _width: Width) -> u64 {
-        self.1.into()
-    }
-
-    fn mmio_write(&mut self, _offset: u64, _width: Width, _value: u64) {}
-}
-
-impl PioDevice for Numbered {
-    fn pio_read(&mut self, _offset: u16, _width: Width) -> u32 {
-        self.1.into()
-    }
-
-    fn pio_write(&mut self, _offset: u16, _width: Width, _value: u32) {}
-}
-
 /// Where each BAR was last said to be.
 type Told = Arc<Mutex<[Option<u64>; BARS.len()]>>;
 
@@ -89,26 +44,6 @@ struct Machine {
     pio: PioBus,
     root: SharedRoot,
     functions: [(Arc<Mutex<Numbered>>, Told); FUNCTIONS],
-}
-
-/// Puts both ways to `root` on their buses.
-pub(super) fn connect(mmio: &mut MmioBus, pio: &mut PioBus, root: &SharedRoot) {
-    let power = PowerSwitch::new().expect("an event");
-    let ports = ConfigPorts::new(root.clone(), ResetPort::new(power));
-    let range = BusRange {
-        base: ports::BASE.into(),
-        len: ports::PORTS,
-    };
-    let ports = Arc::new(Mutex::new(ports));
-    let inserted = pio.insert(range, DeviceId(1), "pci", ports);
-    inserted.expect("an empty bus");
-    let range = BusRange {
-        base: ECAM,
-        len: ecam::BUS_BYTES,
-    };
-    let ecam = Arc::new(Mutex::new(Ecam::new(root.clone())));
-    let inserted = mmio.insert(range, DeviceId(1), "pci", ecam);
-    inserted.expect("an empty bus");
 }
 
 /// An access of any width to any port of the two registers, or to memory from `base` on.

@@ -1,13 +1,14 @@
 //! A virtio device as a PCI function: its BAR, its configuration space, its interrupts.
 
 use super::Input;
-use super::pci_config::{ECAM, WINDOWS, access, connect};
+use super::pci_config::access;
 use crate::bus::{DeviceId, MmioBus, PioBus};
 use crate::irq::{LevelInput, SharedLine};
 use crate::pci::PciFunction;
 use crate::pci::config::{BAR0, COMMAND};
 use crate::pci::msix::{MsiMessage, MsiSink, Vector};
 use crate::pci::root::{BarTarget, BarWiring, Root, SharedRoot};
+use crate::pci::testing::{ECAM, WINDOWS, connect};
 use crate::virtio::pci::spec::{BAR, MSIX_TABLE};
 use crate::virtio::pci::{Interrupts, PciState, PciTransport, notify_offset};
 use crate::virtio::rng::Rng;

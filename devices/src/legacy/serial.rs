@@ -1,9 +1,9 @@
 //! [`SerialPort`]: a 16550 UART with a 64-byte receive FIFO, on `vm_superio`'s register model.
 //!
-//! Output goes to the sink byte by byte, and the sink is never flushed: one that batches knows itself
-//! when to send. Input is flow-controlled: [`SerialPort::enqueue`] takes what fits and says how much that was; when it
-//! took less than it was given, [`SerialPort::room_evt`] becomes readable once the guest has
-//! emptied the FIFO.
+//! Output goes to the sink byte by byte, and the sink is never flushed: one that batches knows
+//! itself when to send. Input is flow-controlled: [`SerialPort::enqueue`] takes what fits and says
+//! how much that was; when it took less than it was given, [`SerialPort::room_evt`] becomes readable
+//! once the guest has emptied the FIFO.
 
 use crate::bus::{PioDevice, Width};
 use crate::irq::IrqLine;

@@ -16,6 +16,8 @@ pub mod ecam;
 pub mod msix;
 pub mod ports;
 pub mod root;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 

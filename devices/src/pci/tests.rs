@@ -1,62 +1,19 @@
-use super::PciFunction;
 use super::config::{BAR0, BarKind, COMMAND, ConfigSpace, Identity};
-use super::ecam::Ecam;
 use super::msix::{MsiMessage, MsiSink, Msix};
-use super::ports::{self, ConfigPorts};
-use super::root::{BarTarget, BarWiring, Root, SharedRoot, Windows};
-use crate::bus::{BusRange, DeviceId, MmioBus, MmioDevice, PioBus, PioDevice, Width};
-use crate::legacy::reset_port::ResetPort;
+use super::root::{BarTarget, BarWiring, Root, SharedRoot};
+use super::testing::{ECAM, Numbered, WINDOWS, connect};
+use crate::bus::{BusRange, DeviceId, MmioBus, PioBus, Width};
 use crate::power::{PowerEvent, PowerSwitch};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-const ECAM: u64 = 0xe000_0000;
-const WINDOWS: Windows = Windows {
-    memory: BusRange {
-        base: 0xc000_0000,
-        len: 0x1000_0000,
-    },
-    io: BusRange {
-        base: 0x1000,
-        len: 0xf000,
-    },
-};
 const MEMORY: u16 = 2;
 const IO: u16 = 1;
 
-/// A function with 4 KiB of memory and 16 ports, which answer with its number.
-struct Thing(ConfigSpace, u8);
-
-impl PciFunction for Thing {
-    fn config(&self) -> &ConfigSpace {
-        &self.0
-    }
-
-    fn config_mut(&mut self) -> &mut ConfigSpace {
-        &mut self.0
-    }
-}
-
-impl MmioDevice for Thing {
-    fn mmio_read(&mut self, _offset: u64, _width: Width) -> u64 {
-        self.1.into()
-    }
-
-    fn mmio_write(&mut self, _offset: u64, _width: Width, _value: u64) {}
-}
-
-impl PioDevice for Thing {
-    fn pio_read(&mut self, _offset: u16, _width: Width) -> u32 {
-        self.1.into()
-    }
-
-    fn pio_write(&mut self, _offset: u16, _width: Width, _value: u32) {}
-}
-
 type Moves = Arc<Mutex<Vec<Option<u64>>>>;
 
-/// A machine with two such functions, as devices 1 and 2.
+/// A machine with two functions of 4 KiB of memory and 16 ports, as devices 1 and 2.
 struct Machine {
     mmio: MmioBus,
     pio: PioBus,
@@ -73,20 +30,7 @@ impl Machine {
         for number in [1, 2] {
             add(&root, number, &moves);
         }
-        let power = PowerSwitch::new().unwrap();
-        let config = ConfigPorts::new(root.clone(), ResetPort::new(power.clone()));
-        let range = BusRange {
-            base: ports::BASE.into(),
-            len: ports::PORTS,
-        };
-        let config = Arc::new(Mutex::new(config));
-        pio.insert(range, DeviceId(1), "pci", config).unwrap();
-        let range = BusRange {
-            base: ECAM,
-            len: super::ecam::BUS_BYTES,
-        };
-        let ecam = Arc::new(Mutex::new(Ecam::new(root)));
-        mmio.insert(range, DeviceId(1), "pci", ecam).unwrap();
+        let power = connect(&mut mmio, &mut pio, &root);
         Self {
             mmio,
             pio,
@@ -148,7 +92,7 @@ fn add(root: &SharedRoot, number: u8, moves: &Moves) {
     });
     config.add_bar(0, BarKind::Memory, 0x1000);
     config.add_bar(1, BarKind::Io, 0x10);
-    let thing = Arc::new(Mutex::new(Thing(config, number)));
+    let thing = Arc::new(Mutex::new(Numbered(config, number)));
     let note = moves.clone();
     let wirings = vec![
         BarWiring {
