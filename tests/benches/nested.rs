@@ -15,7 +15,11 @@ use tests::linux::{file, files, initramfs, said};
 use tests::nested::{Boot, Clock, Image, Profile};
 use tests::{Kernel, Scratch, linux::archive::Archive, machine_code};
 
+/// Port writes of the longer of two guests, beyond those of the shorter.
+const WRITES: u32 = 100_000;
+
 /// Targets of the project.
+const PORT_WRITE: f64 = 3650.0;
 const BOOT_OF_QEMU: f64 = 0.90;
 const BOOT_EXITS: f64 = 250.0;
 const MINIMAL_MILLIONS: f64 = 8.0;
@@ -48,6 +52,23 @@ machine_code!(
         "out %al, %dx"
         "1: hlt"
         "jmp 1b"
+    }
+);
+
+machine_code!(
+    /// Writes so often, to that port, as the two words behind it say; then as `first_byte`.
+    fn port_writes {
+        ".code32"
+        "mov 0x101000, %ecx"
+        "mov 0x101004, %edx"
+        "1: out %al, %dx"
+        "dec %ecx"
+        "jnz 1b"
+        "mov $0x3f8, %edx"
+        "mov $0x21, %al"
+        "out %al, %dx"
+        "2: hlt"
+        "jmp 2b"
     }
 );
 
@@ -166,6 +187,7 @@ fn microvm(kernel: &Path, args: &[&str]) -> Command {
 fn instructions() -> Result<()> {
     let scratch = Scratch::new()?;
     minimal(&scratch)?;
+    exits(&scratch)?;
     boots(&scratch)
 }
 
@@ -187,19 +209,24 @@ fn create_vm() -> Result<f64> {
 /// Milliseconds of this machine are millions of instructions.
 fn minimal(scratch: &Scratch) -> Result<()> {
     let kernel = scratch.write("minimal", &Kernel::pvh(first_byte()).image())?;
-    let run = |memory: &str| -> Result<f64> {
-        thread::sleep(PAUSE);
+    let run_now = |memory: &str| -> Result<f64> {
         let mut started = Started::new(hostel(&kernel, &["--memory", memory]))?;
         let millions = started.until("!")?;
         started.end()?;
         Ok(millions)
     };
+    let run = |memory: &str| {
+        thread::sleep(PAUSE);
+        run_now(memory)
+    };
     run("128M")?;
     let (mut small, mut large) = (Samples::default(), Samples::default());
     let (mut more, mut alone) = (Samples::default(), Samples::default());
-    let mut rest = Samples::default();
+    let (mut rest, mut next) = (Samples::default(), Samples::default());
     for _ in 0..rounds(10) {
-        let (one, other, create) = (run("128M")?, run("5G")?, create_vm()?);
+        let (one, again) = (run("128M")?, run_now("128M")?);
+        let (other, create) = (run("5G")?, create_vm()?);
+        next.0.push(again);
         small.0.push(one);
         large.0.push(other);
         more.0.push(other - one);
@@ -208,10 +235,37 @@ fn minimal(scratch: &Scratch) -> Result<()> {
     }
     let name = "minimal guest: process start to first byte";
     print(name, &small, "M", Some(MINIMAL_MILLIONS));
+    print("the same right after another", &next, "M", None);
     print("KVM_CREATE_VM alone, most of it waiting", &alone, "M", None);
     print("the difference", &rest, "M", None);
     print("with 5 GiB", &large, "M", None);
     print("more than with 128 MiB", &more, "M", Some(LARGER_MILLIONS));
+    Ok(())
+}
+
+/// A port write that exits to userspace.
+fn exits(scratch: &Scratch) -> Result<()> {
+    for (name, port) in [
+        ("port write, no device", 0x80_u32),
+        ("port write, COM1's scratch register", 0x3ff),
+    ] {
+        let run = |count: u32| -> Result<f64> {
+            let words = [count.to_le_bytes(), port.to_le_bytes()].concat();
+            let kernel = Kernel::pvh(port_writes()).data(0x10_1000, &words);
+            let kernel = scratch.write("writes", &kernel.image())?;
+            thread::sleep(PAUSE);
+            let mut started = Started::new(hostel(&kernel, &[]))?;
+            let millions = started.until("!")?;
+            started.end()?;
+            Ok(millions)
+        };
+        let mut writes = Samples::default();
+        for _ in 0..rounds(3) {
+            let more = run(1 + WRITES)? - run(1)?;
+            writes.0.push(more * 1e6 / f64::from(WRITES));
+        }
+        print(name, &writes, "instructions", Some(PORT_WRITE));
+    }
     Ok(())
 }
 
