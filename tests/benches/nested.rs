@@ -120,7 +120,7 @@ fn outside() -> Result<()> {
         .run("instructions", show)?;
     ensure!(ended.status == 0, "the job failed");
     println!("nested host, 2 processors side by side");
-    let ended = boot.clock(Clock::Parallel).run("disk", show)?;
+    let ended = boot.clock(Clock::Parallel).cpus(2).run("disk", show)?;
     ensure!(ended.status == 0, "the job failed");
     Ok(())
 }

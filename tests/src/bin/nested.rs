@@ -5,6 +5,9 @@ use clap::Parser;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::Duration;
 use tests::nested::suite::{self, PARTS, Part};
 use tests::nested::{Boot, Clock, Image, Profile};
@@ -25,11 +28,11 @@ struct Args {
     /// Time is a count of instructions; one processor.
     #[arg(long)]
     icount: bool,
-    /// Processors run side by side: quicker, not reliable.
+    /// Processors of the nested host run side by side: quicker, less reliable.
     #[arg(long, conflicts_with = "icount")]
     parallel: bool,
-    /// Processors of the nested host.
-    #[arg(long, default_value_t = 2)]
+    /// Processors of the nested host; with more than one, QEMU 7.2 now and then fails a guest.
+    #[arg(long, default_value_t = 1)]
     cpus: u8,
     /// MiB of memory of the nested host.
     #[arg(long, value_name = "MIB", default_value_t = 8192)]
@@ -99,9 +102,28 @@ fn run_tests(args: &Args) -> Result<()> {
     let disk = image.disk()?;
     for (part, names) in &parts {
         println!("nested host, {}: {}", part.name, names.join(" "));
-        let boot = Boot::new(&image, &disk).memory_mib(args.memory);
-        suite::run(boot.npt(part.npt).cpus(part.cpus), part.name, names)?;
     }
+    let waiting = Mutex::new(parts.iter());
+    let failures = AtomicU32::new(0);
+    // One nested host after another on each processor of this machine.
+    let work = |processor| {
+        let next = || waiting.lock().ok()?.next();
+        while let Some((part, names)) = next() {
+            let boot = Boot::new(&image, &disk).memory_mib(args.memory);
+            if let Err(error) = suite::run(boot.processor(processor), part, names) {
+                println!("nested host, {}: failed: {error:#}", part.name);
+                failures.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    let workers = thread::available_parallelism()?.get().min(parts.len());
+    thread::scope(|scope| {
+        for processor in 0..workers {
+            scope.spawn(move || work(processor));
+        }
+    });
+    let failures = failures.into_inner();
+    ensure!(failures == 0, "of {} parts, {failures} failed", parts.len());
     println!("nested host: all passed");
     Ok(())
 }

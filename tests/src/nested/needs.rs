@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 /// Where Debian's programs are; mke2fs is in a folder that not every user's PATH has.
 const FOLDERS: &[&str] = &["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"];
 /// Program and the package that it is in.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
+    ("taskset", "util-linux"),
     ("busybox", "busybox-static"),
     ("mke2fs", "e2fsprogs"),
 ];
@@ -21,6 +22,8 @@ const KERNEL_SUFFIX: &str = "-cloud-amd64";
 pub struct Needs {
     /// `qemu-system-x86_64`.
     pub qemu: PathBuf,
+    /// `taskset`.
+    pub taskset: PathBuf,
     /// A statically linked busybox.
     pub busybox: PathBuf,
     /// `mke2fs`.
@@ -50,10 +53,11 @@ impl Needs {
             missing.join(" ")
         );
         let all = "none is missing";
-        let [qemu, busybox, mke2fs] = found.map(|path| path.expect(all));
+        let [qemu, taskset, busybox, mke2fs] = found.map(|path| path.expect(all));
         let (kernel, modules) = kernel.expect(all);
         Ok(Self {
             qemu,
+            taskset,
             busybox,
             mke2fs,
             kernel,
