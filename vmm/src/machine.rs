@@ -192,6 +192,8 @@ pub struct Machine {
 /// Kernels from this size in bytes on use much memory and take their time to load, during which KVM
 /// makes the VM: most of that is waiting.
 const LARGE_KERNEL: u64 = 4 << 20;
+/// Of the thread that loads one.
+const LOADER_STACK_BYTES: usize = 256 << 10;
 
 impl Machine {
     /// Puts a machine together, ready to start.
@@ -222,9 +224,13 @@ impl Machine {
         let (loaded, vm) = if is_large {
             memory::expect_use(&memory);
             thread::scope(|scope| {
-                let vm = scope.spawn(make);
-                (load(), vm.join().expect("making a VM does not panic"))
-            })
+                let loader = thread::Builder::new().stack_size(LOADER_STACK_BYTES);
+                let loaded = loader.spawn_scoped(scope, load)?;
+                // Its wait begins at once.
+                let vm = make();
+                let loaded = loaded.join().expect("loading a kernel does not panic");
+                Ok::<_, io::Error>((loaded, vm))
+            })?
         } else {
             (load(), make())
         };
