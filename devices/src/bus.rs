@@ -9,6 +9,7 @@
 //! byte, by which the caller counts it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Which device answered an access; [`DeviceId::NONE`] for an address without one. It indexes
@@ -85,7 +86,7 @@ pub struct BusRange {
 }
 
 impl BusRange {
-    fn last(self) -> u64 {
+    const fn last(self) -> u64 {
         self.base + (self.len - 1)
     }
 
@@ -162,6 +163,20 @@ impl<D: ?Sized> Slot<D> {
             device,
         }
     }
+
+    /// The width of an access to this slot that the device takes as it is.
+    fn whole(&self, address: u64, len: usize) -> Option<Width> {
+        let width = match len {
+            1 => return Some(Width::Byte),
+            2 => Width::Word,
+            4 => Width::Dword,
+            8 => Width::Qword,
+            _ => return None,
+        };
+        let beyond = len as u64 - 1;
+        let is_inside = self.range.last() - address >= beyond;
+        (width <= self.max_width && address & beyond == 0 && is_inside).then_some(width)
+    }
 }
 
 /// Slots sorted by address, none of which overlap.
@@ -170,14 +185,33 @@ type Sorted<D> = Vec<Arc<Slot<D>>>;
 /// What both buses are made of.
 struct Slots<D: ?Sized> {
     fixed: Sorted<D>,
+    /// For each address of a small bus, 1 + the place in `fixed` of the slot that is there, or 0.
+    /// Empty on a large one.
+    places: Vec<u8>,
     moving: Moving<D>,
     last_address: u64,
 }
 
+/// Where an access goes.
+enum Target<'a, D: ?Sized> {
+    /// As it is to one device.
+    One(&'a Slot<D>, Width),
+    /// Nowhere.
+    Nothing,
+    /// In [`Slots::pieces`].
+    Several,
+}
+
 /// The devices of a bus that come and go.
 pub struct Moving<D: ?Sized> {
-    slots: Arc<RwLock<Sorted<D>>>,
+    slots: Arc<MovingSlots<D>>,
     last_address: u64,
+}
+
+struct MovingSlots<D: ?Sized> {
+    /// Whether there are any, so that nobody has to look.
+    some: AtomicBool,
+    sorted: RwLock<Sorted<D>>,
 }
 
 impl<D: ?Sized> Clone for Moving<D> {
@@ -190,20 +224,34 @@ impl<D: ?Sized> Clone for Moving<D> {
 }
 
 impl<D: ?Sized> Moving<D> {
+    fn change<T>(&self, change: impl FnOnce(&mut Sorted<D>) -> T) -> T {
+        let sorted = &self.slots.sorted;
+        let mut sorted = sorted.write().unwrap_or_else(PoisonError::into_inner);
+        let outcome = change(&mut sorted);
+        self.slots.some.store(!sorted.is_empty(), Ordering::Release);
+        outcome
+    }
+
     fn map_slot(&self, new: Slot<D>) -> Result<(), BusError> {
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        insert(&mut slots, new, self.last_address)
+        self.change(|slots| insert(slots, new, self.last_address))
     }
 
     /// Takes away what was mapped at `base`.
     pub fn unmap(&self, base: u64) {
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        slots.retain(|slot| slot.range.base != base);
+        self.change(|slots| slots.retain(|slot| slot.range.base != base));
+    }
+
+    fn has_some(&self) -> bool {
+        self.slots.some.load(Ordering::Acquire)
     }
 
     fn find(&self, address: u64) -> Option<Arc<Slot<D>>> {
-        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        find(&slots, address).cloned()
+        if !self.has_some() {
+            return None;
+        }
+        let sorted = &self.slots.sorted;
+        let sorted = sorted.read().unwrap_or_else(PoisonError::into_inner);
+        find(&sorted, address).cloned()
     }
 }
 
@@ -242,12 +290,42 @@ fn insert<D: ?Sized>(
     Ok(())
 }
 
+/// The value of 1, 2, 4 or 8 bytes, little-endian.
+fn value_of(bytes: &[u8]) -> u64 {
+    match *bytes {
+        [byte] => byte.into(),
+        [a, b] => u16::from_le_bytes([a, b]).into(),
+        [a, b, c, d] => u32::from_le_bytes([a, b, c, d]).into(),
+        [a, b, c, d, e, f, g, h] => u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        _ => 0,
+    }
+}
+
+/// The other way.
+fn put_value(bytes: &mut [u8], value: u64) {
+    match bytes {
+        [byte] => *byte = value as u8,
+        _ => bytes.copy_from_slice(&value.to_le_bytes()[..bytes.len()]),
+    }
+}
+
 impl<D: ?Sized> Slots<D> {
-    fn new(last_address: u64) -> Self {
+    fn new(last_address: u64, is_small: bool) -> Self {
         Self {
             fixed: Vec::new(),
+            places: vec![
+                0;
+                if is_small {
+                    last_address as usize + 1
+                } else {
+                    0
+                }
+            ],
             moving: Moving {
-                slots: Arc::default(),
+                slots: Arc::new(MovingSlots {
+                    some: AtomicBool::new(false),
+                    sorted: RwLock::default(),
+                }),
                 last_address,
             },
             last_address,
@@ -255,10 +333,38 @@ impl<D: ?Sized> Slots<D> {
     }
 
     fn insert(&mut self, new: Slot<D>) -> Result<(), BusError> {
-        insert(&mut self.fixed, new, self.last_address)
+        insert(&mut self.fixed, new, self.last_address)?;
+        if !self.places.is_empty() {
+            for (place, slot) in (1..).zip(&self.fixed) {
+                let range = slot.range.base as usize..=slot.range.last() as usize;
+                self.places[range].fill(place);
+            }
+        }
+        Ok(())
+    }
+
+    fn find_fixed(&self, address: u64) -> Option<&Slot<D>> {
+        let slot = match self.places.get(address as usize) {
+            Some(place) => self.fixed.get(usize::from(*place).wrapping_sub(1)),
+            None => find(&self.fixed, address),
+        };
+        slot.map(|slot| &**slot)
+    }
+
+    /// Where an access goes, if that takes no more than a look.
+    fn target(&self, address: u64, len: usize) -> Target<'_, D> {
+        match self.find_fixed(address) {
+            Some(slot) => match slot.whole(address, len) {
+                Some(width) => Target::One(slot, width),
+                None => Target::Several,
+            },
+            None if len == 1 && !self.moving.has_some() => Target::Nothing,
+            None => Target::Several,
+        }
     }
 
     /// Calls `each(slot, address, first byte, width)` for each piece of an access.
+    #[inline(never)]
     fn pieces(
         &self,
         address: u64,
@@ -271,8 +377,8 @@ impl<D: ?Sized> Slots<D> {
             // Ports wrap as on a PC's 16-bit bus; memory addresses never get there.
             let here = address.wrapping_add(done as u64) & self.last_address;
             let moving;
-            let slot = match find(&self.fixed, here) {
-                Some(slot) => Some(&**slot),
+            let slot = match self.find_fixed(here) {
+                Some(slot) => Some(slot),
                 None => {
                     moving = self.moving.find(here);
                     moving.as_deref()
@@ -291,9 +397,9 @@ impl<D: ?Sized> Slots<D> {
     }
 }
 
-/// Offset of `port`, which is in `slot`. Both are 16 bits, and no range comes before the first.
+/// Offset of `port`, which is in `slot`: both are 16 bits, and no range comes before the first.
 fn port_offset(port: u64, slot: &Slot<dyn PioDevice>) -> u16 {
-    u16::try_from(port.wrapping_sub(slot.origin)).unwrap_or(u16::MAX)
+    port.wrapping_sub(slot.origin) as u16
 }
 
 impl Moving<dyn PioDevice> {
@@ -329,7 +435,7 @@ pub struct PioBus(Slots<dyn PioDevice>);
 
 impl Default for PioBus {
     fn default() -> Self {
-        Self(Slots::new(0xffff))
+        Self(Slots::new(0xffff, true))
     }
 }
 
@@ -375,29 +481,54 @@ impl PioBus {
     }
 
     /// A read of `data.len()` bytes (1, 2 or 4), little-endian.
+    #[inline]
     pub fn read(&self, port: u16, data: &mut [u8]) -> DeviceId {
-        self.0
-            .pieces(port.into(), data.len(), |slot, port, at, width| {
-                let piece = &mut data[at..at + width.bytes()];
-                let Some(slot) = slot else {
-                    return piece.fill(0xff);
-                };
-                let offset = port_offset(port, slot);
-                let value = lock(&slot.device).pio_read(offset, width);
-                piece.copy_from_slice(&value.to_le_bytes()[..width.bytes()]);
-            })
+        let read = |slot: &Slot<dyn PioDevice>, port, width, piece: &mut [u8]| {
+            let value = lock(&slot.device).pio_read(port_offset(port, slot), width);
+            put_value(piece, value.into());
+        };
+        match self.0.target(port.into(), data.len()) {
+            Target::One(slot, width) => {
+                read(slot, port.into(), width, data);
+                slot.id
+            }
+            Target::Nothing => {
+                data.fill(0xff);
+                DeviceId::NONE
+            }
+            Target::Several => {
+                let len = data.len();
+                self.0.pieces(port.into(), len, |slot, port, at, width| {
+                    let piece = &mut data[at..at + width.bytes()];
+                    match slot {
+                        Some(slot) => read(slot, port, width, piece),
+                        None => piece.fill(0xff),
+                    }
+                })
+            }
+        }
     }
 
     /// A write of `data.len()` bytes (1, 2 or 4), little-endian.
+    #[inline]
     pub fn write(&self, port: u16, data: &[u8]) -> DeviceId {
-        self.0
-            .pieces(port.into(), data.len(), |slot, port, at, width| {
-                let Some(slot) = slot else { return };
-                let mut bytes = [0; 4];
-                bytes[..width.bytes()].copy_from_slice(&data[at..at + width.bytes()]);
-                let offset = port_offset(port, slot);
-                lock(&slot.device).pio_write(offset, width, u32::from_le_bytes(bytes));
-            })
+        let write = |slot: &Slot<dyn PioDevice>, port, width, piece: &[u8]| {
+            lock(&slot.device).pio_write(port_offset(port, slot), width, value_of(piece) as u32);
+        };
+        match self.0.target(port.into(), data.len()) {
+            Target::One(slot, width) => {
+                write(slot, port.into(), width, data);
+                slot.id
+            }
+            Target::Nothing => DeviceId::NONE,
+            Target::Several => self
+                .0
+                .pieces(port.into(), data.len(), |slot, port, at, width| {
+                    if let Some(slot) = slot {
+                        write(slot, port, width, &data[at..at + width.bytes()]);
+                    }
+                }),
+        }
     }
 }
 
@@ -406,7 +537,7 @@ pub struct MmioBus(Slots<dyn MmioDevice>);
 
 impl Default for MmioBus {
     fn default() -> Self {
-        Self(Slots::new(u64::MAX))
+        Self(Slots::new(u64::MAX, false))
     }
 }
 
@@ -429,28 +560,54 @@ impl MmioBus {
     }
 
     /// A read of `data.len()` bytes (1 to 8), little-endian.
+    #[inline]
     pub fn read(&self, address: u64, data: &mut [u8]) -> DeviceId {
-        self.0
-            .pieces(address, data.len(), |slot, address, at, width| {
-                let piece = &mut data[at..at + width.bytes()];
-                let Some(slot) = slot else {
-                    return piece.fill(0xff);
-                };
-                let value = lock(&slot.device).mmio_read(address - slot.origin, width);
-                piece.copy_from_slice(&value.to_le_bytes()[..width.bytes()]);
-            })
+        let read = |slot: &Slot<dyn MmioDevice>, address, width, piece: &mut [u8]| {
+            let value = lock(&slot.device).mmio_read(address - slot.origin, width);
+            put_value(piece, value);
+        };
+        match self.0.target(address, data.len()) {
+            Target::One(slot, width) => {
+                read(slot, address, width, data);
+                slot.id
+            }
+            Target::Nothing => {
+                data.fill(0xff);
+                DeviceId::NONE
+            }
+            Target::Several => {
+                let len = data.len();
+                self.0.pieces(address, len, |slot, address, at, width| {
+                    let piece = &mut data[at..at + width.bytes()];
+                    match slot {
+                        Some(slot) => read(slot, address, width, piece),
+                        None => piece.fill(0xff),
+                    }
+                })
+            }
+        }
     }
 
     /// A write of `data.len()` bytes (1 to 8), little-endian.
+    #[inline]
     pub fn write(&self, address: u64, data: &[u8]) -> DeviceId {
-        self.0
-            .pieces(address, data.len(), |slot, address, at, width| {
-                let Some(slot) = slot else { return };
-                let mut bytes = [0; 8];
-                bytes[..width.bytes()].copy_from_slice(&data[at..at + width.bytes()]);
-                let offset = address - slot.origin;
-                lock(&slot.device).mmio_write(offset, width, u64::from_le_bytes(bytes));
-            })
+        let write = |slot: &Slot<dyn MmioDevice>, address, width, piece: &[u8]| {
+            lock(&slot.device).mmio_write(address - slot.origin, width, value_of(piece));
+        };
+        match self.0.target(address, data.len()) {
+            Target::One(slot, width) => {
+                write(slot, address, width, data);
+                slot.id
+            }
+            Target::Nothing => DeviceId::NONE,
+            Target::Several => self
+                .0
+                .pieces(address, data.len(), |slot, address, at, width| {
+                    if let Some(slot) = slot {
+                        write(slot, address, width, &data[at..at + width.bytes()]);
+                    }
+                }),
+        }
     }
 }
 

@@ -148,11 +148,17 @@ fn handle(exit: VmExit<'_>, shared: &Shared) -> Handled {
 
 /// One access, or a string instruction's several to the same port.
 fn pio_write(bus: &PioBus, port: u16, width: Width, data: &[u8]) -> DeviceId {
+    if data.len() == width.bytes() {
+        return bus.write(port, data);
+    }
     let elements = data.chunks(width.bytes());
     elements.fold(DeviceId::NONE, |_, element| bus.write(port, element))
 }
 
 fn pio_read(bus: &PioBus, port: u16, width: Width, data: &mut [u8]) -> DeviceId {
+    if data.len() == width.bytes() {
+        return bus.read(port, data);
+    }
     let elements = data.chunks_mut(width.bytes());
     elements.fold(DeviceId::NONE, |_, element| bus.read(port, element))
 }

@@ -3,12 +3,15 @@
 use super::cpuid::Leaves;
 use super::kick::set_immediate_exit;
 use super::{CpuStart, Kicker, VmExit, regs};
-use devices::bus::Width;
-use kvm_bindings::kvm_run;
-use kvm_ioctls::{VcpuExit, VcpuFd};
+use kvm_bindings::{KVMIO, kvm_run};
+use kvm_ioctls::VcpuFd;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use vmm_sys_util::ioctl::ioctl;
+use vmm_sys_util::ioctl_io_nr;
+
+ioctl_io_nr!(KVM_RUN, KVMIO, 0x80);
 
 /// Why a vCPU could not be made or run.
 #[derive(Debug, thiserror::Error)]
@@ -92,72 +95,19 @@ impl Vcpu {
     }
 
     /// Runs the guest until something is to be done.
+    #[inline(always)]
     pub fn run(&mut self) -> Result<VmExit<'_>, VcpuError> {
-        let run = self.run;
-        let exit = match self.fd.run() {
-            Ok(exit) => exit,
+        // SAFETY: the descriptor is a vCPU's, whose KVM_RUN takes no argument.
+        if unsafe { ioctl(&self.fd, KVM_RUN()) } == 0 {
+            // SAFETY: `run` is the page of the vCPU that has just run, borrowed until the next time.
+            return Ok(unsafe { VmExit::decode(self.run) });
+        }
+        let error = kvm_ioctls::Error::last();
+        match error.errno() {
             // EAGAIN: a processor that waits for its start-up IPI was woken.
-            Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {
-                return Ok(VmExit::Interrupted);
-            }
-            Err(error) => return Err(VcpuError::at("run the guest")(error)),
-        };
-        Ok(match exit {
-            VcpuExit::IoIn(port, data) => VmExit::PioRead {
-                port,
-                width: pio_width(run),
-                data,
-            },
-            VcpuExit::IoOut(port, data) => VmExit::PioWrite {
-                port,
-                width: pio_width(run),
-                data,
-            },
-            VcpuExit::MmioRead(gpa, data) => VmExit::MmioRead { gpa, data },
-            VcpuExit::MmioWrite(gpa, data) => VmExit::MmioWrite { gpa, data },
-            VcpuExit::X86Rdmsr(read) => VmExit::MsrRead {
-                index: read.index,
-                value: read.data,
-                fault: read.error,
-            },
-            VcpuExit::X86Wrmsr(write) => VmExit::MsrWrite {
-                index: write.index,
-                value: write.data,
-                fault: write.error,
-            },
-            VcpuExit::Intr => VmExit::Interrupted,
-            VcpuExit::Hlt => VmExit::Halted,
-            VcpuExit::Shutdown => VmExit::Shutdown,
-            VcpuExit::SystemEvent(event, _) => VmExit::SystemEvent { event },
-            VcpuExit::FailEntry(reason, _) => VmExit::FailEntry { reason },
-            VcpuExit::InternalError => VmExit::InternalError {
-                suberror: suberror(run),
-            },
-            VcpuExit::Debug(debug) => VmExit::Debug { pc: debug.pc },
-            VcpuExit::MemoryFault { gpa, .. } => VmExit::MemoryFault { gpa },
-            VcpuExit::Unknown
-            | VcpuExit::Exception
-            | VcpuExit::Hypercall(_)
-            | VcpuExit::IrqWindowOpen
-            | VcpuExit::SetTpr
-            | VcpuExit::TprAccess
-            | VcpuExit::S390Sieic
-            | VcpuExit::S390Reset
-            | VcpuExit::Dcr
-            | VcpuExit::Nmi
-            | VcpuExit::Osi
-            | VcpuExit::PaprHcall
-            | VcpuExit::S390Ucontrol
-            | VcpuExit::Watchdog
-            | VcpuExit::S390Tsch
-            | VcpuExit::Epr
-            | VcpuExit::S390Stsi
-            | VcpuExit::IoapicEoi(_)
-            | VcpuExit::Hyperv
-            | VcpuExit::Unsupported(_) => VmExit::Unexpected {
-                reason: exit_reason(run),
-            },
-        })
+            libc::EINTR | libc::EAGAIN => Ok(VmExit::Interrupted),
+            _ => Err(VcpuError::at("run the guest")(error)),
+        }
     }
 
     /// Registers, and where rip is in guest-physical memory.
@@ -247,25 +197,5 @@ impl fmt::Display for CpuState {
             }
         }
         Ok(())
-    }
-}
-
-fn exit_reason(run: *const kvm_run) -> u32 {
-    // SAFETY: `run` is the mapped page of a vCPU that this thread has just run.
-    unsafe { (*run).exit_reason }
-}
-
-fn suberror(run: *const kvm_run) -> u32 {
-    // SAFETY: as above; the exit reason says that this member of the union is set.
-    unsafe { (*run).__bindgen_anon_1.internal.suberror }
-}
-
-/// Width of one element of the port access that has just stopped the vCPU.
-fn pio_width(run: *const kvm_run) -> Width {
-    // SAFETY: as above; the exit reason says that this member of the union is set.
-    match unsafe { (*run).__bindgen_anon_1.io.size } {
-        1 => Width::Byte,
-        2 => Width::Word,
-        _ => Width::Dword,
     }
 }
