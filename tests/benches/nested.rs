@@ -131,7 +131,12 @@ fn outside() -> Result<()> {
         println!("nested host, {head}");
         let cpus = if clock == Clock::Parallel { 2 } else { 1 };
         let boot = Boot::new(&image, &disk).clock(clock).cpus(cpus);
-        let ended = boot.deadline(DEADLINE).run(what, show)?;
+        let run = || boot.clone().deadline(DEADLINE).run(what, show);
+        // That a nested host breaks says nothing about what is measured there.
+        let ended = run().or_else(|error| {
+            println!("once more: {error}");
+            run()
+        })?;
         ensure!(ended.status == 0, "the job failed");
     }
     Ok(())
@@ -383,7 +388,7 @@ fn disk() -> Result<()> {
     };
     let [mut random, mut ordered, mut random_ratio, mut ordered_ratio] =
         std::array::from_fn(|_| Samples::default());
-    for _ in 0..rounds(3) {
+    for _ in 0..rounds(7) {
         let args = ["--initrd", initrd, "--memory", "256M", "--append", words];
         let ours = rates(hostel(&vmlinux, &[&args[..], &["--disk", path]].concat()))?;
         let args = ["-initrd", initrd, "-m", "256", "-append", words];
