@@ -14,6 +14,7 @@ use crate::accounting::ExitStats;
 use crate::halt::HaltReason;
 use crate::kvm::{CpuStart, Kicker, Leaves, Vcpu};
 use crate::run_loop::{Shared, run};
+use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -48,6 +49,24 @@ impl Gate {
 impl Drop for Gate {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// Moves the calling thread off `processor`, where there is another for it. One that starts on the
+/// processor of the thread that made it takes that from it, and a kernel that finds the other
+/// processors asleep leaves both there.
+fn leave(processor: usize) {
+    if sched_getcpu() != processor {
+        return;
+    }
+    let Ok(all) = sched_getaffinity(None) else {
+        return;
+    };
+    let mut others = all;
+    others.unset(processor);
+    if others.count() > 0 && sched_setaffinity(None, &others).is_ok() {
+        // It may go where it likes again; if not, the others do.
+        let _ = sched_setaffinity(None, &all);
     }
 }
 
@@ -132,6 +151,7 @@ impl VcpuHandle {
         });
         let (kicker, stats) = (Kicker::new(), Arc::new(ExitStats::default()));
         let (inbox, given) = mpsc::channel();
+        let makers = sched_getcpu();
         let inside = Inside {
             index,
             control: control.clone(),
@@ -144,6 +164,7 @@ impl VcpuHandle {
             .name(format!("vcpu{index}"))
             .stack_size(STACK_BYTES)
             .spawn(move || {
+                leave(makers);
                 leaves.list();
                 inside.live();
             })?;
