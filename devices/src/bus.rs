@@ -3,10 +3,10 @@
 //! Devices that stay where they are come first ([`PioBus::insert`]) and are found without a lock;
 //! those that the guest moves about, PCI's, come and go while vCPUs run ([`Moving`]), and never
 //! hide the others. [`PioBus`] has 16-bit ports and [`PioDevice`]s, [`MmioBus`] guest-physical
-//! addresses and [`MmioDevice`]s. An access is split
-//! so that a device sees only widths up to its own `max_width`; bytes to which no device belongs
-//! read as ones and swallow writes. Each access returns the [`DeviceId`] that answered its first
-//! byte, by which the caller counts it.
+//! addresses and [`MmioDevice`]s. An access that a device takes as it is, as nearly all are, goes
+//! there after one look; others are split, so that a device sees only widths up to its own
+//! `max_width`. Bytes to which no device belongs read as ones and swallow writes. Each access
+//! returns the [`DeviceId`] that answered its first byte, by which the caller counts it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -3,6 +3,8 @@
 
 use crate::script::{BUFFER, Script};
 use crate::virtio::{self, DEVICES, Descriptor, Rings, reg};
+use crate::{Builder, Ended, Scratch};
+use anyhow::{Result, ensure};
 
 /// Bytes of a sector.
 pub const SECTOR_BYTES: usize = 512;
@@ -67,4 +69,28 @@ pub fn request(script: Script, kind: Request, sector: u64, data: &[u8; SECTOR_BY
     let script = virtio::driver_ok(script, DEVICES);
     let script = place(script, kind, sector, data);
     print(script.write(4, DEVICES + reg::QUEUE_NOTIFY, 0))
+}
+
+/// Runs an attack on a machine with a disk, then `request`, which has the driver read a sector as
+/// it should: it gets that, and the disk is unchanged.
+pub fn survives(
+    vm: Builder,
+    attack: Script,
+    request: impl FnOnce(Script) -> Script,
+) -> Result<Ended> {
+    const BYTES: usize = 64 * SECTOR_BYTES;
+    let scratch = Scratch::new()?;
+    let path = scratch.write("disk", &[0x5a; BYTES])?;
+    let script = request(attack.say("\n<"));
+    let vm = vm.kernel(&script.pvh()).disk(&path).report();
+    let ended = vm.run()?.expect(0)?;
+    let expected = [&b"\n<\0"[..], &[0x5a; SECTOR_BYTES]].concat();
+    ensure!(
+        ended.stdout.ends_with(&expected),
+        "the disk does not answer: {:?}",
+        ended.text()
+    );
+    let unchanged = std::fs::read(&path)? == [0x5a; BYTES];
+    ensure!(unchanged, "the disk has changed");
+    Ok(ended)
 }

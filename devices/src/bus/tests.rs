@@ -182,3 +182,18 @@ fn an_mmio_qword_reaches_a_wide_device_whole_and_a_narrow_one_in_halves() {
         assert_eq!(lock(&device).log.len(), pieces);
     }
 }
+
+#[test]
+fn devices_are_found_in_whatever_order_they_came() {
+    let [high, middle, low] = [0x3f8, 0x60, 0x20].map(|base| (range(base, 8), probe(Width::Byte)));
+    let devices = [&high, &middle, &low].map(|(range, probe)| (*range, probe));
+    let bus = pio_with(&devices);
+    for (id, (range, _)) in (1..).zip(devices) {
+        for port in [range.base, range.base + 7] {
+            assert_eq!(bus.write(port as u16, &[1]), DeviceId(id), "{port:#x}");
+        }
+        for port in [range.base - 1, range.base + 8] {
+            assert_eq!(bus.read(port as u16, &mut [0]), DeviceId::NONE, "{port:#x}");
+        }
+    }
+}
