@@ -86,7 +86,7 @@ pub struct BusRange {
 }
 
 impl BusRange {
-    const fn last(self) -> u64 {
+    fn last(self) -> u64 {
         self.base + (self.len - 1)
     }
 
@@ -310,17 +310,10 @@ fn put_value(bytes: &mut [u8], value: u64) {
 }
 
 impl<D: ?Sized> Slots<D> {
-    fn new(last_address: u64, is_small: bool) -> Self {
+    fn new(last_address: u64, places: Vec<u8>) -> Self {
         Self {
             fixed: Vec::new(),
-            places: vec![
-                0;
-                if is_small {
-                    last_address as usize + 1
-                } else {
-                    0
-                }
-            ],
+            places,
             moving: Moving {
                 slots: Arc::new(MovingSlots {
                     some: AtomicBool::new(false),
@@ -352,6 +345,7 @@ impl<D: ?Sized> Slots<D> {
     }
 
     /// Where an access goes, if that takes no more than a look.
+    #[inline(always)]
     fn target(&self, address: u64, len: usize) -> Target<'_, D> {
         match self.find_fixed(address) {
             Some(slot) => match slot.whole(address, len) {
@@ -360,6 +354,60 @@ impl<D: ?Sized> Slots<D> {
             },
             None if len == 1 && !self.moving.has_some() => Target::Nothing,
             None => Target::Several,
+        }
+    }
+
+    /// Fills `data` with what `read(slot, address, width)` gives, with ones where nothing is.
+    #[inline]
+    fn read(
+        &self,
+        address: u64,
+        data: &mut [u8],
+        read: impl Fn(&Slot<D>, u64, Width) -> u64,
+    ) -> DeviceId {
+        match self.target(address, data.len()) {
+            Target::One(slot, width) => {
+                put_value(data, read(slot, address, width));
+                slot.id
+            }
+            Target::Nothing => {
+                data.fill(0xff);
+                DeviceId::NONE
+            }
+            Target::Several => self.pieces(address, data.len(), |slot, address, at, width| {
+                let piece = &mut data[at..at + width.bytes()];
+                match slot {
+                    Some(slot) => put_value(piece, read(slot, address, width)),
+                    None => piece.fill(0xff),
+                }
+            }),
+        }
+    }
+
+    /// Calls `write(slot, address, width, value)` with what is in `data`.
+    #[inline]
+    fn write(
+        &self,
+        address: u64,
+        data: &[u8],
+        write: impl Fn(&Slot<D>, u64, Width, u64),
+    ) -> DeviceId {
+        match self.target(address, data.len()) {
+            Target::One(slot, width) => {
+                write(slot, address, width, value_of(data));
+                slot.id
+            }
+            Target::Nothing => DeviceId::NONE,
+            Target::Several => self.pieces(address, data.len(), |slot, address, at, width| {
+                if let Some(slot) = slot {
+                    write(
+                        slot,
+                        address,
+                        width,
+                        value_of(&data[at..at + width.bytes()]),
+                    );
+                }
+            }),
         }
     }
 
@@ -435,7 +483,7 @@ pub struct PioBus(Slots<dyn PioDevice>);
 
 impl Default for PioBus {
     fn default() -> Self {
-        Self(Slots::new(0xffff, true))
+        Self(Slots::new(0xffff, vec![0; 0x1_0000]))
     }
 }
 
@@ -483,52 +531,19 @@ impl PioBus {
     /// A read of `data.len()` bytes (1, 2 or 4), little-endian.
     #[inline]
     pub fn read(&self, port: u16, data: &mut [u8]) -> DeviceId {
-        let read = |slot: &Slot<dyn PioDevice>, port, width, piece: &mut [u8]| {
-            let value = lock(&slot.device).pio_read(port_offset(port, slot), width);
-            put_value(piece, value.into());
-        };
-        match self.0.target(port.into(), data.len()) {
-            Target::One(slot, width) => {
-                read(slot, port.into(), width, data);
-                slot.id
-            }
-            Target::Nothing => {
-                data.fill(0xff);
-                DeviceId::NONE
-            }
-            Target::Several => {
-                let len = data.len();
-                self.0.pieces(port.into(), len, |slot, port, at, width| {
-                    let piece = &mut data[at..at + width.bytes()];
-                    match slot {
-                        Some(slot) => read(slot, port, width, piece),
-                        None => piece.fill(0xff),
-                    }
-                })
-            }
-        }
+        self.0.read(port.into(), data, |slot, port, width| {
+            lock(&slot.device)
+                .pio_read(port_offset(port, slot), width)
+                .into()
+        })
     }
 
     /// A write of `data.len()` bytes (1, 2 or 4), little-endian.
     #[inline]
     pub fn write(&self, port: u16, data: &[u8]) -> DeviceId {
-        let write = |slot: &Slot<dyn PioDevice>, port, width, piece: &[u8]| {
-            lock(&slot.device).pio_write(port_offset(port, slot), width, value_of(piece) as u32);
-        };
-        match self.0.target(port.into(), data.len()) {
-            Target::One(slot, width) => {
-                write(slot, port.into(), width, data);
-                slot.id
-            }
-            Target::Nothing => DeviceId::NONE,
-            Target::Several => self
-                .0
-                .pieces(port.into(), data.len(), |slot, port, at, width| {
-                    if let Some(slot) = slot {
-                        write(slot, port, width, &data[at..at + width.bytes()]);
-                    }
-                }),
-        }
+        self.0.write(port.into(), data, |slot, port, width, value| {
+            lock(&slot.device).pio_write(port_offset(port, slot), width, value as u32);
+        })
     }
 }
 
@@ -537,7 +552,7 @@ pub struct MmioBus(Slots<dyn MmioDevice>);
 
 impl Default for MmioBus {
     fn default() -> Self {
-        Self(Slots::new(u64::MAX, false))
+        Self(Slots::new(u64::MAX, Vec::new()))
     }
 }
 
@@ -562,52 +577,17 @@ impl MmioBus {
     /// A read of `data.len()` bytes (1 to 8), little-endian.
     #[inline]
     pub fn read(&self, address: u64, data: &mut [u8]) -> DeviceId {
-        let read = |slot: &Slot<dyn MmioDevice>, address, width, piece: &mut [u8]| {
-            let value = lock(&slot.device).mmio_read(address - slot.origin, width);
-            put_value(piece, value);
-        };
-        match self.0.target(address, data.len()) {
-            Target::One(slot, width) => {
-                read(slot, address, width, data);
-                slot.id
-            }
-            Target::Nothing => {
-                data.fill(0xff);
-                DeviceId::NONE
-            }
-            Target::Several => {
-                let len = data.len();
-                self.0.pieces(address, len, |slot, address, at, width| {
-                    let piece = &mut data[at..at + width.bytes()];
-                    match slot {
-                        Some(slot) => read(slot, address, width, piece),
-                        None => piece.fill(0xff),
-                    }
-                })
-            }
-        }
+        self.0.read(address, data, |slot, address, width| {
+            lock(&slot.device).mmio_read(address - slot.origin, width)
+        })
     }
 
     /// A write of `data.len()` bytes (1 to 8), little-endian.
     #[inline]
     pub fn write(&self, address: u64, data: &[u8]) -> DeviceId {
-        let write = |slot: &Slot<dyn MmioDevice>, address, width, piece: &[u8]| {
-            lock(&slot.device).mmio_write(address - slot.origin, width, value_of(piece));
-        };
-        match self.0.target(address, data.len()) {
-            Target::One(slot, width) => {
-                write(slot, address, width, data);
-                slot.id
-            }
-            Target::Nothing => DeviceId::NONE,
-            Target::Several => self
-                .0
-                .pieces(address, data.len(), |slot, address, at, width| {
-                    if let Some(slot) = slot {
-                        write(slot, address, width, &data[at..at + width.bytes()]);
-                    }
-                }),
-        }
+        self.0.write(address, data, |slot, address, width, value| {
+            lock(&slot.device).mmio_write(address - slot.origin, width, value);
+        })
     }
 }
 
