@@ -22,10 +22,10 @@ echo 1 >/proc/sys/kernel/panic_on_oops
 export HOSTEL_BINARY=/bin/hostel HOSTEL_LINUX=/guest HOSTEL_REQUIRE_KVM=1 HOSTEL_SLOWNESS="$(word slowness)"
 stty -F /dev/ttyS0 "$(word tty)"
 cd /root
-setsid -c sh "/jobs/$(word job)" </dev/ttyS0 >/dev/ttyS0 2>&1
-echo $? >/results/.status
-# All of it has left the serial port before the machine goes.
-stty -F /dev/ttyS0 cooked
+# The terminal is hung up, and what it has not sent is lost, when the leader of its session ends:
+# that waits until all has left the serial port.
+setsid -c sh -c 'trap : INT; sh "$0"; echo $? >/results/.status; stty cooked' "/jobs/$(word job)" \
+    </dev/ttyS0 >/dev/ttyS0 2>&1
 tar -C /results -cf /dev/nvme1n1 .
 sync
 poweroff -f
