@@ -28,6 +28,8 @@ const PARTS: [(&str, Clock, &str); 2] = [
     ("disk", Clock::Parallel, "2 processors side by side"),
 ];
 const DEADLINE: Duration = Duration::from_secs(1200);
+/// No figure takes so long.
+const SILENCE: Duration = Duration::from_secs(300);
 
 /// Targets of the project.
 const PORT_WRITE: f64 = 3650.0;
@@ -131,7 +133,8 @@ fn outside() -> Result<()> {
         println!("nested host, {head}");
         let cpus = if clock == Clock::Parallel { 2 } else { 1 };
         let boot = Boot::new(&image, &disk).clock(clock).cpus(cpus);
-        let run = || boot.clone().deadline(DEADLINE).run(what, show);
+        let boot = boot.deadline(DEADLINE).silence(SILENCE);
+        let run = || boot.clone().run(what, show);
         // That a nested host breaks says nothing about what is measured there.
         let ended = run().or_else(|error| {
             println!("once more: {error}");
@@ -209,12 +212,18 @@ fn instructions() -> Result<()> {
 }
 
 /// So long after the last VM has ended, KVM_CREATE_VM waits again for what it changes to be seen by
-/// all: three ticks of the host's clock, in which nothing happens.
+/// all: until the third tick of the host's clock from then.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Between two of them.
+const TICK: Duration = Duration::from_millis(4);
+
+/// Pauses so that `nth` of `count` starts at its own time between two ticks.
+fn pause(nth: usize, count: usize) {
+    thread::sleep(PAUSE + TICK * nth as u32 / count as u32);
+}
 
 /// KVM_CREATE_VM by itself, millions.
 fn create_vm() -> Result<f64> {
-    thread::sleep(PAUSE);
     let kvm = kvm_ioctls::Kvm::new()?;
     let start = Instant::now();
     let vm = kvm.create_vm()?;
@@ -232,17 +241,18 @@ fn minimal(scratch: &Scratch) -> Result<()> {
         started.end()?;
         Ok(millions)
     };
-    let run = |memory: &str| {
-        thread::sleep(PAUSE);
-        run_now(memory)
-    };
-    run("128M")?;
+    run_now("128M")?;
     let (mut small, mut large) = (Samples::default(), Samples::default());
     let (mut more, mut alone) = (Samples::default(), Samples::default());
     let (mut rest, mut next) = (Samples::default(), Samples::default());
-    for _ in 0..rounds(10) {
-        let (one, again) = (run("128M")?, run_now("128M")?);
-        let (other, create) = (run("5G")?, create_vm()?);
+    let count = rounds(10);
+    for nth in 0..count {
+        pause(nth, count);
+        let (one, again) = (run_now("128M")?, run_now("128M")?);
+        pause(nth, count);
+        let other = run_now("5G")?;
+        pause(nth, count);
+        let create = create_vm()?;
         next.0.push(again);
         small.0.push(one);
         large.0.push(other);
@@ -253,7 +263,12 @@ fn minimal(scratch: &Scratch) -> Result<()> {
     let name = "minimal guest: process start to first byte";
     print(name, &small, "M", Some(MINIMAL_MILLIONS));
     print("the same right after another", &next, "M", None);
-    print("KVM_CREATE_VM alone, most of it waiting", &alone, "M", None);
+    print(
+        "KVM_CREATE_VM alone, until the third tick",
+        &alone,
+        "M",
+        None,
+    );
     print("the difference", &rest, "M", None);
     print("with 5 GiB", &large, "M", None);
     print("more than with 128 MiB", &more, "M", Some(LARGER_MILLIONS));
@@ -286,6 +301,46 @@ fn exits(scratch: &Scratch) -> Result<()> {
     Ok(())
 }
 
+/// Millions of instructions of guests, without those of KVM and of the VMM, while `boot` runs; and
+/// what it returns.
+fn guest_code<T>(boot: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
+    let folder = Path::new("/sys/kernel/tracing");
+    if !folder.join("trace").exists() {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tracefs", "tracefs"]).arg(folder);
+        ensure!(mount.status()?.success(), "tracefs cannot be mounted");
+    }
+    std::fs::write(folder.join("buffer_size_kb"), "65536")?;
+    std::fs::write(folder.join("trace"), "")?;
+    let events = ["kvm_entry", "kvm_exit"];
+    let switch = |to: &str| -> Result<()> {
+        for event in events {
+            std::fs::write(folder.join(format!("events/kvm/{event}/enable")), to)?;
+        }
+        Ok(())
+    };
+    switch("1")?;
+    let ended = boot()?;
+    switch("0")?;
+    let trace = std::fs::read_to_string(folder.join("trace"))?;
+    let (mut entry, mut seconds) = (None, 0.0);
+    // task-pid [cpu] flags seconds: event: what
+    for line in trace.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, _, _, time, event, ..] = words[..] else {
+            continue;
+        };
+        let time = || time.trim_end_matches(':').parse::<f64>();
+        match event {
+            "kvm_entry:" => entry = Some(time()?),
+            "kvm_exit:" => seconds += entry.take().map_or(Ok(0.0), |at| time().map(|t| t - at))?,
+            _ => {}
+        }
+    }
+    ensure!(seconds > 0.0, "no exit was traced");
+    Ok((seconds * 1000.0, ended))
+}
+
 fn boots(scratch: &Scratch) -> Result<()> {
     let mut archive = Archive::default();
     for folder in ["bin", "dev", "proc", "sys"] {
@@ -301,7 +356,8 @@ fn boots(scratch: &Scratch) -> Result<()> {
         std::fs::read(path)?;
     }
     for (name, words) in [
-        ("quiet", "console=ttyS0 quiet reboot=t panic=-1"),
+        // Less than `quiet`, with which it complains of a machine without PCI.
+        ("quiet", "console=ttyS0 loglevel=3 reboot=t panic=-1"),
         ("with its messages", "console=ttyS0 reboot=t panic=-1"),
     ] {
         boot(scratch, &vmlinux, initrd, name, words)?;
@@ -349,11 +405,22 @@ fn boot(scratch: &Scratch, vmlinux: &Path, initrd: &str, name: &str, words: &str
         exits.0.push(pci_count);
         mmio_exits.0.push(mmio_count);
     }
+    let (own, _) = guest_code(|| ours("mmio", &format!("{words} pci=off")))?;
+    let (microvms, _) = guest_code(theirs)?;
     println!(" Debian's kernel {name}, 256 MiB, to the first line of user space");
     print("hostel", &pci, "M", None);
     print("hostel --transport mmio, pci=off", &mmio, "M", None);
     print("QEMU microvm, the same devices", &qemu, "M", None);
     print("ratio of hostel", &ratio, "of QEMU's", Some(BOOT_OF_QEMU));
+    let own = Samples(vec![own]);
+    print("guest code alone, pci=off", &own, "M", None);
+    let microvms = Samples(vec![microvms]);
+    print(
+        "guest code alone in microvm, firmware too",
+        &microvms,
+        "M",
+        None,
+    );
     print("exits to userspace", &exits, "", Some(BOOT_EXITS));
     print("the same over MMIO", &mmio_exits, "", Some(BOOT_EXITS));
     Ok(())

@@ -24,17 +24,24 @@ impl Report {
 
     /// Exits of a kind at a device.
     pub fn exits(&self, kind: &str, device: &str) -> u64 {
-        let rows = self.json["exits"].as_array().into_iter().flatten();
-        let row = |row: &&Value| row["kind"] == kind && row["device"] == device;
-        rows.filter(row)
-            .map(|row| row["count"].as_u64().unwrap_or(0))
-            .sum()
+        let is_kind = |row: &Value| row["kind"] == kind;
+        self.count("exits", |row| is_kind(row) && row["device"] == device)
+    }
+
+    /// Writes to a device that have waited for an exit.
+    pub fn coalesced(&self, device: &str) -> u64 {
+        self.count("coalesced", |row| row["device"] == device)
     }
 
     /// What a device's driver did that was ignored.
     pub fn refused(&self, device: &str) -> u64 {
-        let rows = self.json["refused"].as_array().into_iter().flatten();
-        rows.filter(|row| row["device"] == device)
+        self.count("refused", |row| row["device"] == device)
+    }
+
+    /// Sum of the counts of those rows of a table.
+    fn count(&self, table: &str, has: impl Fn(&Value) -> bool) -> u64 {
+        let rows = self.json[table].as_array().into_iter().flatten();
+        rows.filter(|row| has(row))
             .map(|row| row["count"].as_u64().unwrap_or(0))
             .sum()
     }

@@ -2,9 +2,10 @@
 //! both ways and are checked at both ends, and memory that the guest does not need is the host's.
 
 use anyhow::{Context, Result, ensure};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::process::Command;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 const HOST_ADDRESS: &str = "192.0.2.1";
 const GUEST_ADDRESS: &str = "192.0.2.2";
+/// Where the guest listens.
+const GUEST_PORT: u32 = 53;
 
 /// Waits until `get` gives something.
 fn within_deadline<T>(what: &str, mut get: impl FnMut() -> Result<Option<T>>) -> Result<T> {
@@ -53,6 +56,23 @@ fn serve<S: std::io::Read + std::io::Write>(
         };
         pattern::take(next()?, UP, BYTES).context(name)?;
         pattern::give(next()?, DOWN, BYTES).context(name)
+    })
+}
+
+/// A stream to what listens in the guest, as soon as it does: Hostel says so, or hangs up.
+fn port_of_guest(path: &Path) -> Result<UnixStream> {
+    within_deadline("program that listens in the guest", || {
+        let mut stream = UnixStream::connect(path)?;
+        stream.write_all(format!("CONNECT {GUEST_PORT}\n").as_bytes())?;
+        let (mut reply, mut byte) = (String::new(), [0]);
+        while !reply.ends_with('\n') {
+            if stream.read(&mut byte)? == 0 {
+                return Ok(None);
+            }
+            reply.push(byte[0].into());
+        }
+        ensure!(reply.starts_with("OK "), "{reply:?}");
+        Ok(Some(stream))
     })
 }
 
@@ -110,7 +130,7 @@ fn two_hundred_mib_go_both_ways_over_a_tap_and_over_vsock() -> Result<()> {
     let script = format!(
         "ip addr add {GUEST_ADDRESS}/24 dev eth0 && ip link set eth0 up
          ping -c 3 {HOST_ADDRESS} && echo ping: answered
-         for way in 'tcp {HOST_ADDRESS}:{port}' 'vsock 52'; do
+         for way in 'tcp {HOST_ADDRESS}:{port}' 'vsock 52' 'listen {GUEST_PORT}'; do
              set -- $way
              agent give {UP} {BYTES} $way && agent take {DOWN} {BYTES} $way && echo $1: right
          done"
@@ -120,12 +140,17 @@ fn two_hundred_mib_go_both_ways_over_a_tap_and_over_vsock() -> Result<()> {
     let vm = vm.arg("--vsock");
     let vm = vm.arg(format!("3,{}", scratch.path("vm").display()));
     let vm = vm.cpus(2).memory("256M").deadline(DEADLINE).report();
-    let ended = vm.run()?.expect(0)?;
+    let vm = vm.boot()?;
+    vm.wait_for("vsock: right")?;
+    pattern::take(port_of_guest(&scratch.path("vm"))?, UP, BYTES)?;
+    pattern::give(port_of_guest(&scratch.path("vm"))?, DOWN, BYTES)?;
+    let ended = vm.wait()?.expect(0)?;
     let text = ended.text();
     for (way, outcome) in [
         ("ping:", "answered"),
         ("tcp:", "right"),
         ("vsock:", "right"),
+        ("listen:", "right"),
     ] {
         ensure!(said(&text, way)? == outcome, "{text}");
     }

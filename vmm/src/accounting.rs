@@ -27,7 +27,7 @@ impl Default for ExitStats {
     fn default() -> Self {
         Self {
             tsc_khz: AtomicU32::new(0),
-            cells: (0..ExitKind::ALL.len() * MAX_DEVICES)
+            cells: (0..ExitKind::COUNT * MAX_DEVICES)
                 .map(|_| OnceLock::new())
                 .collect(),
         }
@@ -54,7 +54,8 @@ impl ExitStats {
 
     /// Exits so far, of all kinds.
     pub fn total(&self) -> u64 {
-        let cells = self.cells.iter().filter_map(OnceLock::get);
+        let exits = &self.cells[..ExitKind::EXITS.len() * MAX_DEVICES];
+        let cells = exits.iter().filter_map(OnceLock::get);
         cells.map(|cell| cell.count.load(Ordering::Relaxed)).sum()
     }
 }
@@ -127,15 +128,15 @@ pub struct ExitRow {
     pub p99_ns: u64,
 }
 
-/// Sums the vCPUs up: rows with at least one exit, most time first. `names` are the devices by
-/// [`DeviceId`].
-pub fn rows(vcpus: &[Arc<ExitStats>], names: &[String]) -> Vec<ExitRow> {
+/// Sums the vCPUs up: rows of these kinds with at least one exit, most time first. `names` are the
+/// devices by [`DeviceId`].
+pub fn rows(vcpus: &[Arc<ExitStats>], names: &[String], kinds: &[ExitKind]) -> Vec<ExitRow> {
     // All vCPUs count the host's ticks.
     let tsc_khz = vcpus.iter().map(|v| v.tsc_khz.load(Ordering::Relaxed));
     let tsc_khz = tsc_khz.max().unwrap_or(0);
-    let mut rows: Vec<ExitRow> = ExitKind::ALL
-        .into_iter()
-        .flat_map(|kind| (0..MAX_DEVICES).map(move |device| (kind, device)))
+    let mut rows: Vec<ExitRow> = kinds
+        .iter()
+        .flat_map(|&kind| (0..MAX_DEVICES).map(move |device| (kind, device)))
         .filter_map(|(kind, device)| {
             let cells: Vec<_> = vcpus.iter().filter_map(|v| v.cell(kind, device)).collect();
             let name = names
@@ -218,8 +219,13 @@ mod tests {
         }
         two.record(ExitKind::PioWrite, DeviceId(1), 1_000_000);
         two.record(ExitKind::MmioRead, DeviceId::NONE, 5);
+        two.record(ExitKind::Coalesced, DeviceId(1), 7);
         let names = ["none".to_owned(), "serial".to_owned()];
-        let rows = rows(&[one, two.clone()], &names);
+        let vcpus = [one, two.clone()];
+        let late = rows(&vcpus, &names, &[ExitKind::Coalesced]);
+        assert_eq!((late.len(), late[0].count), (1, 1));
+        let rows = rows(&vcpus, &names, &ExitKind::EXITS);
+        assert_eq!(rows.len(), 2);
         assert_eq!(rows[0].device, "serial");
         assert_eq!((rows[0].kind, rows[0].count), ("pio_write", 100));
         assert_eq!(rows[0].total_ns, 99 * 1000 + 1_000_000);

@@ -10,7 +10,7 @@ use crate::device_manager::{
 };
 use crate::halt::status;
 use crate::images::{self, Image, ModuleImage};
-use crate::kvm::{Chips, CpuModel, CpuModelError, Kvm, KvmError, VcpuError, Vm, VmError};
+use crate::kvm::{Chips, CpuModel, CpuModelError, ExitKind, Kvm, KvmError, VcpuError, Vm, VmError};
 use crate::memory::{self, GuestMemory, MemoryError, MemorySize};
 use crate::msr::{MsrPolicy, UnknownMsr, UnknownMsrs};
 use crate::run_loop::Shared;
@@ -334,7 +334,13 @@ impl Machine {
 
     /// Exits so far by kind and device.
     pub fn exits(&self) -> Vec<ExitRow> {
-        accounting::rows(&self.counters(), &self.device_names)
+        accounting::rows(&self.counters(), &self.device_names, &ExitKind::EXITS)
+    }
+
+    /// Writes so far that have waited for an exit, by device.
+    pub fn coalesced(&self) -> Vec<ExitRow> {
+        let kinds = [ExitKind::Coalesced];
+        accounting::rows(&self.counters(), &self.device_names, &kinds)
     }
 
     /// MSRs that the guest used and KVM does not know.

@@ -28,6 +28,8 @@ pub struct Report {
     pub checks: Vec<CheckResult>,
     /// Exits by kind and device, most time first.
     pub exits: Vec<ExitRow>,
+    /// Writes that have waited for an exit of the same vCPU or another, by device.
+    pub coalesced: Vec<ExitRow>,
     /// What drivers did against the specification and was ignored.
     pub refused: Vec<Refused>,
     /// Text of the screen at the end, a string a row, if anything was written there.

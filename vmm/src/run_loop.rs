@@ -54,7 +54,12 @@ pub(crate) fn run(
             control.rest();
             continue;
         }
-        let exit = match vcpu.run() {
+        let on_write = |port, data: &[u8]| {
+            let start = ticks();
+            let device = shared.pio.write(port, data);
+            stats.record(ExitKind::Coalesced, device, ticks() - start);
+        };
+        let exit = match vcpu.run(on_write) {
             Ok(exit) => exit,
             Err(error) => return Some(HaltReason::HostError(crate::chain(&error))),
         };

@@ -117,24 +117,14 @@ fn wrap(out: &mut String, head: &str, words: &[String], phrases: &[String]) {
     let _ = writeln!(out, "{}", line.trim_end());
 }
 
-/// Exits by kind and device: how many, and the time they took in userspace.
-pub fn exits(rows: &[ExitRow]) -> String {
+/// Exits by kind and device: how many, and the time they took in userspace; after their sum,
+/// likewise, writes that have waited for one.
+pub fn exits(rows: &[ExitRow], coalesced: &[ExitRow]) -> String {
     let mut out = format!(
         "{:12} {:16} {:>10} {:>10} {:>10} {:>10}\n",
         "exit", "device", "count", "total", "p50", "p99"
     );
-    for row in rows {
-        let _ = writeln!(
-            out,
-            "{:12} {:16} {:>10} {:>10} {:>10} {:>10}",
-            row.kind,
-            row.device,
-            row.count,
-            duration(row.total_ns),
-            duration(row.p50_ns),
-            duration(row.p99_ns)
-        );
-    }
+    rows.iter().for_each(|row| exit(&mut out, row));
     let count: u64 = rows.iter().map(|row| row.count).sum();
     let total: u64 = rows.iter().map(|row| row.total_ns).sum();
     let _ = writeln!(
@@ -144,7 +134,21 @@ pub fn exits(rows: &[ExitRow]) -> String {
         "",
         duration(total)
     );
+    coalesced.iter().for_each(|row| exit(&mut out, row));
     out
+}
+
+fn exit(out: &mut String, row: &ExitRow) {
+    let _ = writeln!(
+        out,
+        "{:12} {:16} {:>10} {:>10} {:>10} {:>10}",
+        row.kind,
+        row.device,
+        row.count,
+        duration(row.total_ns),
+        duration(row.p50_ns),
+        duration(row.p99_ns)
+    );
 }
 
 /// What drivers did that was ignored, a line a device.

@@ -1,7 +1,7 @@
 //! Runs inside a Linux guest, linked statically: gives and takes checked bytes, over its standard
 //! input and output, a disk, TCP, or vsock, which busybox does not know; reads a disk as fast as
 //! it can.
-#![expect(unsafe_code, reason = "socket and connect of AF_VSOCK, aligned memory")]
+#![expect(unsafe_code, reason = "sockets of AF_VSOCK, aligned memory")]
 
 use anyhow::{Context, Result, bail};
 use std::alloc::Layout;
@@ -10,11 +10,12 @@ use std::io::{self, Seek, SeekFrom};
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::ptr;
 use std::time::{Duration, Instant};
 use tests::pattern;
 
-const USAGE: &str = "agent give|take SEED BYTES [disk DEVICE|tcp ADDRESS:PORT|vsock PORT], \
-                     or agent disk DEVICE SECONDS";
+const USAGE: &str = "agent give|take SEED BYTES [disk DEVICE|tcp ADDRESS:PORT|vsock PORT|\
+                     listen PORT], or agent disk DEVICE SECONDS";
 
 /// Size of a read at random, and of one in order.
 const RANDOM_BYTES: usize = 4 << 10;
@@ -66,8 +67,8 @@ fn disk(path: &str, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-/// A stream to a port of the host.
-fn connect(port: u32) -> io::Result<File> {
+/// A stream to a port of the host, or of the first program of the host that comes to the guest's.
+fn vsock(cid: u32, port: u32) -> io::Result<File> {
     // SAFETY: plain numbers.
     let fd = unsafe { libc::socket(libc::AF_VSOCK, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
     if fd < 0 {
@@ -79,16 +80,27 @@ fn connect(port: u32) -> io::Result<File> {
         svm_family: libc::AF_VSOCK as libc::sa_family_t,
         svm_reserved1: 0,
         svm_port: port,
-        svm_cid: libc::VMADDR_CID_HOST,
+        svm_cid: cid,
         svm_zero: [0; 4],
     };
     let len = size_of_val(&address) as libc::socklen_t;
+    let (fd, address) = (socket.as_raw_fd(), (&raw const address).cast());
     // SAFETY: the address is one of the family, and as long as said.
-    let result = unsafe { libc::connect(socket.as_raw_fd(), (&raw const address).cast(), len) };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
+    let result = unsafe {
+        match cid {
+            libc::VMADDR_CID_ANY => match libc::bind(fd, address, len) | libc::listen(fd, 1) {
+                0 => libc::accept(fd, ptr::null_mut(), ptr::null_mut()),
+                error => error,
+            },
+            _ => libc::connect(fd, address, len),
+        }
+    };
+    match result {
+        0 => Ok(socket.into()),
+        // SAFETY: the descriptor is fresh and nobody else's.
+        1.. => Ok(unsafe { OwnedFd::from_raw_fd(result) }.into()),
+        _ => Err(io::Error::last_os_error()),
     }
-    Ok(socket.into())
 }
 
 /// A disk past the page cache, or a stream to the host.
@@ -100,7 +112,8 @@ fn open(kind: &str, name: &str) -> Result<File> {
             .custom_flags(libc::O_DIRECT)
             .open(name)?),
         "tcp" => Ok(OwnedFd::from(TcpStream::connect(name)?).into()),
-        "vsock" => Ok(connect(name.parse()?)?),
+        "vsock" => Ok(vsock(libc::VMADDR_CID_HOST, name.parse()?)?),
+        "listen" => Ok(vsock(libc::VMADDR_CID_ANY, name.parse()?)?),
         _ => bail!(USAGE),
     }
 }

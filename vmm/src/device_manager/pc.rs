@@ -26,7 +26,7 @@ const COM2: (u16, u8) = (0x2f8, 3);
 pub(super) const SERIAL_PORTS: [(u16, u8); 2] = [COM1, COM2];
 const I8042_PORT: u64 = 0x60;
 const KEYBOARD_GSI: u32 = 1;
-const CMOS_PORT: u64 = 0x70;
+const CMOS_PORT: u16 = 0x70;
 const CLOCK_GSI: u32 = 8;
 
 /// Ports that KVM answers itself.
@@ -103,6 +103,8 @@ pub(super) fn make(
     let (low, high) = (sizes.next().unwrap_or(0), sizes.sum());
     let clock = Cmos::new(line("cmos", CLOCK_GSI)?, low, high).map_err(descriptors("cmos"))?;
     let clock = Arc::new(Mutex::new(clock));
+    // All that a write of its index does is to choose what the next access is to.
+    vm.coalesce_port(CMOS_PORT)?;
     let sci = SharedLine::new(vm.pin(layout::SCI_GSI.into())).join();
     let acpi = AcpiPm::new(sci, power.clone()).map_err(descriptors("acpi"))?;
     let mut pc = Pc {
@@ -129,7 +131,7 @@ pub(super) fn make(
             i8042.map(|base| BusRange { base, len: 1 }).to_vec(),
             pc.keyboard.clone(),
         ),
-        ("cmos", one(CMOS_PORT, cmos::PORTS), clock),
+        ("cmos", one(CMOS_PORT.into(), cmos::PORTS), clock),
         ("vga", vga::RANGES.to_vec(), pc.vga.clone()),
         (
             "acpi",

@@ -138,7 +138,7 @@ impl Bench {
     /// Runs to the next exit, which is to be none of those that end a VM.
     fn next_exit(&mut self) -> Result<(), ProbeError> {
         loop {
-            match self.vcpu.run()? {
+            match self.vcpu.run(|_, _| ())? {
                 VmExit::Interrupted => {}
                 VmExit::PioWrite { .. }
                 | VmExit::PioRead { .. }

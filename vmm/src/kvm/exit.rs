@@ -171,11 +171,13 @@ pub enum ExitKind {
     Error,
     /// Guest debugging.
     Debug,
+    /// No exit: an `out` that waited for one.
+    Coalesced,
 }
 
 impl ExitKind {
-    /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    /// Those that are exits, in the order of their numbers, which come first.
+    pub const EXITS: [Self; 10] = [
         Self::PioRead,
         Self::PioWrite,
         Self::MmioRead,
@@ -187,6 +189,8 @@ impl ExitKind {
         Self::Error,
         Self::Debug,
     ];
+    /// How many kinds there are.
+    pub const COUNT: usize = Self::Coalesced as usize + 1;
 
     /// Name in tables and reports.
     pub const fn name(self) -> &'static str {
@@ -201,6 +205,7 @@ impl ExitKind {
             Self::Shutdown => "shutdown",
             Self::Error => "error",
             Self::Debug => "debug",
+            Self::Coalesced => "coalesced",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! - [`Vm`] owns the VM's descriptors: memory slots, interrupt controllers, irqfd, ioeventfd.
 //! - [`Vcpu`] runs one virtual processor and turns what stopped it into a [`VmExit`].
 //! - [`Kicker`] makes a running vCPU come back, from any thread.
+//! - `coalesced` has writes that need no exit of their own wait for the next.
 //! - [`CpuModel`] says what its processor can; `cpuid` and `regs` set the processor up; `irq`
 //!   routes interrupts.
 #![expect(
@@ -11,6 +12,7 @@
     reason = "the kvm_run page is shared with the kernel; slots hand it memory"
 )]
 
+mod coalesced;
 mod cpu_model;
 mod cpuid;
 mod exit;

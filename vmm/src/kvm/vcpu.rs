@@ -1,7 +1,9 @@
 //! [`Vcpu`]: one virtual processor, run and looked at.
 
+use super::coalesced::Coalesced;
 use super::cpuid::Leaves;
 use super::kick::set_immediate_exit;
+use super::vm::VmFds;
 use super::{CpuStart, Kicker, VmExit, regs};
 use kvm_bindings::{KVMIO, kvm_run};
 use kvm_ioctls::VcpuFd;
@@ -38,6 +40,7 @@ pub struct Vcpu {
     /// Index of this vCPU, and how many there are.
     place: (u8, u8),
     run: *mut kvm_run,
+    coalesced: Coalesced,
     kicker: Option<Kicker>,
 }
 
@@ -46,13 +49,21 @@ pub struct Vcpu {
 unsafe impl Send for Vcpu {}
 
 impl Vcpu {
-    pub(super) fn new(mut fd: VcpuFd, leaves: Arc<Leaves>, place: (u8, u8)) -> Self {
+    pub(super) fn new(
+        mut fd: VcpuFd,
+        vm: Arc<VmFds>,
+        leaves: Arc<Leaves>,
+        place: (u8, u8),
+    ) -> Self {
         let run: *mut kvm_run = fd.get_kvm_run();
+        // SAFETY: `fd` is a vCPU's of this VM and owns the mapping.
+        let coalesced = unsafe { Coalesced::new(run, vm) };
         Self {
             fd,
             leaves,
             place,
             run,
+            coalesced,
             kicker: None,
         }
     }
@@ -94,15 +105,22 @@ impl Vcpu {
         set_immediate_exit(self.run, 0);
     }
 
-    /// Runs the guest until something is to be done.
+    /// Runs the guest until something is to be done. `on_write` gets the port and bytes of each
+    /// write that has waited for that, and is to be done first.
     #[inline(always)]
-    pub fn run(&mut self) -> Result<VmExit<'_>, VcpuError> {
+    pub fn run(&mut self, on_write: impl FnMut(u16, &[u8])) -> Result<VmExit<'_>, VcpuError> {
         // SAFETY: the descriptor is a vCPU's, whose KVM_RUN takes no argument.
-        if unsafe { ioctl(&self.fd, KVM_RUN()) } == 0 {
+        let ended = match unsafe { ioctl(&self.fd, KVM_RUN()) } {
+            0 => Ok(()),
+            _ => Err(kvm_ioctls::Error::last()),
+        };
+        if self.coalesced.any() {
+            self.coalesced.take(on_write);
+        }
+        let Err(error) = ended else {
             // SAFETY: `run` is the page of the vCPU that has just run, borrowed until the next time.
             return Ok(unsafe { VmExit::decode(self.run) });
-        }
-        let error = kvm_ioctls::Error::last();
+        };
         match error.errno() {
             // EAGAIN: a processor that waits for its start-up IPI was woken.
             libc::EINTR | libc::EAGAIN => Ok(VmExit::Interrupted),

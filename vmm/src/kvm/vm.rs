@@ -10,12 +10,12 @@ use crate::memory::GuestMemory;
 use devices::irq::{IrqLine, LevelInput};
 use devices::pci::msix::MsiSink;
 use kvm_bindings::{
-    KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_UNKNOWN, KVM_PIT_SPEAKER_DUMMY, kvm_enable_cap,
-    kvm_pit_config, kvm_userspace_memory_region,
+    KVM_CAP_COALESCED_PIO, KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_UNKNOWN,
+    KVM_PIT_SPEAKER_DUMMY, kvm_enable_cap, kvm_pit_config, kvm_userspace_memory_region,
 };
 use kvm_ioctls::{Cap, IoEventAddress, NoDatamatch, VmFd};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use vm_memory::{Address, GuestMemoryBackend, GuestMemoryRegion};
 use vmm_sys_util::eventfd::EventFd;
 
@@ -63,6 +63,8 @@ pub(super) struct VmFds {
     pub(super) routes: Routes,
     // The slots point into it.
     memory: GuestMemory,
+    /// Held by the vCPU that takes writes out of the ring.
+    pub(super) taking: Mutex<()>,
 }
 
 impl Vm {
@@ -74,6 +76,7 @@ impl Vm {
                 fd,
                 routes: Routes::default(),
                 memory,
+                taking: Mutex::default(),
             }),
             leaves: kvm.leaves(),
         };
@@ -146,7 +149,8 @@ impl Vm {
     pub fn create_vcpu(&self, index: u8, count: u8) -> Result<Vcpu, VcpuError> {
         let fd = self.fd().create_vcpu(index.into());
         let fd = fd.map_err(VcpuError::at("create a vCPU"))?;
-        Ok(Vcpu::new(fd, self.leaves.clone(), (index, count)))
+        let vm = self.shared.clone();
+        Ok(Vcpu::new(fd, vm, self.leaves.clone(), (index, count)))
     }
 
     /// Edges on `line` interrupt the guest as global system interrupt `gsi`.
@@ -162,6 +166,16 @@ impl Vm {
         self.fd()
             .register_ioevent(evt, &address, value)
             .map_err(VmError::at("connect an ioeventfd"))
+    }
+
+    /// Byte-wide writes to `port` wait for the next exit, where KVM can do that.
+    pub fn coalesce_port(&self, port: u16) -> Result<(), VmError> {
+        if self.fd().check_extension_raw(KVM_CAP_COALESCED_PIO.into()) <= 0 {
+            return Ok(());
+        }
+        let address = IoEventAddress::Pio(port.into());
+        let registered = self.fd().register_coalesced_mmio(address, 1);
+        registered.map_err(VmError::at("coalesce the writes to a port"))
     }
 
     /// The pin `gsi`, to be set by level.

@@ -176,7 +176,7 @@ fn show(wishes: &Wishes, machine: &Machine, checks: &[CheckResult], panic: Optio
     }
     if wishes.stats || !checks.is_empty() {
         out.push('\n');
-        out.push_str(&table::exits(&machine.exits()));
+        out.push_str(&table::exits(&machine.exits(), &machine.coalesced()));
         out.push_str(&table::refused(&machine.refused()));
     }
     if let Some(panic) = panic {
@@ -240,6 +240,7 @@ fn report(
         timeline_us: (&*machine.timeline).into(),
         checks,
         exits: machine.exits(),
+        coalesced: machine.coalesced(),
         refused: machine.refused(),
         screen: screen_text(wishes, machine),
         unknown_msrs: machine.unknown_msrs(),
