@@ -24,7 +24,8 @@
 //! # The way of a port write
 //! `kvm::Vcpu::run` returns `VmExit::PioWrite`; `run_loop::handle` gives it to the `PioBus`, which
 //! finds the device without a lock, locks that device and calls its `pio_write`; the time from
-//! exit to the next entry is counted under (kind, device).
+//! exit to the next entry is counted under (kind, device). A write that only says what the next
+//! access is to (the clock's index) waits in KVM for the next exit and comes before it.
 
 pub mod accounting;
 pub mod boot;

@@ -121,7 +121,7 @@ mod tests {
         for cpus in 1..=16 {
             let table = table(&Platform {
                 cpus,
-                pci_devices: 16,
+                pci_devices: 32,
                 ..Platform::default()
             });
             assert_eq!(
