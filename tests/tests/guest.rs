@@ -49,6 +49,7 @@ fn report_is_whole(report: &Value) -> Result<()> {
         "unknown_msrs",
         "checks",
         "exits",
+        "coalesced",
         "refused",
         "halt",
         "vmm_overhead_bytes",
@@ -64,7 +65,8 @@ fn report_is_whole(report: &Value) -> Result<()> {
         ensure!(keys(check) == fields, "{check}");
         ensure!(check["metrics"]["exits"].is_u64(), "{check}");
     }
-    for row in report["exits"].as_array().into_iter().flatten() {
+    let rows = ["exits", "coalesced"].map(|table| report[table].as_array());
+    for row in rows.into_iter().flatten().flatten() {
         let fields = BTreeSet::from(["kind", "device", "count", "total_ns", "p50_ns", "p99_ns"]);
         ensure!(keys(row) == fields, "{row}");
         ensure!(row["count"].as_u64() > Some(0), "{row}");
