@@ -68,8 +68,8 @@ numbered! {
         /// `(pages: 0 for none, Replacement) -> 0`: budget of frames for this process; pages over
         /// it are evicted to the swap area by that policy.
         SetFrameBudget = 19,
-        /// `(path, path_len) -> fd`: an initrd member, or `/dev/vda`.., `/dev/console`,
-        /// `/dev/ttyS0`, `/dev/rng`.
+        /// `(path, path_len) -> fd`: an initrd member, or `/dev/vda`.., `/dev/hda`..
+        /// (`-pio`, `-word`: how its data goes), `/dev/console`, `/dev/ttyS0`, `/dev/rng`.
         Open = 20,
         /// `(fd) -> 0`.
         Close = 21,
@@ -240,7 +240,7 @@ pub struct Stats {
     pub device_interrupts: u64,
     /// Times the FPU registers were loaded on first use (all processors).
     pub fpu_loads: u64,
-    /// Requests completed by virtio-blk.
+    /// Requests completed by disks.
     pub block_requests: u64,
     /// Notifications (doorbells) sent to virtio devices.
     pub notifications: u64,

@@ -2,12 +2,13 @@
 //!
 //! - [`BlockDevice`] and [`CharDevice`] are what they can do; payload lies in [`Segment`]s of
 //!   pinned memory and is not copied.
-//! - `uart` is the 16550 of a PC; `virtio` finds and drives virtio devices, in memory and on the
+//! - `uart` is the 16550 of a PC, `ata` its IDE disks; `virtio` finds and drives virtio devices, in memory and on the
 //!   bus of `pci`.
 //!
 //! [`init`] remembers the command line and sets up the console alone. Everything else is brought
 //! up when it is first asked for, as each register costs an exit.
 
+mod ata;
 mod lazy;
 mod pci;
 mod pinned;
@@ -18,6 +19,7 @@ pub use pinned::Segment;
 
 use crate::cmdline::Cmdline;
 use crate::sync::Once;
+use crate::{arch, time};
 use abi::image::param;
 use abi::syscall::{Errno, IoMode};
 use uart::COM1;
@@ -57,11 +59,16 @@ pub trait CharDevice: Sync {
 /// Counts since boot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Requests completed by virtio-blk.
+    /// Requests completed by disks.
     pub block_requests: u64,
     /// Doorbells rung.
     pub notifications: u64,
 }
+
+/// Size of a sector of every disk here.
+const SECTOR_BYTES: u64 = 512;
+/// Between two looks at the clock while polling.
+const POLLS_PER_LOOK: u32 = 256;
 
 /// Name of the console on the virtio device.
 const VIRTIO_CONSOLE: &str = "hvc0";
@@ -75,6 +82,7 @@ pub fn init(cmdline: &Cmdline) {
         .get(param::UART_FIFO)
         .and_then(|text| text.parse().ok());
     COM1.init(burst_bytes);
+    pci::init(cmdline.get(param::PCI_ECAM).and_then(parse_number));
     virtio::init(cmdline);
     let virtio = match cmdline.get(param::CONSOLE) {
         Some(VIRTIO_CONSOLE) => virtio::console::device(),
@@ -98,9 +106,46 @@ pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
     }
 }
 
-/// Disk number `index`, in the order of the command line, then of PCI.
-pub fn block_device(index: usize) -> Option<&'static dyn BlockDevice> {
+/// The disk of this name: `vda` and on, in the order of the command line, then of PCI; `hda` and
+/// the others of `ata`.
+pub fn block_device(name: &str) -> Option<&'static dyn BlockDevice> {
+    match name.strip_prefix("vd").map(str::as_bytes) {
+        Some(&[letter @ b'a'..=b'z']) => disk(usize::from(letter - b'a')),
+        _ => ata::disk(name),
+    }
+}
+
+/// Disk number `index` of virtio.
+pub fn disk(index: usize) -> Option<&'static dyn BlockDevice> {
     virtio::blk::disk(index)
+}
+
+/// The number of bytes of `segments`, if they are whole sectors, from `sector` on, of a disk of
+/// `sectors`.
+fn check_range(sectors: u64, sector: u64, segments: &[Segment]) -> Result<u64, Errno> {
+    let bytes: u64 = segments.iter().map(|segment| u64::from(segment.len)).sum();
+    if bytes == 0 || !bytes.is_multiple_of(SECTOR_BYTES) {
+        return Err(Errno::Inval);
+    }
+    let end = sector.checked_add(bytes / SECTOR_BYTES);
+    end.filter(|end| *end <= sectors)
+        .map(|_| bytes)
+        .ok_or(Errno::NoSpc)
+}
+
+/// Looks until `done`; false if that is not before the deadline.
+fn poll_until(mut done: impl FnMut() -> bool, deadline_ns: u64) -> bool {
+    loop {
+        for _ in 0..POLLS_PER_LOOK {
+            if done() {
+                return true;
+            }
+            arch::relax();
+        }
+        if time::now_ns() >= deadline_ns {
+            return false;
+        }
+    }
 }
 
 /// A number of the command line, in decimal or, with 0x, in hexadecimal.
@@ -114,7 +159,7 @@ fn parse_number(text: &str) -> Option<u64> {
 /// Counts of all drivers.
 pub fn counters() -> Counters {
     Counters {
-        block_requests: virtio::blk::requests(),
+        block_requests: virtio::blk::requests() + ata::requests(),
         notifications: virtio::notifications(),
     }
 }

@@ -35,6 +35,32 @@ impl Segment {
         send(unsafe { core::slice::from_raw_parts(phys_to_virt(self.phys), self.len()) })
     }
 
+    /// The `len` bytes from `offset` on, which it has.
+    pub(super) fn part(&self, offset: usize, len: usize) -> Self {
+        debug_assert!(offset + len <= self.len(), "a part of it");
+        Self {
+            phys: self.phys.offset(offset as u64),
+            len: len as u32,
+        }
+    }
+
+    /// Lends the bytes to `fill`, which has a device write them.
+    pub(super) fn receive<T>(&self, fill: impl FnOnce(&mut [u8]) -> T) -> T {
+        // SAFETY: the segment is pinned memory, which the direct map has, and `fill` only has
+        // port instructions write to it; no Rust object is there.
+        fill(unsafe { core::slice::from_raw_parts_mut(phys_to_virt(self.phys), self.len()) })
+    }
+
+    /// Copies what is at `offset` to `bytes`; how much there was.
+    pub(super) fn fetch(&self, offset: usize, bytes: &mut [u8]) -> usize {
+        let count = bytes.len().min(self.len().saturating_sub(offset));
+        let from = phys_to_virt(self.phys.offset(offset as u64));
+        // SAFETY: `count` bytes from `offset` are inside the segment, which is pinned memory, and
+        // any bytes will do.
+        unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), count) };
+        count
+    }
+
     /// Copies `bytes` to `offset`; how many fit.
     pub(super) fn fill(&self, offset: usize, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.len().saturating_sub(offset));

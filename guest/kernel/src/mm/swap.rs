@@ -110,14 +110,14 @@ pub fn is_exclusive(slot: u32) -> bool {
 /// Writes the frame at `phys` to `slot`. Sleeps.
 pub fn write(slot: u32, phys: PhysAddr) -> Result<(), Errno> {
     let area = AREA.get().ok_or(Errno::NoSpc)?;
-    let device = drivers::block_device(area.device).ok_or(Errno::NoEnt)?;
+    let device = drivers::disk(area.device).ok_or(Errno::NoEnt)?;
     device.write(area.sector(slot), &[page(phys)], IoMode::Interrupt)
 }
 
 /// Reads `slot` to the frame at `phys`. Sleeps.
 pub fn read(slot: u32, phys: PhysAddr) -> Result<(), Errno> {
     let area = AREA.get().ok_or(Errno::NoSpc)?;
-    let device = drivers::block_device(area.device).ok_or(Errno::NoEnt)?;
+    let device = drivers::disk(area.device).ok_or(Errno::NoEnt)?;
     device.read(area.sector(slot), &[page(phys)], IoMode::Interrupt)
 }
 

@@ -80,12 +80,8 @@ impl Drop for OpenFile {
 }
 
 fn device(name: &str) -> Option<Kind> {
-    match name.strip_prefix("vd").map(str::as_bytes) {
-        Some(&[letter @ b'a'..=b'z']) => {
-            drivers::block_device(usize::from(letter - b'a')).map(Kind::Block)
-        }
-        _ => drivers::char_device(name).map(Kind::Char),
-    }
+    let disk = drivers::block_device(name).map(Kind::Block);
+    disk.or_else(|| drivers::char_device(name).map(Kind::Char))
 }
 
 /// A process's table of open files.

@@ -1,4 +1,4 @@
-//! Check: what is written to the disk and flushed comes back, read in other pieces than it was
+//! Check: what is written to a disk (`vda`, or its argument) and flushed comes back, read in other pieces than it was
 //! written in, and what is not whole sectors of the disk is refused.
 #![no_std]
 #![no_main]
@@ -6,7 +6,7 @@
 use user::abi::image::{SCRATCH_FIRST_SECTOR, SCRATCH_SECTORS};
 use user::abi::record::crc32;
 use user::abi::syscall::Errno;
-use user::alloc::vec;
+use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Verdict};
 use user::file::File;
 use user::time::now_ns;
@@ -34,7 +34,8 @@ fn fill(bytes: &mut [u8], mut seed: u64) {
 }
 
 fn run(check: &mut Check) -> Verdict {
-    let disk = File::open("/dev/vda").context("opening /dev/vda")?;
+    let path = format!("/dev/{}", check.arg(0).unwrap_or("vda"));
+    let disk = File::open(&path).context(&path)?;
     let mut data = vec![0; BYTES];
     fill(&mut data, now_ns());
     let expected = crc32(0, &data);

@@ -1,10 +1,11 @@
-//! Check: block requests work by interrupt and by polling alike; what each costs.
+//! Check: requests to a disk (`vda`, or its argument) work by interrupt and by polling alike; what
+//! each costs.
 #![no_std]
 #![no_main]
 
 use user::abi::image::SCRATCH_FIRST_SECTOR;
 use user::abi::syscall::{IoMode, Stats};
-use user::alloc::vec;
+use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::file::File;
 use user::time::{MS, now_ns};
@@ -62,7 +63,8 @@ fn cost(elapsed_ns: u64, before: &Stats, after: &Stats) -> Cost {
 }
 
 fn run(check: &mut Check) -> Verdict {
-    let disk = File::open("/dev/vda").context("opening /dev/vda")?;
+    let path = format!("/dev/{}", check.arg(0).unwrap_or("vda"));
+    let disk = File::open(&path).context(&path)?;
     let interrupt = measure(&disk, IoMode::Interrupt)?;
     // What the host still has to deliver is not the second half's.
     sys::sleep(SETTLE_NS).context("sleep")?;

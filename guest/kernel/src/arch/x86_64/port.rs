@@ -5,22 +5,34 @@
 
 use core::arch::asm;
 
-/// Reads a byte from `port`.
-pub fn inb(port: u16) -> u8 {
-    let value: u8;
-    // SAFETY: a port read touches no memory of ours.
-    unsafe {
-        asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack, preserves_flags))
-    };
-    value
+macro_rules! ports {
+    ($($read:ident $write:ident $type:ty, $register:tt, $width:literal;)*) => {$(
+        #[doc = concat!("Reads a ", $width, " from `port`.")]
+        pub fn $read(port: u16) -> $type {
+            let value: $type;
+            // SAFETY: a port read touches no memory of ours.
+            unsafe {
+                asm!(concat!("in ", $register, ", dx"), in("dx") port, out($register) value,
+                    options(nomem, nostack, preserves_flags));
+            }
+            value
+        }
+
+        #[doc = concat!("Writes a ", $width, " to `port`.")]
+        pub fn $write(port: u16, value: $type) {
+            // SAFETY: no port of this machine writes to memory by itself; see the module's head.
+            unsafe {
+                asm!(concat!("out dx, ", $register), in("dx") port, in($register) value,
+                    options(nomem, nostack, preserves_flags));
+            }
+        }
+    )*};
 }
 
-/// Writes a byte to `port`.
-pub fn outb(port: u16, value: u8) {
-    // SAFETY: no port of this machine writes to memory by itself; see the module's head.
-    unsafe {
-        asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags))
-    };
+ports! {
+    inb outb u8, "al", "byte";
+    inw outw u16, "ax", "word";
+    inl outl u32, "eax", "double word";
 }
 
 /// Writes `bytes` to `port` one after the other, by one instruction.
@@ -29,5 +41,23 @@ pub fn rep_outsb(port: u16, bytes: &[u8]) {
     unsafe {
         asm!("rep outsb", in("dx") port, inout("rsi") bytes.as_ptr() => _, inout("rcx") bytes.len() => _,
             options(readonly, nostack, preserves_flags));
+    }
+}
+
+/// Writes the words that `bytes` are, but for an odd last byte, to `port`, by one instruction.
+pub fn rep_outsw(port: u16, bytes: &[u8]) {
+    // SAFETY: reads no more than the bytes of the slice.
+    unsafe {
+        asm!("rep outsw", in("dx") port, inout("rsi") bytes.as_ptr() => _,
+            inout("rcx") bytes.len() / 2 => _, options(readonly, nostack, preserves_flags));
+    }
+}
+
+/// Fills `bytes`, but for an odd last one, with words from `port`, by one instruction.
+pub fn rep_insw(port: u16, bytes: &mut [u8]) {
+    // SAFETY: writes no more than the bytes of the slice.
+    unsafe {
+        asm!("rep insw", in("dx") port, inout("rdi") bytes.as_mut_ptr() => _,
+            inout("rcx") bytes.len() / 2 => _, options(nostack, preserves_flags));
     }
 }

@@ -9,6 +9,7 @@ pub(super) const BYTES: u16 = 256;
 const BARS: u8 = 0x10;
 const BAR_COUNT: u8 = 6;
 const BAR_IO: u32 = 1;
+const BAR_IO_FLAGS: u32 = 3;
 /// Where in memory a BAR may be: below 4 GiB, or anywhere with the next one as its upper half.
 const BAR_TYPE: u32 = 3 << 1;
 const BAR_64: u32 = 2 << 1;
@@ -81,6 +82,13 @@ pub(in crate::drivers) fn bar(
     (base != 0 && is_physical(start, len)).then_some(start)
 }
 
+/// First port of BAR `index`; `None` when that is no ports, or has none.
+pub(in crate::drivers) fn io_bar(config: &impl Config, index: u8) -> Option<u16> {
+    let value = config.read32(BARS + 4 * index);
+    let base = u16::try_from(value & !BAR_IO_FLAGS).ok()?;
+    (value & BAR_IO != 0 && base != 0).then_some(base)
+}
+
 #[cfg(test)]
 pub(in crate::drivers) mod testing {
     use super::{BARS, BYTES, Cell, Config};
@@ -134,6 +142,17 @@ mod tests {
             .with_bar(2, 0x12);
         assert_eq!(bar(&config, 0, 0x2000, 16), Some(0xc000_2000));
         assert_eq!(bar(&config, 1, 0x10, 16), Some(0x12_d000_0010));
+    }
+
+    #[test]
+    fn a_bar_of_ports_has_a_first() {
+        let config = Fake::new()
+            .with_bar(4, 0xc001)
+            .with_bar(3, 0x1)
+            .with_bar(2, 0xc000);
+        assert_eq!(io_bar(&config, 4), Some(0xc000));
+        assert_eq!(io_bar(&config, 3), None, "it has no place");
+        assert_eq!(io_bar(&config, 2), None, "that is memory");
     }
 
     #[test]

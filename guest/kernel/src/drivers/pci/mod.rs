@@ -15,10 +15,11 @@ mod msix;
 pub(super) use capability::{Capability, capabilities};
 #[cfg(test)]
 pub(super) use config::testing;
-pub(super) use config::{Config, Remembering, bar};
+pub(super) use config::{Config, Remembering, bar, io_bar};
 pub(super) use msix::{ID as MSIX, Msix};
 
 use crate::mm::{MmioRegion, PAGE_BYTES, PhysAddr};
+use crate::sync::Once;
 
 /// Devices of a bus.
 pub(super) const MAX_DEVICES: usize = 32;
@@ -29,9 +30,25 @@ const DEVICE_BYTES: u64 = 8 * PAGE_BYTES;
 const NOBODY: u32 = u32::MAX;
 /// Command and, above it, status register (PCI 3.0 6.2.2).
 const COMMAND: u64 = 0x04;
+const COMMAND_IO: u16 = 1 << 0;
 const COMMAND_MEMORY: u16 = 1 << 1;
 const COMMAND_MASTER: u16 = 1 << 2;
 const COMMAND_INTX_DISABLE: u16 = 1 << 10;
+
+/// Revision, programming interface, subclass, class, from the low byte up.
+const CLASS: u64 = 0x08;
+
+static BUS: Once<Option<Bus>> = Once::new();
+
+/// Remembers where configuration space is.
+pub(super) fn init(ecam: Option<u64>) {
+    BUS.set(ecam.and_then(Bus::at));
+}
+
+/// Bus 0, if there is PCI.
+pub(super) fn bus() -> Option<Bus> {
+    BUS.get().copied().flatten()
+}
 
 /// Bus 0.
 #[derive(Clone, Copy)]
@@ -65,9 +82,22 @@ pub(super) struct Function {
 impl Function {
     /// Lets the function answer at its addresses, read and write memory, and send messages.
     pub(super) fn enable(&self) {
+        self.allow(COMMAND_MEMORY | COMMAND_MASTER | COMMAND_INTX_DISABLE);
+    }
+
+    /// Lets the function answer at its ports, and read and write memory.
+    pub(super) fn enable_ports(&self) {
+        self.allow(COMMAND_IO | COMMAND_MASTER);
+    }
+
+    fn allow(&self, bits: u16) {
         let command = self.config.read16(COMMAND);
-        let wanted = COMMAND_MEMORY | COMMAND_MASTER | COMMAND_INTX_DISABLE;
-        self.config.write16(COMMAND, command | wanted);
+        self.config.write16(COMMAND, command | bits);
+    }
+
+    /// Class, subclass and programming interface, from the high byte down.
+    pub(super) fn class(&self) -> u32 {
+        self.config.read32(CLASS) >> 8
     }
 
     /// Writes 16 bits.

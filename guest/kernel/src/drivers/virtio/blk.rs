@@ -9,7 +9,7 @@ use super::device::{Channel, Device};
 use super::queue::Token;
 use super::{DeviceType, find};
 use crate::drivers::lazy::Lazy;
-use crate::drivers::{BlockDevice, Segment};
+use crate::drivers::{BlockDevice, Segment, check_range};
 use abi::syscall::{Errno, IoMode};
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -68,18 +68,6 @@ impl Disk {
         })
     }
 
-    /// The number of bytes, if they are whole sectors that the disk has.
-    fn check_range(&self, sector: u64, segments: &[Segment]) -> Result<u64, Errno> {
-        let bytes: u64 = segments.iter().map(|segment| u64::from(segment.len)).sum();
-        if bytes == 0 || !bytes.is_multiple_of(SECTOR_BYTES.into()) {
-            return Err(Errno::Inval);
-        }
-        let end = sector.checked_add(bytes / u64::from(SECTOR_BYTES));
-        end.filter(|end| *end <= self.sectors)
-            .map(|_| bytes)
-            .ok_or(Errno::NoSpc)
-    }
-
     fn submit(
         &self,
         operation: Operation,
@@ -120,7 +108,7 @@ impl Disk {
         segments: &[Segment],
         mode: IoMode,
     ) -> Result<(), Errno> {
-        let bytes = self.check_range(sector, segments)?;
+        let bytes = check_range(self.sectors, sector, segments)?;
         if segments.len() <= self.max_segments {
             let token = self.submit(operation, sector, segments, mode)?;
             return self.finish(token, mode);

@@ -5,10 +5,11 @@
 //! and so is input, as a program that waits for it may go away.
 
 use super::chain::{Direction, Request};
-use super::device::{Channel, Device, poll_until};
+use super::device::{Channel, Device};
 use super::queue::Token;
 use super::{DeviceType, find};
 use crate::drivers::lazy::Lazy;
+use crate::drivers::poll_until;
 use crate::drivers::{CharDevice, Segment};
 use crate::mm::{DmaBuffer, PAGE_BYTES};
 use crate::sync::{Mutex, SpinLock};

@@ -4,9 +4,10 @@ use super::chain::Request;
 use super::queue::{Answer, FEATURE_EVENT_INDEX, FEATURE_INDIRECT, Queue, Token};
 use super::transport::{Doorbell, Transport};
 use super::{Broken, Handle};
+use crate::drivers::poll_until;
 use crate::sched::WaitQueue;
 use crate::sync::SpinLock;
-use crate::{arch, time};
+use crate::time;
 use abi::syscall::{Errno, IoMode};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +16,6 @@ use core::sync::atomic::{AtomicBool, Ordering};
 const FEATURE_VERSION_1: u64 = 1 << 32;
 /// A device that does not answer for so long is given up.
 const ANSWER_TIMEOUT_NS: u64 = 10_000_000_000;
-/// Between two looks at the clock while polling.
-const POLLS_PER_LOOK: u32 = 256;
 
 /// A queue and those who wait for it.
 pub(super) struct Channel {
@@ -193,19 +192,4 @@ impl Device {
 
 fn deadline_ns() -> u64 {
     time::now_ns().saturating_add(ANSWER_TIMEOUT_NS)
-}
-
-/// Looks until `done`; false if that is not before the deadline.
-pub(super) fn poll_until(mut done: impl FnMut() -> bool, deadline_ns: u64) -> bool {
-    loop {
-        for _ in 0..POLLS_PER_LOOK {
-            if done() {
-                return true;
-            }
-            arch::relax();
-        }
-        if time::now_ns() >= deadline_ns {
-            return false;
-        }
-    }
 }

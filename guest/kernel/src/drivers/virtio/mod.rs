@@ -27,7 +27,6 @@ mod transport;
 
 use crate::cmdline::Cmdline;
 use crate::drivers::lazy::Lazy;
-use crate::drivers::parse_number;
 use crate::drivers::pci::{Bus, Function, MAX_DEVICES};
 use crate::sync::Once;
 use abi::image::param;
@@ -123,10 +122,9 @@ pub(super) fn notifications() -> u64 {
 /// Remembers where devices may be.
 pub(super) fn init(cmdline: &Cmdline) {
     let mmio = cmdline.all(param::VIRTIO_MMIO).filter_map(Place::parse);
-    let ecam = cmdline.get(param::PCI_ECAM).and_then(parse_number);
     PLACES.set(Places {
         mmio: mmio.take(MAX_PLACES).collect(),
-        pci: ecam.and_then(Bus::at),
+        pci: crate::drivers::pci::bus(),
     });
 }
 

@@ -1,0 +1,148 @@
+//! Disks on the primary channel of a PC's IDE controller (ATA/ATAPI-6, PCI IDE Controller 1.0).
+//!
+//! ```text
+//!  Disk: a drive by one way --> Channel: one command at a time --+--> pio: the data port
+//!                                  ^ interrupt, status           +--> dma: a list of memory pieces
+//! ```
+//! A drive can be reached in three ways, to be compared: `hda` by DMA where the controller masters
+//! the bus, `hda-pio` by string instructions at the data port, several sectors an interrupt, and
+//! `hda-word` word by word and sector by sector, as the first PCs did.
+
+mod channel;
+mod dma;
+mod identity;
+mod pio;
+mod registers;
+
+use super::lazy::Lazy;
+use super::{BlockDevice, Segment, check_range};
+use abi::syscall::{Errno, IoMode};
+use channel::{CHANNEL, Command, Session};
+use core::sync::atomic::{AtomicU64, Ordering};
+use dma::Direction;
+use identity::Identity;
+use registers::command;
+
+/// How the data of a drive comes and goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Dma,
+    Pio,
+    Word,
+}
+
+/// Ways by the end of a drive's name.
+const WAYS: [(&str, Way); 3] = [("", Way::Dma), ("-pio", Way::Pio), ("-word", Way::Word)];
+const DRIVES: [&str; 2] = ["hda", "hdb"];
+
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
+static FOUND: [Lazy<Option<Identity>>; DRIVES.len()] = [const { Lazy::new() }; DRIVES.len()];
+static DISKS: [[Disk; WAYS.len()]; DRIVES.len()] = {
+    const fn by_all(drive: u8) -> [Disk; WAYS.len()] {
+        [
+            Disk::new(drive, Way::Dma),
+            Disk::new(drive, Way::Pio),
+            Disk::new(drive, Way::Word),
+        ]
+    }
+    [by_all(0), by_all(1)]
+};
+
+/// Requests completed since boot, all drives.
+pub(super) fn requests() -> u64 {
+    REQUESTS.load(Ordering::Relaxed)
+}
+
+/// The disk of that name, which is looked for when it is first asked for.
+pub(super) fn disk(name: &str) -> Option<&'static dyn BlockDevice> {
+    let drive = DRIVES.iter().position(|drive| name.starts_with(drive))?;
+    let end = &name[DRIVES[drive].len()..];
+    let way = WAYS.iter().find(|(suffix, _)| *suffix == end)?.1;
+    DISKS[drive][way as usize].identity()?;
+    Some(&DISKS[drive][way as usize])
+}
+
+struct Disk {
+    drive: u8,
+    way: Way,
+}
+
+impl Disk {
+    const fn new(drive: u8, way: Way) -> Self {
+        Self { drive, way }
+    }
+
+    fn identity(&self) -> Option<&'static Identity> {
+        let found = FOUND[usize::from(self.drive)].get_or_make(|| identity::ask(self.drive));
+        found.as_ref()
+    }
+
+    fn transfer(
+        &self,
+        direction: Direction,
+        sector: u64,
+        segments: &[Segment],
+        mode: IoMode,
+    ) -> Result<(), Errno> {
+        let identity = self.identity().ok_or(Errno::Io)?;
+        let bytes = check_range(identity.sectors, sector, segments)?;
+        let count = bytes / registers::SECTOR_BYTES;
+        let extended = identity.needs_extended(sector, count)?;
+        let mut session = CHANNEL.begin(mode)?;
+        let by_dma = self.way == Way::Dma && identity.has_dma;
+        if !by_dma || !session.prepare_dma(direction, segments) {
+            return self.by_port(&mut session, direction, (sector, count), segments);
+        }
+        let code = command::DMA.code(direction, extended);
+        let command = Command::new(code, self.drive, extended).range(sector, count);
+        session.dma(direction, &command)
+    }
+
+    fn by_port(
+        &self,
+        session: &mut Session<'_>,
+        direction: Direction,
+        (sector, count): (u64, u64),
+        segments: &[Segment],
+    ) -> Result<(), Errno> {
+        let identity = self.identity().ok_or(Errno::Io)?;
+        let extended = identity.needs_extended(sector, count)?;
+        let (codes, block) = match self.way {
+            Way::Word => (command::SECTORS, 1),
+            _ if identity.multiple > 1 => (command::MULTIPLE, identity.multiple),
+            _ => (command::SECTORS, 1),
+        };
+        let code = codes.code(direction, extended);
+        let command = Command::new(code, self.drive, extended).range(sector, count);
+        let access = match self.way {
+            Way::Word => pio::Access::Word,
+            Way::Dma | Way::Pio => pio::Access::String,
+        };
+        pio::transfer(session, &command, direction, access, block, segments)
+    }
+}
+
+fn counted(result: Result<(), Errno>) -> Result<(), Errno> {
+    REQUESTS.fetch_add(1, Ordering::Relaxed);
+    result
+}
+
+impl BlockDevice for Disk {
+    fn sectors(&self) -> u64 {
+        self.identity().map_or(0, |identity| identity.sectors)
+    }
+
+    fn read(&self, sector: u64, to: &[Segment], mode: IoMode) -> Result<(), Errno> {
+        counted(self.transfer(Direction::ToMemory, sector, to, mode))
+    }
+
+    fn write(&self, sector: u64, from: &[Segment], mode: IoMode) -> Result<(), Errno> {
+        counted(self.transfer(Direction::ToDrive, sector, from, mode))
+    }
+
+    fn flush(&self, mode: IoMode) -> Result<(), Errno> {
+        let code = command::FLUSH_CACHE;
+        let mut session = CHANNEL.begin(mode)?;
+        counted(session.without_data(&Command::new(code, self.drive, false)))
+    }
+}
