@@ -18,7 +18,7 @@ use vmm::msr::MsrPolicy;
 pub fn machine(
     kernel: &Kernel,
     cpus: u8,
-    on_mark: impl FnMut(u8) + Send + 'static,
+    on_mark: impl FnMut(u32) + Send + 'static,
 ) -> Result<Machine> {
     let config = Config {
         cpus,

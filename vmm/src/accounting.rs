@@ -40,10 +40,12 @@ impl ExitStats {
         self.tsc_khz.store(tsc_khz, Ordering::Relaxed);
     }
 
-    /// Counts an exit that took `ticks` in userspace. Only the vCPU's own thread calls this.
-    pub fn record(&self, kind: ExitKind, device: DeviceId, ticks: u64) {
+    /// Counts an exit of so many accesses that took `ticks` in userspace. Only the vCPU's own
+    /// thread calls this.
+    pub fn record(&self, kind: ExitKind, device: DeviceId, accesses: u64, ticks: u64) {
         let index = kind as usize * MAX_DEVICES + usize::from(device.0) % MAX_DEVICES;
-        self.cells[index].get_or_init(Box::default).record(ticks);
+        let cell = self.cells[index].get_or_init(Box::default);
+        cell.record(accesses, ticks);
     }
 
     fn cell(&self, kind: ExitKind, device: usize) -> Option<&Histogram> {
@@ -60,9 +62,10 @@ impl ExitStats {
     }
 }
 
-/// Exits of one kind and device: count, sum, and log-linear buckets.
+/// Exits of one kind and device: count, accesses, sum of ticks, and log-linear buckets of them.
 struct Histogram {
     count: AtomicU64,
+    accesses: AtomicU64,
     sum: AtomicU64,
     buckets: [AtomicU64; BUCKETS],
 }
@@ -72,6 +75,7 @@ impl Default for Histogram {
         let zero = || AtomicU64::new(0);
         Self {
             count: zero(),
+            accesses: zero(),
             sum: zero(),
             buckets: std::array::from_fn(|_| zero()),
         }
@@ -87,8 +91,9 @@ fn add(cell: &AtomicU64, value: u64) {
 }
 
 impl Histogram {
-    fn record(&self, ticks: u64) {
+    fn record(&self, accesses: u64, ticks: u64) {
         add(&self.count, 1);
+        add(&self.accesses, accesses);
         add(&self.sum, ticks);
         add(&self.buckets[bucket(ticks)], 1);
     }
@@ -111,6 +116,55 @@ fn bucket_value(index: usize) -> u64 {
     ((index % SUB + SUB) << shift) + (1 << shift) / 2
 }
 
+/// What was counted of one kind and device, over all vCPUs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Exits, or writes that waited for one.
+    pub count: u64,
+    /// Accesses to registers: a string instruction's exit has several.
+    pub accesses: u64,
+    /// Time in userspace.
+    pub ns: u64,
+}
+
+/// All tallies of a VM at one time, by kind and device.
+#[derive(Clone, Debug)]
+pub struct Tallies(Vec<Tally>);
+
+impl Tallies {
+    /// Those of so many vCPUs now.
+    pub fn now(vcpus: &[Arc<ExitStats>]) -> Self {
+        let tsc_khz = tsc_khz(vcpus);
+        let of_cell = |index: usize| {
+            let cells = vcpus.iter().filter_map(|vcpu| vcpu.cells[index].get());
+            let cells: Vec<&Histogram> = cells.map(|cell| &**cell).collect();
+            Tally {
+                count: sum(&cells, |cell| &cell.count),
+                accesses: sum(&cells, |cell| &cell.accesses),
+                ns: ticks_to_ns(sum(&cells, |cell| &cell.sum), tsc_khz),
+            }
+        };
+        Self((0..ExitKind::COUNT * MAX_DEVICES).map(of_cell).collect())
+    }
+
+    /// What has been added since `earlier`, where that is something.
+    pub fn since(&self, earlier: &Self) -> Vec<(ExitKind, DeviceId, Tally)> {
+        let kinds = ExitKind::EXITS.into_iter().chain([ExitKind::Coalesced]);
+        let places = kinds.flat_map(|kind| (0..MAX_DEVICES).map(move |device| (kind, device)));
+        let added = places.zip(self.0.iter().zip(&earlier.0));
+        let added = added.map(|((kind, device), (now, before))| {
+            let tally = Tally {
+                count: now.count - before.count,
+                accesses: now.accesses - before.accesses,
+                ns: now.ns - before.ns,
+            };
+            // There are no more than fit.
+            (kind, DeviceId(device as u8), tally)
+        });
+        added.filter(|(_, _, tally)| tally.count > 0).collect()
+    }
+}
+
 /// One line of the table: exits of a kind at a device, over all vCPUs.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ExitRow {
@@ -131,9 +185,7 @@ pub struct ExitRow {
 /// Sums the vCPUs up: rows of these kinds with at least one exit, most time first. `names` are the
 /// devices by [`DeviceId`].
 pub fn rows(vcpus: &[Arc<ExitStats>], names: &[String], kinds: &[ExitKind]) -> Vec<ExitRow> {
-    // All vCPUs count the host's ticks.
-    let tsc_khz = vcpus.iter().map(|v| v.tsc_khz.load(Ordering::Relaxed));
-    let tsc_khz = tsc_khz.max().unwrap_or(0);
+    let tsc_khz = tsc_khz(vcpus);
     let mut rows: Vec<ExitRow> = kinds
         .iter()
         .flat_map(|&kind| (0..MAX_DEVICES).map(move |device| (kind, device)))
@@ -150,13 +202,18 @@ pub fn rows(vcpus: &[Arc<ExitStats>], names: &[String], kinds: &[ExitKind]) -> V
     rows
 }
 
+/// Frequency of all vCPUs' ticks, which are the host's.
+fn tsc_khz(vcpus: &[Arc<ExitStats>]) -> u32 {
+    let all = vcpus.iter().map(|v| v.tsc_khz.load(Ordering::Relaxed));
+    all.max().unwrap_or(0)
+}
+
+fn sum(cells: &[&Histogram], field: fn(&Histogram) -> &AtomicU64) -> u64 {
+    let values = cells.iter().map(|cell| field(cell).load(Ordering::Relaxed));
+    values.sum()
+}
+
 fn row(kind: ExitKind, device: String, cells: &[&Histogram], tsc_khz: u32) -> ExitRow {
-    let sum = |field: fn(&Histogram) -> &AtomicU64| -> u64 {
-        cells
-            .iter()
-            .map(|cell| field(cell).load(Ordering::Relaxed))
-            .sum()
-    };
     let mut buckets = vec![0; BUCKETS];
     for cell in cells {
         for (total, bucket) in buckets.iter_mut().zip(&cell.buckets) {
@@ -167,8 +224,8 @@ fn row(kind: ExitKind, device: String, cells: &[&Histogram], tsc_khz: u32) -> Ex
     ExitRow {
         kind: kind.name(),
         device,
-        count: sum(|cell| &cell.count),
-        total_ns: ns(sum(|cell| &cell.sum)),
+        count: sum(cells, |cell| &cell.count),
+        total_ns: ns(sum(cells, |cell| &cell.sum)),
         p50_ns: ns(percentile(&buckets, 50)),
         p99_ns: ns(percentile(&buckets, 99)),
     }
@@ -215,15 +272,24 @@ mod tests {
         );
         one.set_frequency(1_000_000);
         for _ in 0..99 {
-            one.record(ExitKind::PioWrite, DeviceId(1), 1000);
+            one.record(ExitKind::PioWrite, DeviceId(1), 1, 1000);
         }
-        two.record(ExitKind::PioWrite, DeviceId(1), 1_000_000);
-        two.record(ExitKind::MmioRead, DeviceId::NONE, 5);
-        two.record(ExitKind::Coalesced, DeviceId(1), 7);
+        two.record(ExitKind::PioWrite, DeviceId(1), 256, 1_000_000);
+        two.record(ExitKind::MmioRead, DeviceId::NONE, 1, 5);
+        two.record(ExitKind::Coalesced, DeviceId(1), 1, 7);
         let names = ["none".to_owned(), "serial".to_owned()];
         let vcpus = [one, two.clone()];
         let late = rows(&vcpus, &names, &[ExitKind::Coalesced]);
         assert_eq!((late.len(), late[0].count), (1, 1));
+        let none = Tallies::now(&[]);
+        let tallies = Tallies::now(&vcpus).since(&none);
+        let tally = Tally {
+            count: 100,
+            accesses: 99 + 256,
+            ns: 99 * 1000 + 1_000_000,
+        };
+        assert_eq!(tallies[0], (ExitKind::PioWrite, DeviceId(1), tally));
+        assert_eq!(tallies.len(), 3);
         let rows = rows(&vcpus, &names, &ExitKind::EXITS);
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[0].device, "serial");

@@ -20,11 +20,37 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Boot a kernel, or the built-in guest and its suite
     Run(Box<RunArgs>),
+    /// Do the same work over each way to a device, and show what each way costs
+    Compare(CompareArgs),
     /// Say whether this host can run guests, and what it costs there
     Doctor,
     /// The built-in guest
     #[command(subcommand)]
     Guest(GuestCommand),
+}
+
+#[derive(Args)]
+pub(crate) struct CompareArgs {
+    /// Workloads, of those that --list names [default: all]
+    #[arg(value_name = "WORKLOAD")]
+    pub(crate) workloads: Vec<String>,
+    /// Paths, of those that --list names [default: all]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) paths: Vec<String>,
+    /// Runs of each workload by each path, of which the median is shown
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) runs: u32,
+    /// Virtual processors
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) cpus: u8,
+    /// Write the figures as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Say what workloads and paths there are
+    #[arg(long)]
+    pub(crate) list: bool,
 }
 
 #[derive(Subcommand)]

@@ -32,6 +32,11 @@ pub fn suite_text(name: &str) -> Option<&'static [u8]> {
         .map(|(_, text)| *text)
 }
 
+/// Whether there is a program of that name.
+pub fn has_program(name: &str) -> bool {
+    PROGRAMS.iter().any(|(program, _)| *program == name)
+}
+
 /// A check that a suite announces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedCheck {

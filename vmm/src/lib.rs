@@ -29,6 +29,7 @@
 
 pub mod accounting;
 pub mod boot;
+pub mod compare;
 pub mod device_manager;
 pub mod doctor;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -332,6 +332,11 @@ impl Machine {
         self.handles.iter().map(VcpuHandle::stats).collect()
     }
 
+    /// Names of the devices, by their number.
+    pub fn device_names(&self) -> &[String] {
+        &self.device_names
+    }
+
     /// Exits so far by kind and device.
     pub fn exits(&self) -> Vec<ExitRow> {
         accounting::rows(&self.counters(), &self.device_names, &ExitKind::EXITS)

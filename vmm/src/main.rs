@@ -11,7 +11,8 @@ mod cli;
 use clap::Parser;
 use clap::error::ErrorKind;
 use cli::{
-    Cli, Command, ConsoleArg, CpuArg, DeviceArg, GuestCommand, RunArgs, TransportArg, UnknownMsrArg,
+    Cli, Command, CompareArgs, ConsoleArg, CpuArg, DeviceArg, GuestCommand, RunArgs, TransportArg,
+    UnknownMsrArg,
 };
 use std::ffi::c_int;
 use std::io::Write;
@@ -23,7 +24,7 @@ use vmm::halt::status;
 use vmm::kvm::{CpuModel, Level};
 use vmm::msr::MsrPolicy;
 use vmm::run::{ConsoleDevice, Kernel, Wishes};
-use vmm::{doctor, guest, run};
+use vmm::{compare, doctor, guest, run};
 
 #[unsafe(no_mangle)]
 extern "C" fn main() -> c_int {
@@ -36,6 +37,7 @@ extern "C" fn main() -> c_int {
     };
     let status = match cli.command {
         Command::Run(args) => run_guest(*args, start),
+        Command::Compare(args) => compare_paths(args),
         Command::Doctor => {
             let (text, status) = doctor::render(&doctor::findings());
             print(&text);
@@ -91,6 +93,27 @@ fn print(text: &str) {
 
 /// Longest time of a suite, unless the user says another.
 const SUITE_TIMEOUT: Duration = Duration::from_secs(120);
+
+fn compare_paths(args: CompareArgs) -> u8 {
+    if args.list {
+        print(&compare::list());
+        return status::OK;
+    }
+    let wishes = compare::Wishes {
+        workloads: args.workloads,
+        paths: args.paths,
+        runs: args.runs,
+        cpus: args.cpus,
+        report: args.report,
+    };
+    match compare::compare(&wishes) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("hostel: {}", vmm::chain(&error));
+            error.status()
+        }
+    }
+}
 
 fn run_guest(args: RunArgs, start: Instant) -> u8 {
     let level = match args.verbose {

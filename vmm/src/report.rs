@@ -3,6 +3,7 @@
 use crate::accounting::ExitRow;
 use crate::doctor::{KvmKind, Probe};
 use crate::halt::HaltReason;
+use crate::kvm::Kvm;
 use crate::machine::{Point, Refused, Timeline};
 use crate::memory;
 use crate::msr::UnknownMsr;
@@ -62,8 +63,14 @@ pub struct HostReport {
 }
 
 impl HostReport {
+    /// This host, probed for its kind of KVM.
+    pub fn probed() -> Self {
+        let probe = Kvm::open().ok().and_then(|kvm| Probe::kind_only(&kvm).ok());
+        Self::new(probe.as_ref())
+    }
+
     /// This host, with what was probed of it.
-    pub fn new(probe: Option<&Probe>) -> Self {
+    fn new(probe: Option<&Probe>) -> Self {
         let linux = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
             kvm: probe.map(Probe::kind),

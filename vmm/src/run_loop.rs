@@ -57,21 +57,22 @@ pub(crate) fn run(
         let on_write = |port, data: &[u8]| {
             let start = ticks();
             let device = shared.pio.write(port, data);
-            stats.record(ExitKind::Coalesced, device, ticks() - start);
+            stats.record(ExitKind::Coalesced, device, 1, ticks() - start);
         };
         let exit = match vcpu.run(on_write) {
             Ok(exit) => exit,
             Err(error) => return Some(HaltReason::HostError(crate::chain(&error))),
         };
         let start = ticks();
+        let accesses = accesses(&exit);
         let (kind, device) = match handle(exit, shared) {
             Handled::Done(kind, device) => (kind, device),
             Handled::End(kind, ending) => {
-                stats.record(kind, DeviceId::NONE, ticks() - start);
+                stats.record(kind, DeviceId::NONE, 0, ticks() - start);
                 return Some(ending.into_reason(vcpu, &shared.memory));
             }
         };
-        stats.record(kind, device, ticks() - start);
+        stats.record(kind, device, accesses, ticks() - start);
         if kind == ExitKind::Interrupted {
             // The kick has done its work; its command came before it and is seen above.
             vcpu.clear_kick();
@@ -93,6 +94,20 @@ enum Ending {
     TripleFault,
     Emulation { suberror: u32 },
     Host(String),
+}
+
+/// Accesses to registers that an exit stands for.
+fn accesses(exit: &VmExit<'_>) -> u64 {
+    match exit {
+        VmExit::PioRead { width, data, .. } => {
+            (data.len() >> width.bytes().trailing_zeros()) as u64
+        }
+        VmExit::PioWrite { width, data, .. } => {
+            (data.len() >> width.bytes().trailing_zeros()) as u64
+        }
+        VmExit::MmioRead { .. } | VmExit::MmioWrite { .. } => 1,
+        _ => 0,
+    }
 }
 
 /// Handles one exit.

@@ -1,5 +1,4 @@
-//! Ports by which a guest ends or says something, one byte each, write-only (they read as ones) and
-//! without state: [`DebugExit`] and [`MarkPort`] are Hostel's own, [`TestExit`] is for kernels that
+//! Ports by which a guest ends or says something, write-only (they read as ones) and without state: [`DebugExit`] and [`MarkPort`] are Hostel's own, [`TestExit`] is for kernels that
 //! were written for QEMU's isa-debug-exit.
 
 use crate::bus::{PioDevice, Width};
@@ -51,25 +50,33 @@ impl PioDevice for TestExit {
     }
 }
 
-/// A byte written is handed to a callback, on the vCPU's thread: it notes the time.
+/// Ports of a [`MarkPort`], so that a write of 32 bits is one.
+pub const MARK_PORTS: u64 = 4;
+
+/// A value written is handed to a callback, on the vCPU's thread: it notes the time.
 pub struct MarkPort {
-    on_mark: Box<dyn FnMut(u8) + Send>,
+    on_mark: Box<dyn FnMut(u32) + Send>,
 }
 
 impl MarkPort {
     /// A port that calls `on_mark`.
-    pub fn new(on_mark: Box<dyn FnMut(u8) + Send>) -> Self {
+    pub fn new(on_mark: Box<dyn FnMut(u32) + Send>) -> Self {
         Self { on_mark }
     }
 }
 
 impl PioDevice for MarkPort {
-    fn pio_read(&mut self, _offset: u16, _width: Width) -> u32 {
-        0xff
+    fn max_width(&self) -> Width {
+        Width::Dword
     }
 
-    fn pio_write(&mut self, _offset: u16, _width: Width, value: u32) {
-        let [byte, ..] = value.to_le_bytes();
-        (self.on_mark)(byte);
+    fn pio_read(&mut self, _offset: u16, _width: Width) -> u32 {
+        u32::MAX
+    }
+
+    fn pio_write(&mut self, offset: u16, _width: Width, value: u32) {
+        if offset == 0 {
+            (self.on_mark)(value);
+        }
     }
 }

@@ -47,3 +47,10 @@ pub const SWAP_FIRST_SECTOR: u64 = SCRATCH_SECTORS;
 pub const SWAP_SECTORS: u64 = 1024;
 /// Size in bytes of the temporary disk that the built-in suite runs on.
 pub const SCRATCH_DISK_BYTES: u64 = (SCRATCH_SECTORS + SWAP_SECTORS) * 512;
+/// Bytes of a disk that programs of `hostel compare` read and write, from its start on.
+pub const WORK_BYTES: u64 = 8 << 20;
+
+/// What the first eight bytes of such a disk's 4 KiB page hold, little-endian.
+pub const fn page_mark(page: u64) -> u64 {
+    0x6c65_7473_6f68_0000_u64.wrapping_add(page)
+}

@@ -3,7 +3,8 @@
 /// Ends the VM with the byte written: an [`Exit`], or any other value as a guest's own code.
 pub const DEBUG_EXIT: u16 = 0x501;
 
-/// Notes the time at which the byte written, a [`Mark`], arrived.
+/// Notes the time at which a value was written whose low byte is a [`Mark`]; those that measure have
+/// the number of what is measured above it, in a write of 32 bits.
 pub const MARK: u16 = 0x502;
 
 /// Bytes written to [`DEBUG_EXIT`] that have a meaning of their own.
@@ -18,7 +19,7 @@ pub enum Exit {
     Panic = 0xee,
 }
 
-/// A point of the boot whose time the host notes.
+/// A point in time that the host notes.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
@@ -26,13 +27,23 @@ pub enum Mark {
     Kernel = 1,
     /// About to enter the first program.
     User = 2,
+    /// What is measured begins.
+    Begin = 3,
+    /// It has ended.
+    End = 4,
 }
 
 impl Mark {
-    /// The mark that `byte` stands for.
-    pub fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Kernel, Self::User]
+    /// The mark and number that a value written stands for.
+    pub fn from_value(value: u32) -> Option<(Self, u32)> {
+        let mark = [Self::Kernel, Self::User, Self::Begin, Self::End]
             .into_iter()
-            .find(|mark| *mark as u8 == byte)
+            .find(|mark| *mark as u32 == value & 0xff)?;
+        Some((mark, value >> 8))
+    }
+
+    /// The value for a mark of that number, of which 24 bits count.
+    pub fn value(self, number: u32) -> u32 {
+        number << 8 | self as u32
     }
 }

@@ -99,6 +99,9 @@ numbered! {
         PowerOff = 32,
         /// `(fd) -> bytes`: size of a block device or an initrd member.
         Size = 33,
+        /// `(Phase, number) -> 0`: what is measured under that number, up to 2^24, begins or has
+        /// ended; the host notes it there and then.
+        Measure = 34,
     }
 }
 
@@ -173,6 +176,16 @@ numbered! {
         Interrupt = 0,
         /// The thread looks at the used ring (or line status) until it is done.
         Poll = 1,
+    }
+}
+
+numbered! {
+    /// See [`Sysno::Measure`].
+    Phase: u64 {
+        /// It begins.
+        Begin = 0,
+        /// It has ended.
+        End = 1,
     }
 }
 

@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "the system call instruction itself")]
 
 use abi::syscall::{
-    Errno, ExitStatus, IoMode, Protection, Replacement, Stats, SysInfo, Sysno, decode,
+    Errno, ExitStatus, IoMode, Phase, Protection, Replacement, Stats, SysInfo, Sysno, decode,
 };
 use core::arch::asm;
 use core::sync::atomic::AtomicU32;
@@ -297,6 +297,11 @@ pub fn sys_info() -> Result<SysInfo, Errno> {
     // SAFETY: the kernel writes one `SysInfo`, which is any bytes.
     unsafe { call(Sysno::GetSysInfo, [(&raw mut info).addr() as u64, 0, 0]) }?;
     Ok(info)
+}
+
+/// [`Sysno::Measure`].
+pub fn measure(phase: Phase, number: u64) -> Result<(), Errno> {
+    plain(Sysno::Measure, [phase as u64, number, 0]).map(drop)
 }
 
 /// [`Sysno::PowerOff`]; returns only when this is not the first process.

@@ -9,7 +9,7 @@ use devices::bus::BusRange;
 use devices::irq::{IrqLine, SharedLine};
 use devices::legacy::acpi_pm::{self, AcpiPm};
 use devices::legacy::cmos::{self, Cmos};
-use devices::legacy::debug_exit::{DebugExit, MarkPort};
+use devices::legacy::debug_exit::{self, DebugExit, MarkPort};
 use devices::legacy::fw_cfg::{self, FwCfg};
 use devices::legacy::i8042::{self, I8042};
 use devices::legacy::serial::{self, SerialPort};
@@ -56,8 +56,8 @@ pub struct PcBackends {
     pub serial: Sink,
     /// Output of COM2.
     pub com2: Sink,
-    /// Called with bytes that the guest writes to the mark port.
-    pub on_mark: Box<dyn FnMut(u8) + Send>,
+    /// Called with values that the guest writes to the mark port.
+    pub on_mark: Box<dyn FnMut(u32) + Send>,
     /// Whether somebody types on the keyboard, so that the guest is told of it.
     pub keyboard: Keyboard,
     /// Port by which a test kernel ends.
@@ -140,7 +140,7 @@ pub(super) fn make(
         ),
         (
             "mark",
-            one(abi::port::MARK.into(), 1),
+            one(abi::port::MARK.into(), debug_exit::MARK_PORTS),
             shared(MarkPort::new(backends.on_mark)),
         ),
     ];

@@ -15,11 +15,9 @@ pub use wishes::{ConsoleDevice, Kernel, RunError, Wishes};
 
 use crate::boot::platform::Keyboard;
 use crate::device_manager::{Backends, PcBackends};
-use crate::doctor::Probe;
 use crate::guest;
 use crate::halt::{HaltReason, status};
 use crate::input::InputPort;
-use crate::kvm::Kvm;
 use crate::machine::{Config, Machine, Timeline};
 use crate::memory;
 use crate::report::{HaltReport, HostReport, Report, VmReport};
@@ -232,10 +230,9 @@ fn report(
     (halt, status): (&HaltReason, u8),
     vmm_overhead_bytes: u64,
 ) -> Report {
-    let probe = Kvm::open().ok().and_then(|kvm| Probe::kind_only(&kvm).ok());
     Report {
         hostel: env!("CARGO_PKG_VERSION"),
-        host: HostReport::new(probe.as_ref()),
+        host: HostReport::probed(),
         vm,
         timeline_us: (&*machine.timeline).into(),
         checks,

@@ -76,10 +76,10 @@ impl Write for LogSink {
 }
 
 /// Notes the marks of the built-in guest on the timeline.
-pub(super) fn on_mark(timeline: Arc<Timeline>) -> Box<dyn FnMut(u8) + Send> {
-    Box::new(move |byte| match Mark::from_byte(byte) {
-        Some(Mark::Kernel) => timeline.note(Point::GuestKernel),
-        Some(Mark::User) => timeline.note(Point::GuestUser),
-        None => {}
+pub(super) fn on_mark(timeline: Arc<Timeline>) -> Box<dyn FnMut(u32) + Send> {
+    Box::new(move |value| match Mark::from_value(value) {
+        Some((Mark::Kernel, _)) => timeline.note(Point::GuestKernel),
+        Some((Mark::User, _)) => timeline.note(Point::GuestUser),
+        Some((Mark::Begin | Mark::End, _)) | None => {}
     })
 }

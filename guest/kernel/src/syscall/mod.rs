@@ -64,6 +64,7 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::ClockNs => time::sys_clock_ns(),
         Sysno::GetStats => process::sys_get_stats(rdi),
         Sysno::GetSysInfo => process::sys_get_sys_info(rdi),
+        Sysno::Measure => time::sys_measure(rdi, rsi),
         Sysno::PowerOff => process::sys_power_off(rdi),
     }
 }

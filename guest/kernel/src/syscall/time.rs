@@ -1,6 +1,10 @@
 //! Time.
 
+use abi::port::{MARK, Mark};
+use abi::syscall::{Errno, Phase};
+
 use super::Outcome;
+use crate::arch::port::outl;
 use crate::process::current;
 use crate::sched::WaitQueue;
 use crate::time::{deadline, now_ns};
@@ -16,4 +20,14 @@ pub(super) fn sys_sleep(ns: u64) -> Outcome {
 
 pub(super) fn sys_clock_ns() -> Outcome {
     Ok(now_ns())
+}
+
+pub(super) fn sys_measure(phase: u64, number: u64) -> Outcome {
+    let mark = match Phase::from_number(phase).ok_or(Errno::Inval)? {
+        Phase::Begin => Mark::Begin,
+        Phase::End => Mark::End,
+    };
+    let number = u32::try_from(number).map_err(|_| Errno::Inval)?;
+    outl(MARK, mark.value(number));
+    Ok(0)
 }

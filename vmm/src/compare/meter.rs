@@ -1,0 +1,162 @@
+//! [`Meter`]: what a VM costs between two marks of its guest.
+
+use crate::accounting::{Tallies, Tally};
+use crate::kvm::ExitKind;
+use crate::suite::ExitCounters;
+use abi::port::Mark;
+use devices::bus::DeviceId;
+use std::collections::HashMap;
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Processor time of this process, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cpu {
+    pub(super) user_ns: u64,
+    pub(super) kernel_ns: u64,
+    pub(super) guest_ns: u64,
+}
+
+/// What a span has cost.
+#[derive(Clone, Debug)]
+pub(super) struct Span {
+    /// Exits and writes that waited, but for the marks.
+    pub(super) tallies: Vec<(ExitKind, DeviceId, Tally)>,
+    pub(super) cpu: Cpu,
+}
+
+struct Reading {
+    tallies: Tallies,
+    cpu: Cpu,
+}
+
+/// Reads counters when the guest says so.
+pub(super) struct Meter {
+    counters: ExitCounters,
+    begun: HashMap<u32, Reading>,
+    spans: HashMap<u32, Span>,
+}
+
+impl Meter {
+    pub(super) fn new(counters: ExitCounters) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            counters,
+            begun: HashMap::new(),
+            spans: HashMap::new(),
+        }))
+    }
+
+    fn read(&self) -> Reading {
+        let vcpus = self.counters.get().map_or(&[][..], Vec::as_slice);
+        Reading {
+            tallies: Tallies::now(vcpus),
+            cpu: cpu(),
+        }
+    }
+
+    fn mark(&mut self, mark: Mark, number: u32) {
+        match mark {
+            Mark::Begin => {
+                let reading = self.read();
+                self.begun.insert(number, reading);
+            }
+            Mark::End => {
+                let Some(begun) = self.begun.remove(&number) else {
+                    return;
+                };
+                let now = self.read();
+                let span = Span {
+                    tallies: now.tallies.since(&begun.tallies),
+                    cpu: Cpu {
+                        user_ns: now.cpu.user_ns - begun.cpu.user_ns,
+                        kernel_ns: now.cpu.kernel_ns - begun.cpu.kernel_ns,
+                        guest_ns: now.cpu.guest_ns - begun.cpu.guest_ns,
+                    },
+                };
+                self.spans.insert(number, span);
+            }
+            Mark::Kernel | Mark::User => {}
+        }
+    }
+
+    pub(super) fn take(&mut self, number: u32) -> Option<Span> {
+        self.spans.remove(&number)
+    }
+}
+
+/// What the mark port calls.
+pub(super) fn on_mark(meter: Arc<Mutex<Meter>>) -> Box<dyn FnMut(u32) + Send> {
+    Box::new(move |value| {
+        if let Some((mark, number)) = Mark::from_value(value) {
+            let mut meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
+            meter.mark(mark, number);
+        }
+    })
+}
+
+/// Fields of /proc/self/stat behind the name (proc(5)): time in user mode, which has the guest's in
+/// it, in the kernel, and in guests, in ticks.
+const USER: usize = 11;
+const KERNEL: usize = 12;
+const GUEST: usize = 40;
+/// A tick of that, on every Linux (USER_HZ is 100).
+const TICK_NS: u64 = 10_000_000;
+
+fn cpu() -> Cpu {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    parse(fields)
+}
+
+fn parse(fields: &str) -> Cpu {
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ns = |at: usize| {
+        let ticks = fields.get(at).and_then(|text| text.parse::<u64>().ok());
+        ticks.unwrap_or(0) * TICK_NS
+    };
+    Cpu {
+        user_ns: ns(USER).saturating_sub(ns(GUEST)),
+        kernel_ns: ns(KERNEL),
+        guest_ns: ns(GUEST),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounting::ExitStats;
+    use std::sync::OnceLock;
+
+    #[test]
+    fn a_span_has_what_came_between_its_marks() {
+        let stats = Arc::new(ExitStats::default());
+        let counters: ExitCounters = Arc::new(OnceLock::from(vec![stats.clone()]));
+        let meter = Meter::new(counters);
+        let mut on_mark = on_mark(meter.clone());
+        let record = |accesses| stats.record(ExitKind::PioRead, DeviceId(1), accesses, 5);
+        record(1);
+        on_mark(Mark::Begin.value(7));
+        record(2);
+        record(256);
+        on_mark(Mark::End.value(8));
+        on_mark(Mark::End.value(7));
+        record(4);
+        let mut meter = meter.lock().unwrap();
+        assert!(meter.take(8).is_none(), "it has not begun");
+        let span = meter.take(7).expect("it has ended");
+        let [(kind, device, tally)] = span.tallies[..] else {
+            panic!("{span:?}");
+        };
+        assert_eq!((kind, device), (ExitKind::PioRead, DeviceId(1)));
+        assert_eq!((tally.count, tally.accesses), (2, 258));
+    }
+
+    #[test]
+    fn processor_time_is_taken_apart() {
+        let mut fields = vec!["0"; 50];
+        (fields[USER], fields[KERNEL], fields[GUEST]) = ("30", "4", "20");
+        let cpu = parse(&fields.join(" "));
+        assert_eq!((cpu.user_ns, cpu.kernel_ns), (10 * TICK_NS, 4 * TICK_NS));
+        assert_eq!(cpu.guest_ns, 20 * TICK_NS);
+    }
+}

@@ -1,0 +1,108 @@
+//! The runs of a comparison in their order, and the guest's suite of them.
+
+use super::Wishes;
+use super::session::CompareError;
+use super::workload::{PATHS, Path, WORKLOADS, Workload};
+use std::fmt::Write;
+
+/// How long a run lasts, and how long a hung one may, in milliseconds.
+const RUN_MS: u32 = 200;
+const RUN_TIMEOUT_MS: u32 = 60_000;
+
+/// One run of a workload by a path. Its number in the plan is its place there.
+pub(super) struct Run {
+    pub(super) workload: &'static Workload,
+    pub(super) path: &'static Path,
+    nth: u32,
+}
+
+impl Run {
+    /// The check that it is in the guest's suite.
+    pub(super) fn id(&self) -> String {
+        format!("{}.{}.{}", self.workload.name, self.path.name, self.nth)
+    }
+}
+
+/// Those of `all` that have one of the names, or all without names.
+fn chosen<T>(
+    all: &'static [T],
+    names: &[String],
+    what: &'static str,
+    name: fn(&T) -> &'static str,
+) -> Result<Vec<&'static T>, CompareError> {
+    let known = |wanted: &&String| !all.iter().any(|one| name(one) == **wanted);
+    if let Some(unknown) = names.iter().find(known) {
+        return Err(CompareError::Unknown {
+            what,
+            name: unknown.clone(),
+            known: all.iter().map(name).collect::<Vec<_>>().join(", "),
+        });
+    }
+    let wanted = |one: &&T| names.is_empty() || names.iter().any(|wanted| wanted == name(one));
+    Ok(all.iter().filter(wanted).collect())
+}
+
+/// The runs that the user wants: those of a workload one after another, its paths taking turns.
+pub(super) fn plan(wishes: &Wishes) -> Result<Vec<Run>, CompareError> {
+    let workloads = chosen(WORKLOADS, &wishes.workloads, "workload", |w| w.name)?;
+    let paths = chosen(PATHS, &wishes.paths, "path", |path| path.name)?;
+    let mut runs = Vec::new();
+    for workload in workloads {
+        for nth in 0..wishes.runs {
+            let turn = paths.iter().map(|path| Run {
+                workload,
+                path,
+                nth,
+            });
+            runs.extend(turn);
+        }
+    }
+    Ok(runs)
+}
+
+/// The suite of those runs.
+pub(super) fn suite(runs: &[Run]) -> String {
+    let mut text = String::new();
+    for (number, run) in runs.iter().enumerate() {
+        let (id, program) = (run.id(), run.workload.program);
+        let args = run.workload.args(run.path, RUN_MS);
+        let _ = writeln!(text, "{id} io {RUN_TIMEOUT_MS} {program} {number} {args}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest;
+
+    fn wishes(workloads: &[&str], paths: &[&str]) -> Wishes {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Wishes {
+            workloads: names(workloads),
+            paths: names(paths),
+            runs: 2,
+            cpus: 1,
+            report: None,
+        }
+    }
+
+    #[test]
+    fn paths_take_turns_and_every_run_is_a_check_of_its_own() {
+        let runs = plan(&wishes(&["block-read"], &[])).unwrap();
+        assert_eq!(runs.len(), 2 * PATHS.len());
+        assert_eq!(runs[0].id(), format!("block-read.{}.0", PATHS[0].name));
+        assert_ne!(runs[0].path.name, runs[1].path.name);
+        let checks = guest::planned_checks(suite(&runs).as_bytes());
+        let ids: Vec<String> = runs.iter().map(Run::id).collect();
+        assert_eq!(checks.into_iter().map(|c| c.id).collect::<Vec<_>>(), ids);
+    }
+
+    #[test]
+    fn a_name_that_there_is_not_is_told_with_those_that_there_are() {
+        let error = plan(&wishes(&["block"], &[])).err().unwrap().to_string();
+        assert!(error.contains("block-random-32"), "{error}");
+        let error = plan(&wishes(&[], &["dma"])).err().unwrap().to_string();
+        assert!(error.contains("virtio"), "{error}");
+    }
+}

@@ -1,0 +1,176 @@
+//! One VM of the built-in guest that does all runs of a comparison.
+
+use super::disk;
+use super::meter::{Meter, Span, on_mark};
+use super::plan::{self, Run};
+use crate::boot::AcpiTables;
+use crate::boot::platform::Keyboard;
+use crate::device_manager::{Backends, PcBackends, TransportKind};
+use crate::guest;
+use crate::halt::{HaltReason, status};
+use crate::images::{Image, ModuleImage};
+use crate::kvm::CpuModel;
+use crate::machine::{Config, Machine, MachineError, Timeline};
+use crate::memory::MemorySize;
+use crate::msr::MsrPolicy;
+use crate::progress::Screen;
+use crate::signals::Signals;
+use crate::stream::Splitter;
+use crate::suite::{CheckResult, ExitCounters, SuiteLog};
+use crate::supervisor::{Watch, supervise};
+use devices::virtio::blk::disk::DiskError;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+const MEMORY: MemorySize = MemorySize(256 << 20);
+const CONSOLE: &str = "hvc0";
+
+/// Why there is no comparison.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// A name that there is not.
+    #[error("there is no {what} {name:?}: choose of {known}")]
+    Unknown {
+        /// `workload` or `path`.
+        what: &'static str,
+        /// Asked for.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// The report cannot be written.
+    #[error("the report cannot be written to {path}")]
+    Report {
+        /// Where.
+        path: String,
+        /// What the host said.
+        #[source]
+        source: io::Error,
+    },
+    /// No disk to work on.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// There is no machine.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    /// The guest ended before its last run.
+    #[error("the comparison was ended before its last run: {0}")]
+    Ended(HaltReason),
+    /// The host failed.
+    #[error("the host failed")]
+    Host(#[source] io::Error),
+}
+
+impl CompareError {
+    /// Exit status of the process.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Unknown { .. } | Self::Report { .. } => status::USAGE,
+            Self::Disk(_) | Self::Host(_) => status::HOST,
+            Self::Machine(error) => error.status(),
+            Self::Ended(halt) => halt.status(),
+        }
+    }
+}
+
+/// What came of a run: the guest's figures, and what the host counted meanwhile.
+pub(super) struct Sample {
+    pub(super) check: CheckResult,
+    pub(super) span: Option<Span>,
+}
+
+/// Names of the devices, and a sample for each run, in their order.
+pub(super) struct Samples {
+    pub(super) devices: Vec<String>,
+    pub(super) samples: Vec<Sample>,
+}
+
+/// A console of the guest.
+struct Console(Splitter<Arc<Mutex<SuiteLog>>>);
+
+impl Write for Console {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.feed(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Does the runs on a machine of so many vCPUs.
+pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
+    let suite = plan::suite(runs);
+    let counters = ExitCounters::default();
+    let meter = Meter::new(counters.clone());
+    let screen = Box::new(Screen::new(runs.len() as u64));
+    let checks = guest::planned_checks(suite.as_bytes());
+    let log = Arc::new(Mutex::new(SuiteLog::new(checks, counters.clone(), screen)));
+    let console = || Box::new(Console(Splitter::new(log.clone())));
+    let backends = Backends {
+        pc: PcBackends {
+            serial: console(),
+            com2: Box::new(io::sink()),
+            on_mark: on_mark(meter.clone()),
+            keyboard: Keyboard::Absent,
+            debug_exit: None,
+            test_device: false,
+        },
+        console: console(),
+        disks: vec![disk::marked()?],
+        networks: Vec::new(),
+        vsock: None,
+        balloon: None,
+    };
+    let timeline = Arc::new(Timeline::new(Instant::now()));
+    let mut machine = Machine::build(config(&suite, cpus), backends, timeline)?;
+    // Nobody else sets it.
+    let _ = counters.set(machine.counters());
+    let watch = Watch {
+        input: None,
+        escape: false,
+        screen: None,
+        timeout: None,
+        signals: Some(Signals::take().map_err(CompareError::Host)?),
+        timers: Vec::new(),
+    };
+    machine.start();
+    let halt = supervise(&machine, watch).map_err(CompareError::Host)?;
+    machine.stop();
+    if halt.status() > status::FAILED {
+        return Err(CompareError::Ended(halt));
+    }
+    let (checks, _) = log.lock().unwrap_or_else(PoisonError::into_inner).finish();
+    let mut meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
+    let samples = (0..).zip(checks).map(|(number, check)| Sample {
+        check,
+        span: meter.take(number),
+    });
+    Ok(Samples {
+        devices: machine.device_names().to_vec(),
+        samples: samples.collect(),
+    })
+}
+
+fn config(suite: &str, cpus: u8) -> Config {
+    let initrd = guest::initrd(Some(suite.as_bytes()));
+    Config {
+        cpus,
+        memory: MEMORY,
+        cpu_model: CpuModel::Host,
+        unknown_msrs: MsrPolicy::Gp,
+        kernel: Image::Bytes(guest::kernel().into()),
+        name: String::new(),
+        flat: None,
+        initrd: Some(ModuleImage {
+            image: Image::Bytes(initrd.into()),
+            words: String::new(),
+        }),
+        modules: Vec::new(),
+        cmdline: guest::hostel_parameters(CONSOLE, Some("")),
+        transport: TransportKind::Pci,
+        acpi: AcpiTables::Absent,
+    }
+}
