@@ -6,12 +6,14 @@
 #![no_std]
 #![no_main]
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use user::abi::image::{WORK_BYTES, page_mark};
 use user::abi::syscall::{IoMode, Phase};
 use user::alloc::vec::Vec;
 use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::file::File;
+use user::sync::Turn;
 use user::thread::{self, JoinHandle};
 use user::time::{MS, now_ns};
 use user::{ensure, sys};
@@ -21,6 +23,11 @@ user::check!(run);
 const PAGE: u64 = 4096;
 /// Of mixed operations, one of so many writes.
 const MIX: u64 = 4;
+
+/// Threads wait until all of them are there.
+static TURN: Turn = Turn::new();
+const GO: u32 = 1;
+static END_NS: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Clone, Copy)]
 enum Pattern {
@@ -158,16 +165,21 @@ fn run(check: &mut Check) -> Verdict {
         worker.operate()?;
         workers.push(worker);
     }
+    let last = workers.pop();
+    let mut others: Vec<JoinHandle<Result<u64, Failure>>> = Vec::new();
+    for worker in workers {
+        let body = move || {
+            TURN.wait_for(GO);
+            worker.operate_until(END_NS.load(Ordering::Relaxed))
+        };
+        others.push(thread::spawn(body).context("a thread")?);
+    }
     let before = sys::stats().context("stats")?;
     sys::measure(Phase::Begin, number).context("measure")?;
     let start = now_ns();
     let end = start + work.ms * MS;
-    let last = workers.pop();
-    let mut others: Vec<JoinHandle<Result<u64, Failure>>> = Vec::new();
-    for worker in workers {
-        let thread = thread::spawn(move || worker.operate_until(end)).context("a thread")?;
-        others.push(thread);
-    }
+    END_NS.store(end, Ordering::Relaxed);
+    TURN.set(GO);
     let mut operations = last.map_or(Ok(0), |worker| worker.operate_until(end))?;
     for thread in others {
         operations += thread.join().context("join")??;

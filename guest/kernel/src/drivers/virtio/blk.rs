@@ -6,6 +6,7 @@
 use super::chain::{Direction, Request};
 use super::cut::{Cutter, SECTOR_BYTES};
 use super::device::{Channel, Device};
+use super::layout::MAX_SLOTS;
 use super::queue::Token;
 use super::{DeviceType, find};
 use crate::drivers::lazy::Lazy;
@@ -56,7 +57,7 @@ struct Disk {
 impl Disk {
     fn start(index: usize) -> Result<Self, Errno> {
         let handle = find(DeviceType::Block, index).ok_or(Errno::NoEnt)?;
-        let device = handle.start::<1>(FEATURE_READ_ONLY | FEATURE_FLUSH)?;
+        let device = handle.start::<1>(FEATURE_READ_ONLY | FEATURE_FLUSH, MAX_SLOTS)?;
         let sectors = device.transport.config_u64(CONFIG_CAPACITY)?;
         let channel = device.channels.first().ok_or(Errno::Io)?;
         let max_segments = channel.queue.lock().max_segments();

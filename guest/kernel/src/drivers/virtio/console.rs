@@ -6,6 +6,7 @@
 
 use super::chain::{Direction, Request};
 use super::device::{Channel, Device};
+use super::layout::FEW_SLOTS;
 use super::queue::Token;
 use super::{DeviceType, find};
 use crate::drivers::lazy::Lazy;
@@ -57,7 +58,7 @@ impl Console {
     fn start() -> Result<Self, Errno> {
         let device = find(DeviceType::Console, 0)
             .ok_or(Errno::NoEnt)?
-            .start::<QUEUES>(0)?;
+            .start::<QUEUES>(0, FEW_SLOTS)?;
         let channel = |index: usize| device.channels.get(index).ok_or(Errno::Io);
         let (receive, transmit) = (channel(RECEIVE)?, channel(TRANSMIT)?);
         let max_segments = transmit.queue.lock().max_segments();
@@ -150,7 +151,7 @@ impl Console {
         match mode {
             IoMode::Interrupt => {
                 self.receive
-                    .waiters
+                    .waiters(token)
                     .wait_until(|| self.device.is_done(self.receive, token) || sched::is_ending());
             }
             IoMode::Poll if self.device.is_done(self.receive, token) => {}

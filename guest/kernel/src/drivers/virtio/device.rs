@@ -1,7 +1,8 @@
 //! A started device: requests to it, and how their answers are awaited.
 
 use super::chain::Request;
-use super::queue::{Answer, FEATURE_EVENT_INDEX, FEATURE_INDIRECT, Queue, Token};
+use super::layout::MAX_SLOTS;
+use super::queue::{Answer, FEATURE_EVENT_INDEX, FEATURE_INDIRECT, Queue, Slots, Token};
 use super::transport::{Doorbell, Transport};
 use super::{Broken, Handle};
 use crate::drivers::poll_until;
@@ -21,9 +22,18 @@ const ANSWER_TIMEOUT_NS: u64 = 10_000_000_000;
 pub(super) struct Channel {
     doorbell: Doorbell,
     pub(super) queue: SpinLock<Queue>,
-    pub(super) waiters: WaitQueue,
-    /// Somebody waits for a slot.
-    starved: AtomicBool,
+    /// By the slot of the request that they wait for.
+    waiters: [WaitQueue; MAX_SLOTS as usize],
+    /// Those who wait for a slot, and whether there are some.
+    starving: WaitQueue,
+    has_starving: AtomicBool,
+}
+
+impl Channel {
+    /// Those who wait for a request.
+    pub(super) fn waiters(&self, token: Token) -> &WaitQueue {
+        &self.waiters[token.slot()]
+    }
 }
 
 /// A started device.
@@ -40,6 +50,7 @@ impl Device {
         transport: Transport,
         handle: Handle,
         features: u64,
+        max_slots: u16,
     ) -> Result<Self, Broken> {
         let wanted = features | FEATURE_VERSION_1 | FEATURE_INDIRECT | FEATURE_EVENT_INDEX;
         let features = transport.negotiate(wanted, FEATURE_VERSION_1)?;
@@ -47,13 +58,14 @@ impl Device {
         let mut channels = Vec::with_capacity(QUEUES);
         for index in (0..).take(QUEUES) {
             let max_size = transport.select_queue(index);
-            let queue = Queue::new(max_size, features).map_err(|_| transport.fail())?;
+            let queue = Queue::new(max_size, features, max_slots).map_err(|_| transport.fail())?;
             let doorbell = transport.set_rings(index, &queue.rings())?;
             channels.push(Channel {
                 doorbell,
                 queue: SpinLock::new(queue),
-                waiters: WaitQueue::new(),
-                starved: AtomicBool::new(false),
+                waiters: [const { WaitQueue::new() }; MAX_SLOTS as usize],
+                starving: WaitQueue::new(),
+                has_starving: AtomicBool::new(false),
             });
         }
         let broken = AtomicBool::new(false);
@@ -79,7 +91,8 @@ impl Device {
             self.transport.reset();
         }
         for channel in &self.channels {
-            channel.waiters.wake_all();
+            channel.waiters.iter().for_each(WaitQueue::wake_all);
+            channel.starving.wake_all();
         }
         Errno::Io
     }
@@ -101,10 +114,16 @@ impl Device {
     /// Takes in what the device has done, and wakes those who wait for it.
     fn collect(&self, channel: &Channel) {
         let collected = channel.queue.lock().collect();
+        self.wake(channel, collected);
+    }
+
+    /// Wakes those whose requests have come back; nobody is told here of a device that is broken,
+    /// but those who wait find out.
+    fn wake(&self, channel: &Channel, collected: Result<Slots, Broken>) {
         match collected {
-            Ok(true) => channel.waiters.wake_all(),
-            Ok(false) => {}
-            // Nobody to tell here; those who wait find out.
+            Ok(slots) => slots
+                .each()
+                .for_each(|slot| channel.waiters[slot].wake_all()),
             Err(Broken) => drop(self.break_down()),
         }
     }
@@ -125,9 +144,12 @@ impl Device {
             if let Some(token) = self.try_submit(channel, request)? {
                 return Ok(token);
             }
-            channel.starved.store(true, Ordering::SeqCst);
+            channel.has_starving.store(true, Ordering::SeqCst);
             let has_room = || self.is_broken() || channel.queue.lock().has_room();
-            if !channel.waiters.wait_until_deadline(has_room, deadline_ns()) {
+            if !channel
+                .starving
+                .wait_until_deadline(has_room, deadline_ns())
+            {
                 return Err(self.break_down());
             }
         }
@@ -159,15 +181,18 @@ impl Device {
         let deadline_ns = deadline_ns();
         let done = || self.is_done(channel, token);
         let in_time = match mode {
-            IoMode::Interrupt => channel.waiters.wait_until_deadline(done, deadline_ns),
+            IoMode::Interrupt => {
+                let waiters = channel.waiters(token);
+                waiters.wait_until_deadline(done, deadline_ns)
+            }
             IoMode::Poll => poll_until(done, deadline_ns),
         };
         if !in_time {
             return Err(self.break_down());
         }
         let answer = channel.queue.lock().take(token);
-        if channel.starved.swap(false, Ordering::SeqCst) {
-            channel.waiters.wake_all();
+        if channel.has_starving.swap(false, Ordering::SeqCst) {
+            channel.starving.wake_all();
         }
         answer.ok_or(Errno::Io)
     }
@@ -181,11 +206,7 @@ impl Device {
         let collected = queue.collect();
         let done = queue.is_done(token);
         drop(queue);
-        match collected {
-            Ok(true) => channel.waiters.wake_all(),
-            Ok(false) => {}
-            Err(Broken) => drop(self.break_down()),
-        }
+        self.wake(channel, collected);
         done || self.is_broken()
     }
 }

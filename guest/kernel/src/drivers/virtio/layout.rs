@@ -6,8 +6,10 @@
 
 use super::Broken;
 
-/// Requests under way at once.
-pub(super) const MAX_SLOTS: u16 = 8;
+/// Most requests under way at once.
+pub(super) const MAX_SLOTS: u16 = 32;
+/// Requests under way of a device for which few are enough: its queue takes one page.
+pub(super) const FEW_SLOTS: u16 = 8;
 /// Descriptors of a request: 64 KiB in pages, a header and a status.
 const TABLE_LEN: u16 = 18;
 /// Smallest table with which a block request can be made.
@@ -36,7 +38,8 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn new(max_size: u32, indirect: bool) -> Result<Self, Broken> {
+    /// For at most so many slots.
+    pub(super) fn new(max_size: u32, indirect: bool, max_slots: u16) -> Result<Self, Broken> {
         let wanted = if indirect { SIZE } else { DIRECT_SIZE };
         let most = u16::try_from(max_size).unwrap_or(u16::MAX).min(wanted);
         // A size is a power of two (virtio 1.3 2.7): the largest that is allowed.
@@ -57,7 +60,7 @@ impl Layout {
         };
         Ok(Self {
             size,
-            slots: if indirect { size } else { size / table_len }.min(MAX_SLOTS),
+            slots: if indirect { size } else { size / table_len }.min(max_slots),
             table_len,
             avail,
             used,

@@ -150,15 +150,20 @@ struct Handle {
 const MAX_QUEUES: usize = 256;
 
 impl Handle {
-    /// Starts the device with its first `queues` queues and those of `features` that it has.
-    fn start<const QUEUES: usize>(self, features: u64) -> Result<&'static Device, Broken> {
+    /// Starts the device with its first `QUEUES` queues, those of `features` that it has, and room
+    /// for so many requests under way on each queue.
+    fn start<const QUEUES: usize>(
+        self,
+        features: u64,
+        max_slots: u16,
+    ) -> Result<&'static Device, Broken> {
         let slot = SLOTS.get(self.slot).ok_or(Broken)?;
         let found = slot.found.get().and_then(Option::as_ref).ok_or(Broken)?;
         let transport = match &found.kind {
             Kind::Mmio(registers) => Transport::new(registers.clone()),
             Kind::Pci(function) => Transport::new(PciRegisters::find(function, found.device_type)?),
         };
-        let device = Device::set_up::<QUEUES>(transport, self, features)?;
+        let device = Device::set_up::<QUEUES>(transport, self, features, max_slots)?;
         let device = slot.started.set(device);
         device.transport.start();
         Ok(device)

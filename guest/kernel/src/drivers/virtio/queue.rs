@@ -27,6 +27,35 @@ const NO_EVENT: u16 = 1;
 #[derive(Clone, Copy)]
 pub(super) struct Token(u16);
 
+impl Token {
+    /// Its slot, below [`MAX_SLOTS`].
+    pub(super) fn slot(self) -> usize {
+        self.0.into()
+    }
+}
+
+/// Slots, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Slots(u32);
+
+const _: () = assert!(MAX_SLOTS as u32 <= u32::BITS);
+
+impl Slots {
+    fn add(&mut self, slot: u16) {
+        self.0 |= 1 << slot;
+    }
+
+    /// Their numbers.
+    pub(super) fn each(self) -> impl Iterator<Item = usize> {
+        let mut left = self.0;
+        core::iter::from_fn(move || {
+            let slot = left.trailing_zeros();
+            left &= left.wrapping_sub(1);
+            (slot < u32::BITS).then_some(slot as usize)
+        })
+    }
+}
+
 /// What came back.
 #[derive(Clone, Copy)]
 pub(super) struct Answer {
@@ -69,10 +98,10 @@ pub(super) struct Queue<M = DmaBuffer> {
 }
 
 impl<M: SharedMemory> Queue<M> {
-    /// A queue of at most `max_size` entries; it takes one page for most devices.
-    pub(super) fn new(max_size: u32, features: u64) -> Result<Self, Broken> {
+    /// A queue of at most `max_size` entries, for at most `max_slots` requests under way.
+    pub(super) fn new(max_size: u32, features: u64, max_slots: u16) -> Result<Self, Broken> {
         let indirect = features & FEATURE_INDIRECT != 0;
-        let layout = Layout::new(max_size, indirect)?;
+        let layout = Layout::new(max_size, indirect, max_slots.min(MAX_SLOTS))?;
         let memory = M::allocate(layout.bytes()).ok_or(Broken)?;
         let queue = Self {
             memory,
@@ -166,16 +195,16 @@ impl<M: SharedMemory> Queue<M> {
         }
     }
 
-    /// Takes in what the device has finished. Whether a sleeper's request was among it.
-    pub(super) fn collect(&mut self) -> Result<bool, Broken> {
-        let sleepers = self.sleepers;
+    /// Takes in what the device has finished; the slots of sleepers among it.
+    pub(super) fn collect(&mut self) -> Result<Slots, Broken> {
+        let mut woken = Slots::default();
         loop {
             let used = self.memory.read16(self.layout.used + 2);
             if used.wrapping_sub(self.used_index) > self.pending {
                 return Err(Broken);
             }
             while self.used_index != used {
-                self.collect_one()?;
+                self.collect_one(&mut woken)?;
             }
             if self.sleepers == 0 {
                 break;
@@ -186,10 +215,10 @@ impl<M: SharedMemory> Queue<M> {
                 break;
             }
         }
-        Ok(self.sleepers < sleepers)
+        Ok(woken)
     }
 
-    fn collect_one(&mut self) -> Result<(), Broken> {
+    fn collect_one(&mut self, woken: &mut Slots) -> Result<(), Broken> {
         let entry = self.memory.read64(self.layout.used_entry(self.used_index));
         // An entry is the head's index and the length, 32 bits each (virtio 1.3 2.7.8).
         let (head, len) = (entry & u64::from(u32::MAX), (entry >> 32) as u32);
@@ -214,6 +243,7 @@ impl<M: SharedMemory> Queue<M> {
         self.pending -= 1;
         if mode == IoMode::Interrupt {
             self.sleepers -= 1;
+            woken.add(index);
         }
         Ok(())
     }

@@ -144,7 +144,7 @@ fn read_request(segments: &[Segment]) -> Request<'_> {
 }
 
 fn round_trip(features: u64, max_size: u32) {
-    let mut queue = Queue::<Bytes>::new(max_size, features).unwrap();
+    let mut queue = Queue::<Bytes>::new(max_size, features, MAX_SLOTS).unwrap();
     let mut device = Device::of(&queue);
     let payload = segments(queue.max_segments() as u64);
     // Often enough for the ring indices to wrap.
@@ -163,7 +163,8 @@ fn round_trip(features: u64, max_size: u32) {
         }
         device.memory.write8(chain.last().unwrap().0 - BASE, 0);
         device.push(head.into(), 4097);
-        assert!(queue.collect().unwrap(), "a sleeper's request came back");
+        let woken: Vec<usize> = queue.collect().unwrap().each().collect();
+        assert_eq!(woken, [token.slot()], "a sleeper's request came back");
         let answer = queue.take(token).unwrap();
         assert_eq!((answer.status, answer.written), (0, 4097));
     }
@@ -187,13 +188,13 @@ fn a_ring_of_odd_size_is_used_as_far_as_a_power_of_two() {
 
 #[test]
 fn a_ring_that_is_too_small_is_refused() {
-    assert!(Queue::<Bytes>::new(0, ALL).is_err());
-    assert!(Queue::<Bytes>::new(2, ALL).is_err());
+    assert!(Queue::<Bytes>::new(0, ALL, MAX_SLOTS).is_err());
+    assert!(Queue::<Bytes>::new(2, ALL, MAX_SLOTS).is_err());
 }
 
 #[test]
 fn when_all_slots_are_taken_nothing_is_lost() {
-    let mut queue = Queue::<Bytes>::new(256, ALL).unwrap();
+    let mut queue = Queue::<Bytes>::new(256, ALL, MAX_SLOTS).unwrap();
     let mut device = Device::of(&queue);
     let payload = segments(1);
     let tokens: Vec<Token> = std::iter::from_fn(|| queue.submit(&read_request(&payload))).collect();
@@ -215,7 +216,7 @@ fn when_all_slots_are_taken_nothing_is_lost() {
 
 #[test]
 fn the_doorbell_rings_only_when_the_device_asks() {
-    let mut queue = Queue::<Bytes>::new(256, ALL).unwrap();
+    let mut queue = Queue::<Bytes>::new(256, ALL, MAX_SLOTS).unwrap();
     let device = Device::of(&queue);
     let payload = segments(1);
     let avail_event = device.rings.used.0 - BASE + 4 + 8 * u64::from(device.rings.size);
@@ -230,7 +231,7 @@ fn the_doorbell_rings_only_when_the_device_asks() {
 
 #[test]
 fn a_longer_answer_than_the_device_could_write_is_cut() {
-    let mut queue = Queue::<Bytes>::new(256, ALL).unwrap();
+    let mut queue = Queue::<Bytes>::new(256, ALL, MAX_SLOTS).unwrap();
     let mut device = Device::of(&queue);
     let token = queue.submit(&read_request(&segments(1))).unwrap();
     queue.publish();
@@ -242,7 +243,7 @@ fn a_longer_answer_than_the_device_could_write_is_cut() {
 /// What the device does with one request under way, all of it wrong.
 fn is_found_out(answer: impl Fn(&mut Device)) {
     for features in [ALL, 0] {
-        let mut queue = Queue::<Bytes>::new(256, features).unwrap();
+        let mut queue = Queue::<Bytes>::new(256, features, MAX_SLOTS).unwrap();
         queue.submit(&read_request(&segments(1))).unwrap();
         queue.publish();
         let mut device = Device::of(&queue);

@@ -2,6 +2,7 @@
 
 use super::chain::{Direction, Request};
 use super::device::{Channel, Device};
+use super::layout::FEW_SLOTS;
 use super::{DeviceType, find};
 use crate::drivers::lazy::Lazy;
 use crate::drivers::{CharDevice, Segment};
@@ -24,7 +25,7 @@ impl Rng {
     fn start() -> Result<Self, Errno> {
         let device = find(DeviceType::Rng, 0)
             .ok_or(Errno::NoEnt)?
-            .start::<1>(0)?;
+            .start::<1>(0, FEW_SLOTS)?;
         let channel = device.channels.first().ok_or(Errno::Io)?;
         Ok(Self { device, channel })
     }
