@@ -5,6 +5,7 @@
 
 use abi::image;
 use abi::record::Subsystem;
+use devices::legacy::acpi_pm::TIMER_PORT;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -141,6 +142,7 @@ pub fn hostel_parameters(console: &str, suite: Option<&str>) -> String {
     use image::param;
     let mut words = parameters(console);
     words.push_str(&format!(" {}={UART_BURST}", param::UART_FIFO));
+    words.push_str(&format!(" {}={TIMER_PORT:#x}", param::ACPI_TIMER));
     if suite.is_none() {
         words.push_str(&format!(" {}=bin/hello", param::INIT));
     }

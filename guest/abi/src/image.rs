@@ -33,6 +33,8 @@ pub mod param {
     pub const CRASH: &str = "crash";
     /// A virtio-mmio device, as Linux takes it: `SIZE@ADDRESS:GSI`; may stand several times.
     pub const VIRTIO_MMIO: &str = "virtio_mmio.device";
+    /// Port of ACPI's timer.
+    pub const ACPI_TIMER: &str = "acpi.timer";
     /// Address of the configuration space of PCI's bus 0 in memory (ECAM).
     pub const PCI_ECAM: &str = "pci.ecam";
 }

@@ -69,7 +69,8 @@ numbered! {
         /// it are evicted to the swap area by that policy.
         SetFrameBudget = 19,
         /// `(path, path_len) -> fd`: an initrd member, or `/dev/vda`.., `/dev/hda`..
-        /// (`-pio`, `-word`: how its data goes), `/dev/console`, `/dev/ttyS0`, `/dev/rng`.
+        /// (`-pio`, `-word`: how its data goes), `/dev/console`, `/dev/ttyS0`, `/dev/rng`,
+        /// `/dev/clock-rtc`, `-acpi`, `-pit`, `-kvm`.
         Open = 20,
         /// `(fd) -> 0`.
         Close = 21,

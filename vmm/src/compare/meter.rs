@@ -17,6 +17,18 @@ pub(super) struct Cpu {
     pub(super) guest_ns: u64,
 }
 
+impl Cpu {
+    /// The difference. What is in the guest is rounded apart from what it is taken from, so that
+    /// a share may have gone back a tick.
+    fn since(self, earlier: Self) -> Self {
+        Self {
+            user_ns: self.user_ns.saturating_sub(earlier.user_ns),
+            kernel_ns: self.kernel_ns.saturating_sub(earlier.kernel_ns),
+            guest_ns: self.guest_ns.saturating_sub(earlier.guest_ns),
+        }
+    }
+}
+
 /// What a span has cost.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
@@ -67,11 +79,7 @@ impl Meter {
                 let now = self.read();
                 let span = Span {
                     tallies: now.tallies.since(&begun.tallies),
-                    cpu: Cpu {
-                        user_ns: now.cpu.user_ns - begun.cpu.user_ns,
-                        kernel_ns: now.cpu.kernel_ns - begun.cpu.kernel_ns,
-                        guest_ns: now.cpu.guest_ns - begun.cpu.guest_ns,
-                    },
+                    cpu: now.cpu.since(begun.cpu),
                 };
                 self.spans.insert(number, span);
             }
@@ -158,5 +166,10 @@ mod tests {
         let cpu = parse(&fields.join(" "));
         assert_eq!((cpu.user_ns, cpu.kernel_ns), (10 * TICK_NS, 4 * TICK_NS));
         assert_eq!(cpu.guest_ns, 20 * TICK_NS);
+        let later = Cpu {
+            user_ns: 9 * TICK_NS,
+            ..cpu
+        };
+        assert_eq!(later.since(cpu).user_ns, 0);
     }
 }

@@ -47,8 +47,8 @@ pub(super) struct Figures {
     pub(super) operations_per_second: Spread,
     /// Time of an operation in nanoseconds, as all threads together get on.
     pub(super) operation_ns: Spread,
-    /// Bytes a second.
-    pub(super) bytes_per_second: Spread,
+    /// Bytes a second, where an operation has bytes.
+    pub(super) bytes_per_second: Option<Spread>,
     /// Exits to userspace an operation.
     pub(super) exits: f64,
     /// The same by kind and device.
@@ -199,13 +199,13 @@ fn figures(samples: &[Sample], devices: &[String]) -> Option<Figures> {
         operation_ns: per_run(&|sample| Some(1e9 / rate(sample)?))?,
         bytes_per_second: per_run(&|sample| {
             Some(rate(sample)? * metric(sample, "operation_bytes")?)
-        })?,
+        }),
         exits: exits / operations,
         exits_by,
         accesses: accesses / operations,
-        doorbells: sum("notifications")? / operations,
-        interrupts: sum("interrupts")? / operations,
-        requests: sum("requests")? / operations,
+        doorbells: sum("notifications").unwrap_or(0.0) / operations,
+        interrupts: sum("interrupts").unwrap_or(0.0) / operations,
+        requests: sum("requests").unwrap_or(0.0) / operations,
         exit_ns: exit_ns / operations,
         user_ns: user_ns / operations,
         kernel_ns: kernel_ns / operations,

@@ -1,19 +1,25 @@
 //! Tables of 80 columns, and the sentence under each, which the counts make.
 
 use super::result::{Comparison, Figures, PathOutcome};
-use super::workload::{PATHS, WORKLOADS};
+use super::workload::WORKLOADS;
 use crate::table::duration;
 use std::fmt::Write;
 
 /// What workloads and paths there are.
 pub(super) fn list() -> String {
-    let mut out = String::from("workload\n");
+    let mut out = String::new();
+    let mut above = None;
     for workload in WORKLOADS {
-        let _ = writeln!(out, "  {:16} {}", workload.name, workload.about);
-    }
-    out.push_str("path\n");
-    for path in PATHS {
-        let _ = writeln!(out, "  {:16} {}", path.name, path.about);
+        let paths = workload.paths.as_ptr();
+        let _ = writeln!(out, "{:16} {}", workload.name, workload.about);
+        if above == Some(paths) {
+            let _ = writeln!(out, "  by the same paths");
+            continue;
+        }
+        above = Some(paths);
+        for path in workload.paths {
+            let _ = writeln!(out, "  by {:11} {}", path.name, path.about);
+        }
     }
     out
 }
@@ -67,7 +73,9 @@ fn row(out: &mut String, path: &str, figures: &Figures) {
         "  {path:12} {:>9} {:>19} {:>7} {:>7} {:>8} {:>6}",
         ns(time.median),
         format!("{} to {}", ns(time.min), ns(time.max)),
-        rate(figures.bytes_per_second.median),
+        figures
+            .bytes_per_second
+            .map_or("-".to_owned(), |spread| rate(spread.median)),
         count(figures.exits),
         count(figures.accesses),
         count(figures.interrupts)

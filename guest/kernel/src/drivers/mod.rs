@@ -2,6 +2,7 @@
 //!
 //! - [`BlockDevice`] and [`CharDevice`] are what they can do; payload lies in [`Segment`]s of
 //!   pinned memory and is not copied.
+//! - `clocks` are the sources of time that can be compared.
 //! - `uart` is the 16550 of a PC, `ata` its IDE disks; `virtio` finds and drives virtio devices, in memory and on the
 //!   bus of `pci`.
 //!
@@ -9,6 +10,7 @@
 //! up when it is first asked for, as each register costs an exit.
 
 mod ata;
+mod clocks;
 mod lazy;
 mod pci;
 mod pinned;
@@ -82,6 +84,7 @@ pub fn init(cmdline: &Cmdline) {
         .get(param::UART_FIFO)
         .and_then(|text| text.parse().ok());
     COM1.init(burst_bytes);
+    clocks::init(cmdline.get(param::ACPI_TIMER).and_then(parse_number));
     pci::init(cmdline.get(param::PCI_ECAM).and_then(parse_number));
     virtio::init(cmdline);
     let virtio = match cmdline.get(param::CONSOLE) {
@@ -96,13 +99,13 @@ pub fn console() -> &'static dyn CharDevice {
     CONSOLE.get().copied().unwrap_or(&COM1)
 }
 
-/// The stream device of this name: `console`, `ttyS0` or `rng`.
+/// The stream device of this name: `console`, `ttyS0`, `rng`, or a source of time.
 pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
     match name {
         "console" => Some(console()),
         "ttyS0" if COM1.is_present() => Some(&COM1),
         "rng" => virtio::rng::device(),
-        _ => None,
+        name => clocks::device(name),
     }
 }
 

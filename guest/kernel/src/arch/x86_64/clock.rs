@@ -3,9 +3,10 @@
 
 use core::arch::x86_64::_rdtsc;
 use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::cpu::{cpuid, wrmsr};
-use super::pit;
+use super::{MAX_CPUS, cpu_id, pit};
 use crate::mm::kernel_map;
 use crate::sync::Once;
 
@@ -57,7 +58,7 @@ struct Shared(UnsafeCell<TimeInfo>);
 // SAFETY: written by KVM, read volatile.
 unsafe impl Sync for Shared {}
 
-static TIME_INFO: Shared = Shared(UnsafeCell::new(TimeInfo {
+const NO_TIME: TimeInfo = TimeInfo {
     version: 0,
     pad0: 0,
     tsc_timestamp: 0,
@@ -66,7 +67,9 @@ static TIME_INFO: Shared = Shared(UnsafeCell::new(TimeInfo {
     tsc_shift: 0,
     flags: 0,
     pad1: [0; 2],
-}));
+};
+
+static TIME_INFO: Shared = Shared(UnsafeCell::new(NO_TIME));
 
 /// A rate between the counter and nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +126,47 @@ fn kvmclock_khz() -> Option<u64> {
     let info = unsafe { info.read_volatile() };
     wrmsr(SYSTEM_TIME_MSR, 0);
     rate_khz(info.tsc_to_system_mul, info.tsc_shift)
+}
+
+/// One for each processor, and whether KVM keeps it up to date.
+static TIME_INFOS: [(Shared, AtomicBool); MAX_CPUS] =
+    [const { (Shared(UnsafeCell::new(NO_TIME)), AtomicBool::new(false)) }; MAX_CPUS];
+
+/// Nanoseconds as KVM states them; `None` if this is no KVM.
+pub fn kvm_ns() -> Option<u64> {
+    if rate().0 != Source::KvmClock {
+        return None;
+    }
+    let (info, is_on) = TIME_INFOS.get(cpu_id() as usize)?;
+    let info = info.0.get();
+    if !is_on.swap(true, Ordering::Relaxed) {
+        wrmsr(SYSTEM_TIME_MSR, kernel_map::image_phys(info as u64).0 | 1);
+    }
+    loop {
+        // SAFETY: the static above; KVM changes it only while this processor is out of the guest,
+        // and the version tells of that.
+        let (before, info, after) = unsafe {
+            let version = &raw const (*info).version;
+            let before = version.read_volatile();
+            (before, info.read_volatile(), version.read_volatile())
+        };
+        if before == after && before % 2 == 0 {
+            return Some(info.now_ns(tsc()));
+        }
+    }
+}
+
+impl TimeInfo {
+    fn now_ns(&self, tsc: u64) -> u64 {
+        let ticks = tsc.wrapping_sub(self.tsc_timestamp);
+        let places = u32::from(self.tsc_shift.unsigned_abs());
+        let ticks = match self.tsc_shift < 0 {
+            true => ticks.checked_shr(places),
+            false => ticks.checked_shl(places),
+        };
+        let ns = scale(ticks.unwrap_or(0), self.tsc_to_system_mul.into());
+        self.system_time.wrapping_add(ns)
+    }
 }
 
 /// kHz of a counter of which `ticks << shift * mul >> 32` is nanoseconds.
@@ -187,6 +231,21 @@ mod tests {
         assert_eq!(rate_khz(1 << 31, 0), Some(2_000_000));
         assert_eq!(rate_khz(u32::MAX, -1).map(|khz| khz / 1000), Some(2000));
         assert_eq!(rate_khz(0, 0), None);
+    }
+
+    #[test]
+    fn kvms_page_says_the_time_of_a_counter() {
+        let info = |tsc_shift, tsc_to_system_mul| TimeInfo {
+            tsc_timestamp: 1000,
+            system_time: 50,
+            tsc_shift,
+            tsc_to_system_mul,
+            ..NO_TIME
+        };
+        assert_eq!(info(0, 1 << 31).now_ns(1000), 50);
+        assert_eq!(info(0, 1 << 31).now_ns(1200), 150);
+        assert_eq!(info(1, 1 << 31).now_ns(1200), 250);
+        assert_eq!(info(-1, 1 << 31).now_ns(1200), 100);
     }
 
     #[test]

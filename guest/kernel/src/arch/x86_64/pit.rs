@@ -1,4 +1,4 @@
-//! The 8254 timer, as a yardstick for the time-stamp counter where there is no kvmclock.
+//! The 8254 timer: a yardstick for the time-stamp counter where there is no kvmclock.
 
 use super::clock::tsc;
 use super::port::{inb, outb};
@@ -17,21 +17,27 @@ const MOST_READS: u32 = 100_000;
 
 /// Frequency of the time-stamp counter in kHz as measured; `None` if there is no PIT.
 pub fn measure_tsc_khz() -> Option<u64> {
-    outb(MODE, RATE_GENERATOR);
-    outb(CHANNEL_0, 0xff);
-    outb(CHANNEL_0, 0xff);
+    start();
     let first = count();
-    let start = tsc();
+    let since = tsc();
     for _ in 0..MOST_READS {
         let ticks = u64::from(first.wrapping_sub(count()));
         if ticks >= MEASURE_TICKS {
-            return Some((tsc() - start) * HZ / (ticks * 1000));
+            return Some((tsc() - since) * HZ / (ticks * 1000));
         }
     }
     None
 }
 
-fn count() -> u16 {
+/// Has channel 0 count down, over and over.
+pub fn start() {
+    outb(MODE, RATE_GENERATOR);
+    outb(CHANNEL_0, 0xff);
+    outb(CHANNEL_0, 0xff);
+}
+
+/// What channel 0 has counted down to.
+pub fn count() -> u16 {
     outb(MODE, LATCH);
     let low = inb(CHANNEL_0);
     u16::from_le_bytes([low, inb(CHANNEL_0)])
