@@ -101,10 +101,10 @@ fn sentence(comparison: &Comparison) -> Option<String> {
             "Between {fast} and {slow} there is no difference beyond their spread."
         ));
     }
-    let ratio = worst.operation_ns.median / best.operation_ns.median;
+    let ratio = count(worst.operation_ns.median / best.operation_ns.median);
     let reason = reason((fast, best), (slow, worst));
     Some(format!(
-        "{fast} is {ratio:.1} times as fast as {slow}: {reason}."
+        "{fast} is {ratio} times as fast as {slow}: {reason}."
     ))
 }
 
