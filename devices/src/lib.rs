@@ -5,7 +5,9 @@
 //! - [`irq`]: `IrqLine`, the handle by which a device interrupts, and `LevelLine`, its part of a
 //!   shared one; [`power`]: `PowerSwitch`, the handle by which a device ends the VM; [`timer`]:
 //!   devices that do something later.
+//! - [`disk`]: the file behind a disk.
 //! - [`legacy`]: the PC's own small devices, one file each: serial, keyboard, clock, ACPI, VGA.
+//! - [`ide`]: a controller with ATA disks, for guests without virtio drivers.
 //! - [`pci`]: a bus of functions, whose BARs come and go on the buses, and their messages (MSI-X).
 //! - [`virtio`]: the `VirtioDevice` trait, its transports `pci` and `mmio`, and a folder a device,
 //!   each with the same files: `mod.rs` (what the driver sees), `worker.rs` (its thread), and its
@@ -22,8 +24,10 @@
 //! never trusts anything else: addresses, lengths and indices come from the guest.
 
 pub mod bus;
+pub mod disk;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+pub mod ide;
 pub mod irq;
 pub mod legacy;
 pub mod pci;

@@ -46,6 +46,7 @@ pub fn machine(
         console: Box::new(Nowhere),
         networks: Vec::new(),
         disks: Vec::new(),
+        ide_disks: Vec::new(),
         vsock: None,
         balloon: None,
     };

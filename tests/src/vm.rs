@@ -85,6 +85,11 @@ impl Builder {
         self.option("--disk", path)
     }
 
+    /// `--disk PATH,ide`
+    pub fn ide_disk(self, path: &Path) -> Self {
+        self.option("--disk", [path.as_os_str(), OsStr::new(",ide")].join_os())
+    }
+
     /// `--disk PATH,ro`
     pub fn read_only_disk(self, path: &Path) -> Self {
         self.option("--disk", [path.as_os_str(), OsStr::new(",ro")].join_os())

@@ -236,6 +236,22 @@ fn disks_that_cannot_be_used() -> Result<()> {
 }
 
 #[test]
+fn disks_on_ide_that_do_not_fit() -> Result<()> {
+    require_kvm!();
+    let scratch = Scratch::new()?;
+    let disk = scratch.write("disk", &[0; 4096])?;
+    let vm = || TestVm::builder().kernel(&good()).ide_disk(&disk);
+    refused(vm().transport("mmio"), &["IDE", "PCI", "--transport mmio"])?;
+    refused(
+        vm().ide_disk(&disk).ide_disk(&disk),
+        &["3 disks on IDE", "at most 2"],
+    )?;
+    let both = TestVm::builder().kernel(&good());
+    let both = both.arg("--disk").arg(scratch.path("no,ide,ro"));
+    refused(both, &["no does not exist"])
+}
+
+#[test]
 fn a_disk_that_may_not_be_written() -> Result<()> {
     require_kvm!();
     let scratch = Scratch::new()?;

@@ -12,8 +12,10 @@
 //! | reset, without PCI | ports 0xcf8 to 0xcfb, of which 0xcf9 | - |
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
+//! | ide, if a disk wants it | ports 0x1f0 to 0x1f7, 0x3f6, and BAR 4 of a PCI function | 14 |
 //! | virtio-blk 0.., -console, -rng, -net 0.., -vsock, -balloon | by [`TransportKind`], see `virtio` | |
 
+mod ide;
 mod pc;
 mod virtio;
 
@@ -26,6 +28,7 @@ use crate::kvm::{Vm, VmError};
 use crate::memory::Discarder;
 use crate::run::OpenNetwork;
 use devices::bus::{BusError, BusRange, DeviceId, MmioBus, PioBus, PioDevice};
+use devices::disk::DiskFile;
 use devices::legacy::debug_exit::TestExit;
 use devices::legacy::reset_port::{self, ResetPort};
 use devices::legacy::test_device::{self, TestMemory};
@@ -35,7 +38,6 @@ use devices::pci::root::{MAX_FUNCTIONS, Root, SharedRoot};
 use devices::power::PowerSwitch;
 use devices::virtio::balloon::{Balloon, BalloonHandle};
 use devices::virtio::blk::Blk;
-use devices::virtio::blk::disk::DiskFile;
 use devices::virtio::blk::engine::EngineChoice;
 use devices::virtio::console::{Console, ConsoleInput};
 use devices::virtio::net::Net;
@@ -119,8 +121,10 @@ pub struct Backends {
     pub pc: PcBackends,
     /// Output of the virtio console.
     pub console: Sink,
-    /// Disks, in the order of the guest's names for them.
+    /// Disks on virtio, in the order of the guest's names for them.
     pub disks: Vec<DiskFile>,
+    /// Disks on IDE, master and slave; there are none without PCI.
+    pub ide_disks: Vec<DiskFile>,
     /// Networks, in the order of the guest's names for them.
     pub networks: Vec<OpenNetwork>,
     /// The guest's address for sockets, and where host programs meet them.
@@ -145,14 +149,14 @@ pub struct DeviceManager {
     pub console_input: ConsoleInput,
     /// The balloon, if there is one.
     pub balloon: Option<BalloonHandle>,
-    /// The virtio devices by name, to ask what they refused.
-    pub virtio: VirtioDevices,
+    /// Devices with threads by name, to end these and to ask what was refused.
+    pub working: WorkingDevices,
     /// What the guest is to be told.
     pub platform: Platform,
 }
 
-/// Virtio devices by name.
-pub type VirtioDevices = Vec<(String, Arc<Mutex<dyn Transport>>)>;
+/// Devices with threads by name: virtio's and IDE.
+pub type WorkingDevices = Vec<(String, Arc<Mutex<dyn Transport>>)>;
 
 impl DeviceManager {
     /// Makes and wires all devices of `vm`, which has so many `cpus`.
@@ -176,7 +180,7 @@ impl DeviceManager {
             pc,
             console_input: console.input(),
             balloon: None,
-            virtio: Vec::new(),
+            working: Vec::new(),
             platform: Platform {
                 cpus,
                 serial_ports: pc::SERIAL_PORTS.to_vec(),
@@ -220,14 +224,16 @@ impl DeviceManager {
             this.balloon = Some(balloon.handle());
             virtio.push(("virtio-balloon".to_owned(), Box::new(balloon)));
         }
-        if virtio.len() > transport.max_devices() {
-            return Err(WiringError::TooMany {
-                asked: virtio.len(),
-                max: transport.max_devices(),
-            });
+        let max = transport.max_devices() - usize::from(!backends.ide_disks.is_empty());
+        if virtio.len() > max {
+            let asked = virtio.len();
+            return Err(WiringError::TooMany { asked, max });
         }
         for (name, device) in virtio {
             slots.add(&mut this, vm, &name, device)?;
+        }
+        if let (Slots::Pci { root, .. }, [_, ..]) = (&slots, &backends.ide_disks[..]) {
+            this.add_ide(vm, root, backends.ide_disks)?;
         }
         if let Some(port) = debug_exit {
             this.add_debug_exit(power, port)?;

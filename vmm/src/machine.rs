@@ -6,7 +6,7 @@
 use crate::accounting::{self, ExitRow, ExitStats};
 use crate::boot::{self, AcpiTables, BootError, Handover, KernelError, ModuleError, layout};
 use crate::device_manager::{
-    Backends, DeviceManager, Pc, TransportKind, VirtioDevices, WiringError,
+    Backends, DeviceManager, Pc, TransportKind, WiringError, WorkingDevices,
 };
 use crate::halt::status;
 use crate::images::{self, Image, ModuleImage};
@@ -176,7 +176,7 @@ pub struct Machine {
     handles: Vec<VcpuHandle>,
     shared: Arc<Shared>,
     device_names: Vec<String>,
-    virtio: VirtioDevices,
+    working: WorkingDevices,
     /// The PC's own devices.
     pub pc: Pc,
     /// Takes input for the guest's virtio console.
@@ -284,7 +284,7 @@ impl Machine {
             handles,
             shared: Arc::new(shared),
             device_names: devices.names,
-            virtio: devices.virtio,
+            working: devices.working,
             pc: devices.pc,
             console_input: devices.console_input,
             balloon: devices.balloon,
@@ -320,7 +320,7 @@ impl Machine {
     pub fn stop(&mut self) {
         self.gate.close();
         self.handles.iter_mut().for_each(VcpuHandle::stop);
-        for (_, transport) in &self.virtio {
+        for (_, transport) in &self.working {
             let mut transport = transport.lock().unwrap_or_else(PoisonError::into_inner);
             transport.finish();
         }
@@ -355,7 +355,7 @@ impl Machine {
 
     /// What the guest's drivers did against the specification and was ignored, by device.
     pub fn refused(&self) -> Vec<Refused> {
-        let counts = self.virtio.iter().map(|(device, transport)| Refused {
+        let counts = self.working.iter().map(|(device, transport)| Refused {
             device: device.clone(),
             count: transport
                 .lock()

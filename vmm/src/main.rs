@@ -170,11 +170,7 @@ fn wishes(args: RunArgs) -> Wishes {
         },
         append: args.append.unwrap_or_default(),
         memory: args.memory,
-        disks: args
-            .disks
-            .into_iter()
-            .map(|disk| (disk.path, disk.access))
-            .collect(),
+        disks: args.disks.into_iter().map(|disk| disk.0).collect(),
         networks: args.networks,
         console: match args.console {
             Some(ConsoleArg::Serial) => ConsoleDevice::Serial,

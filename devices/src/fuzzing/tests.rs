@@ -10,6 +10,11 @@ fn run(name: &str) {
 }
 
 #[test]
+fn ide_takes_anything() {
+    run("ide");
+}
+
+#[test]
 fn net_header_takes_anything() {
     run("net_header");
 }

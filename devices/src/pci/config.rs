@@ -22,12 +22,20 @@ const INTERRUPT_PIN: usize = 0x3d;
 
 const COMMAND_IO: u16 = 1 << 0;
 const COMMAND_MEMORY: u16 = 1 << 1;
+const COMMAND_BUS_MASTER: u16 = 1 << 2;
 const COMMAND_INTX_DISABLE: u16 = 1 << 10;
 /// Those two, bus master, parity error response, SERR.
 const COMMAND_WRITABLE: u16 = 0b101_0100_0111;
 const STATUS_CAPABILITIES: u8 = 1 << 4;
 
 const BAR_IO: u32 = 1;
+
+fn enable_bit(kind: BarKind) -> u16 {
+    match kind {
+        BarKind::Memory => COMMAND_MEMORY,
+        BarKind::Io => COMMAND_IO,
+    }
+}
 
 /// What a function is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +132,16 @@ impl ConfigSpace {
         self.set(INTERRUPT_PIN, &[1]);
     }
 
+    /// Adds registers of the function's own, in front of which there are no capabilities yet.
+    /// `writable` has their bits that the guest can change, and may be longer than `value`.
+    pub fn add_registers(&mut self, offset: u16, value: &[u8], writable: &[u8]) {
+        let at = usize::from(offset);
+        self.set(at, value);
+        self.allow(at, writable);
+        let end = at + value.len().max(writable.len());
+        self.free = self.free.max(end.next_multiple_of(4));
+    }
+
     /// Adds a capability of that id with `body` behind its two bytes of header; returns its offset.
     /// `writable` has the bits of the body that the guest can change.
     pub fn add_capability(&mut self, id: u8, body: &[u8], writable: &[u8]) -> u16 {
@@ -152,16 +170,28 @@ impl ConfigSpace {
     /// Where BAR `index` is, if it decodes addresses now.
     pub fn decoded(&self, index: usize) -> Option<(BarKind, BusRange)> {
         let (kind, size) = self.bar(index)?;
-        let enabled = match kind {
-            BarKind::Memory => COMMAND_MEMORY,
-            BarKind::Io => COMMAND_IO,
-        };
         let base = self.read(BAR0 + 4 * index as u16, Width::Dword) & !(size - 1);
         let range = BusRange {
             base: base.into(),
             len: size.into(),
         };
-        (self.command() & enabled != 0).then_some((kind, range))
+        self.is_enabled(kind).then_some((kind, range))
+    }
+
+    /// Turns BARs of that kind on, and the bus master, as firmware does.
+    pub fn enable(&mut self, kind: BarKind) {
+        let command = self.command() | enable_bit(kind) | COMMAND_BUS_MASTER;
+        self.write(COMMAND, Width::Word, command.into());
+    }
+
+    /// Whether addresses of that kind are answered.
+    pub fn is_enabled(&self, kind: BarKind) -> bool {
+        self.command() & enable_bit(kind) != 0
+    }
+
+    /// Whether the function may access memory by itself.
+    pub fn is_bus_master(&self) -> bool {
+        self.command() & COMMAND_BUS_MASTER != 0
     }
 
     /// Whether INTx must not be used.

@@ -89,7 +89,7 @@ fn add_pci(
     };
     root.add(transport.clone(), id, name, vec![wiring]);
     manager.platform.pci_devices = slot + 1;
-    manager.virtio.push((name.to_owned(), transport));
+    manager.working.push((name.to_owned(), transport));
     Ok(())
 }
 
@@ -137,7 +137,7 @@ fn add_mmio(
     };
     let transport = Arc::new(Mutex::new(transport));
     manager.mmio.insert(range, id, name, transport.clone())?;
-    manager.virtio.push((name.to_owned(), transport));
+    manager.working.push((name.to_owned(), transport));
     manager.platform.virtio_mmio.push((base as u32, gsi));
     manager.parameters.push(format!(
         "{}={:#x}@{base:#x}:{gsi}",

@@ -11,7 +11,7 @@ mod prepare;
 mod wishes;
 
 pub use network::{HostNetwork, Network, NetworkError, NetworkSyntaxError, OpenNetwork};
-pub use wishes::{ConsoleDevice, Kernel, RunError, Wishes};
+pub use wishes::{ConsoleDevice, DiskInterface, DiskWish, Kernel, RunError, Wishes};
 
 use crate::boot::platform::Keyboard;
 use crate::device_manager::{Backends, PcBackends};
@@ -63,6 +63,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
         },
         console: sink(wishes, &log, &tail, &out),
         disks: prepared.disks,
+        ide_disks: prepared.ide_disks,
         networks: prepared.networks,
         vsock: prepared.vsock,
         balloon: wishes.balloon.map(|size| size.0),
@@ -217,7 +218,7 @@ fn vm_report(wishes: &Wishes, networks: &[OpenNetwork]) -> VmReport {
         suite,
         console: wishes.console.name(),
         transport: wishes.transport.name(),
-        disks: disks.map(|(path, _)| path.display().to_string()).collect(),
+        disks: disks.map(|disk| disk.path.display().to_string()).collect(),
         networks: networks.iter().map(OpenNetwork::name).collect(),
     }
 }

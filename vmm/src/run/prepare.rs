@@ -2,12 +2,14 @@
 
 use super::SharedLog;
 use super::network::OpenNetwork;
-use super::wishes::{ConsoleDevice, Kernel, RunError, Wishes};
+use super::wishes::{ConsoleDevice, DiskInterface, DiskWish, Kernel, RunError, Wishes};
+use crate::device_manager::TransportKind;
 use crate::guest::{self, PlannedCheck};
 use crate::images::{Image, ModuleImage};
 use crate::progress::Screen;
 use crate::suite::{ExitCounters, SuiteLog};
-use devices::virtio::blk::disk::DiskFile;
+use devices::disk::DiskFile;
+use devices::ide::channel::MAX_DRIVES;
 use devices::virtio::vsock::Endpoint;
 use std::fs::File;
 use std::io;
@@ -18,6 +20,7 @@ use std::sync::{Arc, Mutex};
 pub(super) struct Prepared {
     pub(super) boot: BootImages,
     pub(super) disks: Vec<DiskFile>,
+    pub(super) ide_disks: Vec<DiskFile>,
     pub(super) networks: Vec<OpenNetwork>,
     pub(super) vsock: Option<(u32, Endpoint)>,
     pub(super) report: Option<File>,
@@ -46,6 +49,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         "the output of COM2 cannot be written to",
         wishes.com2.as_deref(),
     )?;
+    check_ide(wishes)?;
     let mut disks = Vec::new();
     let (mut boot, plan) = match &wishes.kernel {
         Kernel::File {
@@ -75,7 +79,17 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
             built_in(wishes, suite.as_deref())?
         }
     };
-    for (path, access) in &wishes.disks {
+    let mut ide_disks = Vec::new();
+    for DiskWish {
+        path,
+        access,
+        interface,
+    } in &wishes.disks
+    {
+        let disks = match interface {
+            DiskInterface::Virtio => &mut disks,
+            DiskInterface::Ide => &mut ide_disks,
+        };
         disks.push(DiskFile::open(path, *access)?);
     }
     let networks = (0..).zip(&wishes.networks);
@@ -99,6 +113,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
     Ok(Prepared {
         boot,
         disks,
+        ide_disks,
         networks,
         vsock,
         report,
@@ -106,6 +121,17 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         log,
         counters,
     })
+}
+
+/// The disks on IDE fit on its cable, and there is what its controller sits on.
+fn check_ide(wishes: &Wishes) -> Result<(), RunError> {
+    let is_ide = |disk: &&DiskWish| disk.interface == DiskInterface::Ide;
+    match wishes.disks.iter().filter(is_ide).count() {
+        0 => Ok(()),
+        _ if wishes.transport == TransportKind::Mmio => Err(RunError::IdeWithoutPci),
+        count if count > MAX_DRIVES => Err(RunError::TooManyIde(count)),
+        _ => Ok(()),
+    }
 }
 
 /// The built-in guest with the checks of its suite.

@@ -9,7 +9,7 @@ use crate::kvm::CpuModel;
 use crate::machine::MachineError;
 use crate::memory::MemorySize;
 use crate::msr::MsrPolicy;
-use devices::virtio::blk::disk::{DiskAccess, DiskError};
+use devices::disk::{DiskAccess, DiskError};
 use devices::virtio::vsock::EndpointError;
 use std::io;
 use std::path::PathBuf;
@@ -29,8 +29,8 @@ pub struct Wishes {
     pub cpus: u8,
     /// Memory.
     pub memory: MemorySize,
-    /// Disks: path and access.
-    pub disks: Vec<(PathBuf, DiskAccess)>,
+    /// Disks.
+    pub disks: Vec<DiskWish>,
     /// Networks.
     pub networks: Vec<Network>,
     /// Device of the guest's console.
@@ -55,6 +55,26 @@ pub struct Wishes {
     pub stats: bool,
     /// Longest time.
     pub timeout: Option<Duration>,
+}
+
+/// A disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskWish {
+    /// Its file or block device.
+    pub path: PathBuf,
+    /// Whether the guest may write.
+    pub access: DiskAccess,
+    /// What the guest drives it by.
+    pub interface: DiskInterface,
+}
+
+/// What a guest drives a disk by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskInterface {
+    /// A virtio-blk device of its own.
+    Virtio,
+    /// A place on the cable of the IDE controller.
+    Ide,
 }
 
 /// What boots.
@@ -143,6 +163,12 @@ pub enum RunError {
     /// A disk cannot be used.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// The cable of IDE is full.
+    #[error("{0} disks on IDE are too many: at most 2 fit; leave `,ide` away from the others")]
+    TooManyIde(usize),
+    /// The controller of IDE sits on PCI.
+    #[error("disks on IDE need PCI: leave `,ide` or --transport mmio away")]
+    IdeWithoutPci,
     /// A network cannot be used.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -171,6 +197,7 @@ impl RunError {
         match self {
             Self::NoSuite { .. } | Self::NoScreen => status::USAGE,
             Self::Open { .. } | Self::NotAFile { .. } => status::USAGE,
+            Self::TooManyIde(_) | Self::IdeWithoutPci => status::USAGE,
             Self::Disk(_) | Self::Network(_) | Self::Vsock(_) | Self::Balloon { .. } => {
                 status::USAGE
             }

@@ -1,0 +1,41 @@
+//! The IDE controller: a function of PCI whose ports and interrupt are a PC's.
+
+use super::{DeviceManager, WiringError, descriptors};
+use crate::kvm::Vm;
+use devices::disk::DiskFile;
+use devices::ide::channel::{IRQ, RANGES};
+use devices::ide::piix::{BAR, Piix};
+use devices::irq::IrqLine;
+use devices::pci::root::{BarTarget, BarWiring, SharedRoot};
+use std::sync::{Arc, Mutex};
+
+impl DeviceManager {
+    /// A controller with one or two disks, in the next slot of PCI, which there is.
+    pub(super) fn add_ide(
+        &mut self,
+        vm: &Vm,
+        root: &SharedRoot,
+        disks: Vec<DiskFile>,
+    ) -> Result<(), WiringError> {
+        let name = "ide";
+        let id = self.name(name.to_owned());
+        let line = IrqLine::new().map_err(descriptors(name))?;
+        vm.connect_irq(&line, IRQ.into())?;
+        let piix = Piix::new(disks, line, vm.memory().clone()).map_err(descriptors(name))?;
+        let wiring = BarWiring {
+            index: BAR,
+            target: BarTarget::Io(piix.bus_master_ports()),
+            on_move: Box::new(|_| {}),
+        };
+        self.pio.insert_ranges(&RANGES, id, name, piix.channel())?;
+        let piix = Arc::new(Mutex::new(piix));
+        let mut root = root.lock();
+        let slot = root.next_device().expect("counted before");
+        root.add(piix.clone(), id, name, vec![wiring]);
+        // Firmware leaves it on.
+        root.settle();
+        self.platform.pci_devices = slot + 1;
+        self.working.push((name.to_owned(), piix));
+        Ok(())
+    }
+}
