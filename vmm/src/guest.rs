@@ -63,6 +63,14 @@ pub fn planned_checks(suite: &[u8]) -> Vec<PlannedCheck> {
         .collect()
 }
 
+/// Whether checks of a suite work on a disk of the IDE controller, by the names that they give it.
+pub fn works_on_ide(suite: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(suite);
+    let lines = text.lines();
+    let mut words = lines.flat_map(|line| line.split('#').next().unwrap_or("").split(' '));
+    words.any(|word| word.starts_with("hda"))
+}
+
 /// The initrd: all programs, the first of the guest first, and `suite` if there is one.
 pub fn initrd(suite: Option<&[u8]>) -> Vec<u8> {
     let mut archive = Vec::new();

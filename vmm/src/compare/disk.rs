@@ -1,7 +1,7 @@
 //! Disks to work on: temporary, every page with its mark.
 
 use abi::image::{SCRATCH_DISK_BYTES, WORK_BYTES, page_mark};
-use devices::virtio::blk::disk::{DiskError, DiskFile};
+use devices::disk::{DiskError, DiskFile};
 use std::io;
 use std::os::unix::fs::FileExt;
 

@@ -18,7 +18,7 @@ use crate::signals::Signals;
 use crate::stream::Splitter;
 use crate::suite::{CheckResult, ExitCounters, SuiteLog};
 use crate::supervisor::{Watch, supervise};
-use devices::virtio::blk::disk::DiskError;
+use devices::disk::DiskError;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -120,6 +120,7 @@ pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
         },
         console: console(),
         disks: vec![disk::marked()?],
+        ide_disks: vec![disk::marked()?],
         networks: Vec::new(),
         vsock: None,
         balloon: None,

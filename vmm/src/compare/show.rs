@@ -36,7 +36,7 @@ fn count(value: f64) -> String {
 }
 
 fn rate(bytes_per_second: f64) -> String {
-    format!("{:.1}", bytes_per_second / f64::from(1 << 20))
+    count(bytes_per_second / f64::from(1 << 20))
 }
 
 fn ns(value: f64) -> String {

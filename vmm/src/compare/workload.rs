@@ -33,6 +33,21 @@ impl Workload {
 
 const DISKS: &[Path] = &[
     Path {
+        name: "ide-word",
+        about: "ATA, every word by an instruction of its own at the data port",
+        args: "hda-word interrupt",
+    },
+    Path {
+        name: "ide-pio",
+        about: "ATA, string instructions at the data port, an interrupt a block",
+        args: "hda-pio interrupt",
+    },
+    Path {
+        name: "ide-dma",
+        about: "ATA behind a PCI IDE controller that moves the data itself",
+        args: "hda interrupt",
+    },
+    Path {
         name: "virtio",
         about: "virtio-blk: a doorbell for a request, the data by DMA, MSI-X",
         args: "vda interrupt",

@@ -50,7 +50,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         wishes.com2.as_deref(),
     )?;
     check_ide(wishes)?;
-    let mut disks = Vec::new();
+    let (mut disks, mut ide_disks) = (Vec::new(), Vec::new());
     let (mut boot, plan) = match &wishes.kernel {
         Kernel::File {
             kernel,
@@ -75,11 +75,15 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
             (boot, Vec::new())
         }
         Kernel::BuiltIn { suite } => {
-            disks.push(DiskFile::temporary(abi::image::SCRATCH_DISK_BYTES)?);
+            let scratch = || DiskFile::temporary(abi::image::SCRATCH_DISK_BYTES);
+            disks.push(scratch()?);
+            let text = suite.as_deref().and_then(guest::suite_text);
+            if text.is_some_and(guest::works_on_ide) && wishes.transport == TransportKind::Pci {
+                ide_disks.push(scratch()?);
+            }
             built_in(wishes, suite.as_deref())?
         }
     };
-    let mut ide_disks = Vec::new();
     for DiskWish {
         path,
         access,

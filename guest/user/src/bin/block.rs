@@ -1,4 +1,4 @@
-//! Check: what is written to a disk (`vda`, or its argument) and flushed comes back, read in other pieces than it was
+//! Check: what is written to a disk (`vda`, or its first argument) and flushed comes back, read in other pieces than it was
 //! written in, and what is not whole sectors of the disk is refused.
 #![no_std]
 #![no_main]
@@ -15,7 +15,7 @@ use user::{ensure, sys};
 user::check!(run);
 
 const SECTOR: usize = 512;
-const BYTES: usize = 256 * 1024;
+const KIB: usize = 256;
 /// Pieces in which it is written, and read: the second does not divide the first.
 const WRITE_PIECE: usize = 64 * 1024;
 const READ_PIECE: usize = 24 * SECTOR;
@@ -36,7 +36,9 @@ fn fill(bytes: &mut [u8], mut seed: u64) {
 fn run(check: &mut Check) -> Verdict {
     let path = format!("/dev/{}", check.arg(0).unwrap_or("vda"));
     let disk = File::open(&path).context(&path)?;
-    let mut data = vec![0; BYTES];
+    let kib = check.arg(1).and_then(|text| text.parse().ok());
+    let bytes = kib.unwrap_or(KIB) * 1024;
+    let mut data = vec![0; bytes];
     fill(&mut data, now_ns());
     let expected = crc32(0, &data);
     let requests = sys::stats().context("stats")?.block_requests;
@@ -57,7 +59,7 @@ fn run(check: &mut Check) -> Verdict {
     let read_ns = now_ns() - flushed;
 
     let requests = sys::stats().context("stats")?.block_requests - requests;
-    check.metric("bytes", BYTES as u64);
+    check.metric("bytes", bytes as u64);
     check.metric("write_ns", written - start);
     check.metric("flush_ns", flushed - written);
     check.metric("read_ns", read_ns);
