@@ -57,12 +57,21 @@ fn each_path_has_figures_that_fit_together() -> Result<()> {
         ensure!((bytes / operations - 4096.0).abs() < 1.0, "{path}");
         ensure!(number(figures, "requests")? >= 1.0, "{path}");
     }
-    let interrupts = |wanted: &str| -> Result<f64> {
+    let of = |wanted: &str, figure: &str| -> Result<f64> {
         let path = paths.iter().find(|path| path["path"] == wanted);
-        number(&path.context("the path")?["figures"], "interrupts")
+        number(&path.context("the path")?["figures"], figure)
     };
-    ensure!(interrupts("virtio")? > 0.5, "by interrupt: {report}");
-    ensure!(interrupts("virtio-poll")? < 0.5, "by polling: {report}");
+    // 4 KiB are 2048 words, each by an instruction of its own or by one for all.
+    ensure!(of("ide-word", "accesses")? >= 2048.0, "{report}");
+    ensure!(of("ide-word", "exits")? >= 2048.0, "{report}");
+    ensure!(of("ide-pio", "accesses")? >= 2048.0, "{report}");
+    ensure!(of("ide-pio", "exits")? < 100.0, "{report}");
+    ensure!(of("ide-dma", "accesses")? < 100.0, "{report}");
+    // A doorbell does not reach userspace.
+    ensure!(of("virtio", "exits")? < 1.0, "{report}");
+    ensure!(of("virtio", "doorbells")? >= 0.9, "{report}");
+    ensure!(of("virtio", "interrupts")? > 0.5, "{report}");
+    ensure!(of("virtio-poll", "interrupts")? < 0.5, "{report}");
     Ok(())
 }
 

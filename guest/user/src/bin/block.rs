@@ -1,5 +1,5 @@
-//! Check: what is written to a disk (`vda`, or its first argument) and flushed comes back, read in other pieces than it was
-//! written in, and what is not whole sectors of the disk is refused.
+//! Check: what is written to a disk and flushed comes back, read in other pieces than it was
+//! written in, and what is not whole sectors of the disk is refused. Arguments: the disk, KiB.
 #![no_std]
 #![no_main]
 
