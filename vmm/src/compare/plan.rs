@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 /// How long a run lasts, and how long a hung one may, in milliseconds.
 const RUN_MS: u32 = 200;
-const RUN_TIMEOUT_MS: u32 = 60_000;
+const RUN_TIMEOUT_MS: u32 = 300_000;
 
 /// One run of a workload by a path. Its number in the plan is its place there.
 pub(super) struct Run {
