@@ -1,6 +1,7 @@
 //! [`Platform`]: what ACPI and the MP table tell the guest of its devices.
 
 use super::layout;
+use devices::bus::BusRange;
 
 /// What there is to be described.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Platform {
     pub keyboard: Keyboard,
     /// Devices on PCI's bus 0, the bridge among them; 0 when there is no PCI.
     pub pci_devices: u8,
+    /// Ports outside of PCI's window that its functions answer all the same.
+    pub pci_ports: Vec<BusRange>,
     /// virtio-mmio devices: (address, interrupt).
     pub virtio_mmio: Vec<(u32, u32)>,
 }

@@ -3,7 +3,7 @@
 use super::{DeviceManager, WiringError, descriptors};
 use crate::kvm::Vm;
 use devices::disk::DiskFile;
-use devices::ide::channel::{IRQ, RANGES};
+use devices::ide::channel::{CLAIMED, IRQ, RANGES};
 use devices::ide::piix::{BAR, Piix};
 use devices::irq::IrqLine;
 use devices::pci::root::{BarTarget, BarWiring, SharedRoot};
@@ -35,6 +35,7 @@ impl DeviceManager {
         // Firmware leaves it on.
         root.settle();
         self.platform.pci_devices = slot + 1;
+        self.platform.pci_ports.extend(CLAIMED);
         self.working.push((name.to_owned(), piix));
         Ok(())
     }

@@ -19,7 +19,8 @@ impl Channel {
             // What was under way is given up.
             self.refuse();
         }
-        self.cancel_job();
+        // The other drive may be at work, since the controller was started after the selection.
+        self.stop_dma();
         self.active = answering;
         self.activity = Activity::Idle;
         let state = &mut self.drives[answering].state;

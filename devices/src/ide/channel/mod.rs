@@ -41,6 +41,24 @@ pub const RANGES: [BusRange; 2] = [
         len: 1,
     },
 ];
+/// Ports that a controller in compatibility mode claims (PCI IDE Controller 1.0 2.1): those of both
+/// channels, be they there or not; of a control block of four, drives have the third. (Linux takes
+/// no window of one port for one.)
+pub const CLAIMED: [BusRange; 4] = [
+    RANGES[0],
+    BusRange {
+        base: 0x3f4,
+        len: 4,
+    },
+    BusRange {
+        base: 0x170,
+        len: 8,
+    },
+    BusRange {
+        base: 0x374,
+        len: 4,
+    },
+];
 /// Interrupt of the first channel, by edges.
 pub const IRQ: u8 = 14;
 /// Drives that a cable has room for.

@@ -209,9 +209,12 @@ fn a_function_that_is_no_bus_master_moves_nothing() {
 fn a_reset_or_a_stop_in_mid_transfer_ends_it_for_good() {
     let driver = Driver::new();
     driver.list(&[(0x2_0000, 0), (0x3_0000, 0), (0x4_0000, 0), (0x5_0000, END)]);
-    for round in 0..200 {
+    for round in 0..400 {
         driver.command_ext(READ_DMA_EXT, 0, 512);
         driver.start(INTO_MEMORY);
+        // Sooner or later the thread is in the middle of it.
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_micros(round) {}
         if round % 2 == 0 {
             driver.out(0x3f6, 4);
             driver.out(0x3f6, 0);
@@ -220,9 +223,10 @@ fn a_reset_or_a_stop_in_mid_transfer_ends_it_for_good() {
             driver.out(BUS_MASTER, 0);
         }
         // Nothing writes there any more.
-        driver.set_memory(0x5_ff00, &[0xee; 0x100]);
-        std::thread::yield_now();
-        assert_eq!(driver.memory(0x5_ff00, 0x100), [0xee; 0x100], "{round}");
+        driver.set_memory(0x5_0000, &[0xee; 0x1_0000]);
+        std::thread::sleep(Duration::from_micros(100));
+        let last = driver.memory(0x5_0000, 0x1_0000);
+        assert!(last.iter().all(|byte| *byte == 0xee), "{round}");
         driver.stop();
         driver.out(0x3f6, 4);
         driver.out(0x3f6, 0);
@@ -231,6 +235,25 @@ fn a_reset_or_a_stop_in_mid_transfer_ends_it_for_good() {
     driver.list(&[(DATA, END | 0x200)]);
     driver.transfer(READ_DMA, 3, 1, INTO_MEMORY);
     assert_eq!(driver.memory(DATA.into(), SECTOR), contents(3));
+}
+
+#[test]
+fn a_command_to_the_other_drive_ends_the_transfer() {
+    let driver = Driver::with(&[DiskAccess::ReadWrite; 2]);
+    driver.list(&[(0x2_0000, 0), (0x3_0000, 0), (0x4_0000, 0), (0x5_0000, END)]);
+    driver.command_ext(READ_DMA_EXT, 0, 512);
+    driver.select(LBA | DEV);
+    driver.start(INTO_MEMORY);
+    driver.command(READ, LBA | DEV, 3, 1);
+    assert_eq!(driver.take(SECTOR), contents(3));
+    driver.select(LBA);
+    let status = driver.alternate_status();
+    assert_eq!(status & status::BSY, 0, "it waits, or was quicker");
+    driver.stop();
+    driver.list(&[(DATA, END | 0x200)]);
+    driver.edges();
+    driver.transfer(READ_DMA, 9, 1, INTO_MEMORY);
+    assert_eq!(driver.memory(DATA.into(), SECTOR), contents(9));
 }
 
 #[test]

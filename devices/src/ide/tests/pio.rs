@@ -18,6 +18,19 @@ fn sectors_are_read_with_an_interrupt_each() {
 }
 
 #[test]
+fn an_interrupt_that_nobody_acknowledges_is_not_repeated() {
+    let driver = Driver::new();
+    driver.command(READ, LBA, 5, 3);
+    driver.take(SECTOR);
+    assert_eq!(driver.alternate_status(), status::IDLE | status::DRQ);
+    driver.take(SECTOR);
+    assert_eq!(driver.edges(), 1);
+    driver.status();
+    driver.command(READ, LBA, 5, 1);
+    assert_eq!(driver.edges(), 1);
+}
+
+#[test]
 fn the_data_port_takes_dwords_and_bytes_too() {
     let driver = Driver::new();
     driver.command(READ, LBA, 1, 1);

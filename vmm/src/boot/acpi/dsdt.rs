@@ -9,6 +9,7 @@ use acpi_tables::aml::{
     Package, PackageBuilder, ResourceTemplate, Scope, ZERO,
 };
 use acpi_tables::sdt::Sdt;
+use devices::bus::BusRange;
 use devices::legacy::{acpi_pm, cmos};
 use devices::pci::ecam;
 
@@ -117,14 +118,14 @@ fn virtio_mmio(index: u8, with: &[Object]) -> Object {
 fn host_bridge(platform: &Platform) -> Object {
     let (memory, io_window) = (layout::PCI_WINDOWS.memory, layout::PCI_WINDOWS.io);
     let last = |base: u64, len: u64| base + len - 1;
-    let windows = [
+    let ports = |range: &BusRange| {
+        let last = last(range.base, range.len) as u16;
+        aml(&AddressSpace::new_io(range.base as u16, last, None))
+    };
+    let mut windows = vec![
         aml(&AddressSpace::new_bus_number(0_u16, 0)),
         io(0xcf8, 8),
-        aml(&AddressSpace::new_io(
-            io_window.base as u16,
-            last(io_window.base, io_window.len) as u16,
-            None,
-        )),
+        ports(&io_window),
         aml(&AddressSpace::new_memory(
             AddressSpaceCacheable::NotCacheable,
             true,
@@ -133,6 +134,7 @@ fn host_bridge(platform: &Platform) -> Object {
             None,
         )),
     ];
+    windows.extend(platform.pci_ports.iter().map(ports));
     let objects = [
         named("_HID", &EISAName::new("PNP0A08")),
         named("_CID", &EISAName::new("PNP0A03")),

@@ -158,6 +158,7 @@ mod tests {
             cpus,
             serial_ports: vec![(0x3f8, 4), (0x2f8, 3)],
             keyboard: Keyboard::Present,
+            pci_ports: vec![devices::ide::channel::RANGES[0]],
             pci_devices: 4,
             virtio_mmio: vec![(0xd000_0000, 5)],
         }
@@ -222,6 +223,21 @@ mod tests {
         assert_eq!((at, cpus), (madt.len(), vec![0, 1, 2]));
         overrides.sort_unstable();
         assert_eq!(overrides, [5, 7, 9, 10, 11]);
+    }
+
+    #[test]
+    fn ports_that_functions_claim_are_windows_of_the_bridge() {
+        let memory = create(MIN).unwrap();
+        let rsdp = write(&memory, &platform(1)).unwrap();
+        let facp = &tables(&memory, rsdp)[0];
+        let dsdt = u32::from_le_bytes(facp[40..44].try_into().unwrap());
+        let dsdt = table(&memory, dsdt.into());
+        // First and last port, no translation, length (ACPI 6.5 6.4.3.5.3).
+        for range in [[0x1f0_u16, 0x1f7, 0, 8], [0x1000, 0xffff, 0, 0xf000]] {
+            let range: Vec<u8> = range.into_iter().flat_map(u16::to_le_bytes).collect();
+            let found = dsdt.windows(8).filter(|bytes| *bytes == range).count();
+            assert_eq!(found, 1, "{range:x?}");
+        }
     }
 
     #[test]
