@@ -6,6 +6,7 @@
 //!   shared one; [`power`]: `PowerSwitch`, the handle by which a device ends the VM; [`timer`]:
 //!   devices that do something later.
 //! - [`legacy`]: the PC's own small devices, one file each: serial, keyboard, clock, ACPI, VGA.
+//! - [`net`]: networks of the host, TAP and stream sockets, for all kinds of cards.
 //! - [`pci`]: a bus of functions, whose BARs come and go on the buses, and their messages (MSI-X).
 //! - [`virtio`]: the `VirtioDevice` trait, its transports `pci` and `mmio`, and a folder a device,
 //!   each with the same files: `mod.rs` (what the driver sees), `worker.rs` (its thread), and its
@@ -26,6 +27,7 @@ pub mod bus;
 pub mod fuzzing;
 pub mod irq;
 pub mod legacy;
+pub mod net;
 pub mod pci;
 pub mod power;
 pub mod timer;

@@ -14,6 +14,7 @@
 //! | exit, mark | `abi::port` | - |
 //! | virtio-blk 0.., -console, -rng, -net 0.., -vsock, -balloon | by [`TransportKind`], see `virtio` | |
 
+mod cards;
 mod pc;
 mod virtio;
 

@@ -22,6 +22,7 @@ const INTERRUPT_PIN: usize = 0x3d;
 
 const COMMAND_IO: u16 = 1 << 0;
 const COMMAND_MEMORY: u16 = 1 << 1;
+const COMMAND_BUS_MASTER: u16 = 1 << 2;
 const COMMAND_INTX_DISABLE: u16 = 1 << 10;
 /// Those two, bus master, parity error response, SERR.
 const COMMAND_WRITABLE: u16 = 0b101_0100_0111;
@@ -167,6 +168,11 @@ impl ConfigSpace {
     /// Whether INTx must not be used.
     pub fn intx_disabled(&self) -> bool {
         self.command() & COMMAND_INTX_DISABLE != 0
+    }
+
+    /// Whether the function may read and write memory.
+    pub fn is_bus_master(&self) -> bool {
+        self.command() & COMMAND_BUS_MASTER != 0
     }
 
     fn command(&self) -> u16 {
