@@ -27,6 +27,7 @@ pub mod bus;
 pub mod fuzzing;
 pub mod irq;
 pub mod legacy;
+pub mod ne2000;
 pub mod net;
 pub mod pci;
 pub mod power;
