@@ -12,6 +12,7 @@
 //! | reset, without PCI | ports 0xcf8 to 0xcfb, of which 0xcf9 | - |
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
+//! | ne2000 on PCI, if asked for | 32 ports where the guest puts them | INTA# |
 //! | virtio-blk 0.., -console, -rng, -net 0.., -vsock, -balloon | by [`TransportKind`], see `virtio` | |
 
 mod cards;
@@ -25,11 +26,12 @@ use crate::boot::layout;
 use crate::boot::platform::Platform;
 use crate::kvm::{Vm, VmError};
 use crate::memory::Discarder;
-use crate::run::OpenNetwork;
+use crate::run::{Card, OpenNetwork};
 use devices::bus::{BusError, BusRange, DeviceId, MmioBus, PioBus, PioDevice};
 use devices::legacy::debug_exit::TestExit;
 use devices::legacy::reset_port::{self, ResetPort};
 use devices::legacy::test_device::{self, TestMemory};
+use devices::pci::PciFunction;
 use devices::pci::ecam::{self, Ecam};
 use devices::pci::ports::{self, ConfigPorts};
 use devices::pci::root::{MAX_FUNCTIONS, Root, SharedRoot};
@@ -74,7 +76,7 @@ pub enum WiringError {
         device: String,
     },
     /// Too many disks and networks.
-    #[error("{asked} virtio devices are too many: at most {max} fit, console and rng among them")]
+    #[error("{asked} devices are too many: at most {max} fit, console and rng among them")]
     TooMany {
         /// Devices asked for.
         asked: usize,
@@ -148,9 +150,14 @@ pub struct DeviceManager {
     pub balloon: Option<BalloonHandle>,
     /// The virtio devices by name, to ask what they refused.
     pub virtio: VirtioDevices,
+    /// Network cards that are not virtio's.
+    pub cards: Cards,
     /// What the guest is to be told.
     pub platform: Platform,
 }
+
+/// Network cards that are not virtio's.
+pub type Cards = Vec<Arc<Mutex<dyn PciFunction>>>;
 
 /// Virtio devices by name.
 pub type VirtioDevices = Vec<(String, Arc<Mutex<dyn Transport>>)>;
@@ -178,6 +185,7 @@ impl DeviceManager {
             console_input: console.input(),
             balloon: None,
             virtio: Vec::new(),
+            cards: Vec::new(),
             platform: Platform {
                 cpus,
                 serial_ports: pc::SERIAL_PORTS.to_vec(),
@@ -206,10 +214,16 @@ impl DeviceManager {
         let mut virtio: Vec<(String, Box<dyn VirtioDevice>)> = disks.collect();
         virtio.push(("virtio-console".to_owned(), Box::new(console)));
         virtio.push(("virtio-rng".to_owned(), Box::new(rng)));
+        let mut cards: Vec<(String, OpenNetwork)> = Vec::new();
         for (index, network) in backends.networks.into_iter().enumerate() {
-            let name = format!("virtio-net{index}");
-            let net = Net::new(network.backend, network.mac).map_err(descriptors(&name))?;
-            virtio.push((name, Box::new(net)));
+            match network.card {
+                Card::Virtio => {
+                    let name = format!("virtio-net{index}");
+                    let net = Net::new(network.backend, network.mac).map_err(descriptors(&name))?;
+                    virtio.push((name, Box::new(net)));
+                }
+                Card::Ne2000 => cards.push((format!("ne2000-{index}"), network)),
+            }
         }
         if let Some((cid, endpoint)) = backends.vsock {
             let vsock = Vsock::new(cid, endpoint);
@@ -221,14 +235,21 @@ impl DeviceManager {
             this.balloon = Some(balloon.handle());
             virtio.push(("virtio-balloon".to_owned(), Box::new(balloon)));
         }
-        if virtio.len() > transport.max_devices() {
+        let asked = virtio.len() + cards.len();
+        if asked > transport.max_devices() {
             return Err(WiringError::TooMany {
-                asked: virtio.len(),
+                asked,
                 max: transport.max_devices(),
             });
         }
         for (name, device) in virtio {
             slots.add(&mut this, vm, &name, device)?;
+        }
+        for (name, network) in cards {
+            // Without PCI they are refused on the command line.
+            if let Slots::Pci(slots) = &slots {
+                slots.add_ne2000(&mut this, &name, network)?;
+            }
         }
         if let Some(port) = debug_exit {
             this.add_debug_exit(power, port)?;

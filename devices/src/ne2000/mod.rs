@@ -91,12 +91,6 @@ impl Ne2000 {
         Arc::clone(&self.card)
     }
 
-    /// Ends the card's thread. What was accepted to be sent has gone out then, as far as the
-    /// network takes it.
-    pub fn finish(&mut self) {
-        self.worker = None;
-    }
-
     fn lock(&self) -> MutexGuard<'_, Card> {
         self.card.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,5 +129,10 @@ impl PciFunction for Ne2000 {
         self.config.write(offset, width, value);
         let masked = self.config.intx_disabled();
         self.lock().set_masked(masked);
+    }
+
+    /// What was accepted to be sent has gone out then, as far as the network takes it.
+    fn finish(&mut self) {
+        self.worker = None;
     }
 }

@@ -1,13 +1,17 @@
-//! [`PciSlots`]: places for functions of any kind on PCI's bus 0, by `Root::next_device`.
+//! [`PciSlots`]: places for functions of any kind on PCI's bus 0, by `Root::next_device`; and the
+//! network cards there that are not virtio's.
 
-use super::DeviceManager;
+use super::{DeviceManager, WiringError, descriptors};
 use crate::boot::layout;
 use crate::boot::platform::Platform;
 use crate::kvm::Vm;
+use crate::run::OpenNetwork;
 use devices::bus::DeviceId;
 use devices::irq::{LevelLine, SharedLine};
+use devices::ne2000::{self, Ne2000};
+use devices::net::frame_port::FramePort;
 use devices::pci::PciFunction;
-use devices::pci::root::{BarWiring, SharedRoot};
+use devices::pci::root::{BarTarget, BarWiring, SharedRoot};
 use std::sync::{Arc, Mutex};
 
 /// Where the next function goes, and how it interrupts without messages.
@@ -56,5 +60,27 @@ impl PciSlots {
     ) {
         manager.platform.pci_devices = self.next() + 1;
         self.root.lock().add(function, id, name, bars);
+    }
+    /// Puts an NE2000 on that network.
+    pub(super) fn add_ne2000(
+        &self,
+        manager: &mut DeviceManager,
+        name: &str,
+        network: OpenNetwork,
+    ) -> Result<(), WiringError> {
+        let id = manager.name(name.to_owned());
+        let inta = self.inta();
+        let port = FramePort::new(network.backend).map_err(descriptors(name))?;
+        let card = Ne2000::new(port, network.mac, inta.line, inta.irq);
+        let card = card.map_err(descriptors(name))?;
+        let ports = BarWiring {
+            index: ne2000::BAR,
+            target: BarTarget::Io(card.ports()),
+            on_move: Box::new(|_| {}),
+        };
+        let card = Arc::new(Mutex::new(card));
+        self.add(manager, (id, name), card.clone(), vec![ports]);
+        manager.cards.push(card);
+        Ok(())
     }
 }
