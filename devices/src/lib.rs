@@ -23,6 +23,7 @@
 //! never trusts anything else: addresses, lengths and indices come from the guest.
 
 pub mod bus;
+pub mod e1000;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod irq;

@@ -13,6 +13,7 @@
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
 //! | virtio-blk 0.., -console, -rng, -net 0.., -vsock, -balloon | by [`TransportKind`], see `virtio` | |
+//! | e1000- 0.. | a function of PCI, see `cards` | INTA#, by level |
 
 mod cards;
 mod pc;
@@ -25,7 +26,7 @@ use crate::boot::layout;
 use crate::boot::platform::Platform;
 use crate::kvm::{Vm, VmError};
 use crate::memory::Discarder;
-use crate::run::OpenNetwork;
+use crate::run::{Card, OpenNetwork};
 use devices::bus::{BusError, BusRange, DeviceId, MmioBus, PioBus, PioDevice};
 use devices::legacy::debug_exit::TestExit;
 use devices::legacy::reset_port::{self, ResetPort};
@@ -74,7 +75,7 @@ pub enum WiringError {
         device: String,
     },
     /// Too many disks and networks.
-    #[error("{asked} virtio devices are too many: at most {max} fit, console and rng among them")]
+    #[error("{asked} devices are too many: at most {max} fit, console and rng among them")]
     TooMany {
         /// Devices asked for.
         asked: usize,
@@ -206,10 +207,15 @@ impl DeviceManager {
         let mut virtio: Vec<(String, Box<dyn VirtioDevice>)> = disks.collect();
         virtio.push(("virtio-console".to_owned(), Box::new(console)));
         virtio.push(("virtio-rng".to_owned(), Box::new(rng)));
+        let mut emulated = Vec::new();
         for (index, network) in backends.networks.into_iter().enumerate() {
-            let name = format!("virtio-net{index}");
-            let net = Net::new(network.backend, network.mac).map_err(descriptors(&name))?;
-            virtio.push((name, Box::new(net)));
+            let name = cards::name(network.card, index);
+            if network.card == Card::Virtio {
+                let net = Net::new(network.backend, network.mac).map_err(descriptors(&name))?;
+                virtio.push((name, Box::new(net)));
+            } else {
+                emulated.push((name, network));
+            }
         }
         if let Some((cid, endpoint)) = backends.vsock {
             let vsock = Vsock::new(cid, endpoint);
@@ -221,14 +227,20 @@ impl DeviceManager {
             this.balloon = Some(balloon.handle());
             virtio.push(("virtio-balloon".to_owned(), Box::new(balloon)));
         }
-        if virtio.len() > transport.max_devices() {
+        let asked = virtio.len() + emulated.len();
+        if asked > transport.max_devices() {
             return Err(WiringError::TooMany {
-                asked: virtio.len(),
+                asked,
                 max: transport.max_devices(),
             });
         }
         for (name, device) in virtio {
             slots.add(&mut this, vm, &name, device)?;
+        }
+        if let Slots::Pci(slots) = &slots {
+            for (name, network) in emulated {
+                cards::add(slots, &mut this, vm, &name, network)?;
+            }
         }
         if let Some(port) = debug_exit {
             this.add_debug_exit(power, port)?;

@@ -1,13 +1,17 @@
-//! [`PciSlots`]: places for functions of any kind on PCI's bus 0, by `Root::next_device`.
+//! [`PciSlots`]: places for functions of any kind on PCI's bus 0, by `Root::next_device`; and the
+//! functions that are not virtio: emulated network cards ([`add`]).
 
-use super::DeviceManager;
+use super::{DeviceManager, WiringError, descriptors};
 use crate::boot::layout;
 use crate::boot::platform::Platform;
 use crate::kvm::Vm;
+use crate::run::{Card, OpenNetwork};
 use devices::bus::DeviceId;
+use devices::e1000::{self, E1000};
 use devices::irq::{LevelLine, SharedLine};
+use devices::net::frame_port::FramePort;
 use devices::pci::PciFunction;
-use devices::pci::root::{BarWiring, SharedRoot};
+use devices::pci::root::{BarTarget, BarWiring, SharedRoot};
 use std::sync::{Arc, Mutex};
 
 /// Where the next function goes, and how it interrupts without messages.
@@ -57,4 +61,43 @@ impl PciSlots {
         manager.platform.pci_devices = self.next() + 1;
         self.root.lock().add(function, id, name, bars);
     }
+}
+
+/// Name of a network's card, which is the `index`th of the VM's.
+pub(super) fn name(card: Card, index: usize) -> String {
+    match card {
+        Card::Virtio => format!("virtio-net{index}"),
+        Card::E1000 => format!("e1000-{index}"),
+    }
+}
+
+/// Puts the emulated card of a network on the bus.
+pub(super) fn add(
+    slots: &PciSlots,
+    manager: &mut DeviceManager,
+    vm: &Vm,
+    name: &str,
+    network: OpenNetwork,
+) -> Result<(), WiringError> {
+    let id = manager.name(name.to_owned());
+    let inta = slots.inta();
+    let wiring = e1000::Wiring {
+        memory: vm.memory().clone(),
+        port: FramePort::new(network.backend).map_err(descriptors(name))?,
+        intx: inta.line,
+        irq: inta.irq,
+    };
+    let card = E1000::new(wiring, network.mac).map_err(descriptors(name))?;
+    let card = Arc::new(Mutex::new(card));
+    let bars = [
+        (e1000::spec::MEMORY_BAR, BarTarget::Memory(card.clone())),
+        (e1000::spec::IO_BAR, BarTarget::Io(card.clone())),
+    ];
+    let bars = bars.map(|(index, target)| BarWiring {
+        index,
+        target,
+        on_move: Box::new(|_| {}),
+    });
+    slots.add(manager, (id, name), card, bars.into());
+    Ok(())
 }

@@ -26,10 +26,12 @@ pub enum Card {
     /// virtio-net, on any transport.
     #[default]
     Virtio,
+    /// Intel 82540EM, on PCI.
+    E1000,
 }
 
 /// The cards by their names on the command line.
-const CARDS: [(&str, Card); 1] = [("virtio", Card::Virtio)];
+const CARDS: [(&str, Card); 2] = [("virtio", Card::Virtio), ("e1000", Card::E1000)];
 
 impl Card {
     /// Name on the command line and in reports.
@@ -125,6 +127,7 @@ impl FromStr for Network {
         }
         let most_queues = match card {
             Card::Virtio => MAX_PAIRS,
+            Card::E1000 => 1,
         };
         let host = match (kind, rest) {
             (_, "") => return Err(NetworkSyntaxError::Kind),
@@ -216,11 +219,14 @@ mod tests {
                 Some(mac),
             ),
             ("stream=/a,b=c", stream("/a,b=c"), None),
-            ("stream=/a,card=virtio", stream("/a"), None),
+            ("stream=/a,card=e1000", stream("/a"), None),
             ("stream=a,b,mac=52:54:00:00:00:01", stream("a,b"), Some(mac)),
         ] {
             let mac = mac.map(|mac| mac.parse().unwrap());
-            let card = Card::Virtio;
+            let card = match text.contains("card=e1000") {
+                true => Card::E1000,
+                false => Card::Virtio,
+            };
             assert_eq!(text.parse(), Ok(Network { host, mac, card }), "{text}");
         }
     }
@@ -231,7 +237,12 @@ mod tests {
         for text in ["", "tap", "tap=", "stream=,mac=02:00:00:00:00:01", "user=1"] {
             assert_eq!(error(text), NetworkSyntaxError::Kind, "{text}");
         }
-        for text in ["tap=a,queues=9", "tap=a,queues=0", "stream=a,queues=2"] {
+        for text in [
+            "tap=a,queues=9",
+            "tap=a,queues=0",
+            "stream=a,queues=2",
+            "tap=a,queues=2,card=e1000",
+        ] {
             assert!(matches!(error(text), NetworkSyntaxError::Queues(_)));
         }
         assert_eq!(
