@@ -25,6 +25,7 @@
 
 pub mod bus;
 pub mod disk;
+pub mod e1000;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod irq;

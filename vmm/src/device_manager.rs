@@ -12,8 +12,8 @@
 //! | reset, without PCI | ports 0xcf8 to 0xcfb, of which 0xcf9 | - |
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
-//! | ne2000 on PCI, if asked for | 32 ports where the guest puts them | INTA# |
 //! | virtio-blk 0.., -console, -rng, -net 0.., -vsock, -balloon | by [`TransportKind`], see `virtio` | |
+//! | e1000- 0.., ne2000- 0.. | a function of PCI, see `cards` | INTA#, by level |
 
 mod cards;
 mod pc;
@@ -214,15 +214,14 @@ impl DeviceManager {
         let mut virtio: Vec<(String, Box<dyn VirtioDevice>)> = disks.collect();
         virtio.push(("virtio-console".to_owned(), Box::new(console)));
         virtio.push(("virtio-rng".to_owned(), Box::new(rng)));
-        let mut cards: Vec<(String, OpenNetwork)> = Vec::new();
+        let mut emulated = Vec::new();
         for (index, network) in backends.networks.into_iter().enumerate() {
-            match network.card {
-                Card::Virtio => {
-                    let name = format!("virtio-net{index}");
-                    let net = Net::new(network.backend, network.mac).map_err(descriptors(&name))?;
-                    virtio.push((name, Box::new(net)));
-                }
-                Card::Ne2000 => cards.push((format!("ne2000-{index}"), network)),
+            let name = cards::name(network.card, index);
+            if network.card == Card::Virtio {
+                let net = Net::new(network.backend, network.mac).map_err(descriptors(&name))?;
+                virtio.push((name, Box::new(net)));
+            } else {
+                emulated.push((name, network));
             }
         }
         if let Some((cid, endpoint)) = backends.vsock {
@@ -235,7 +234,7 @@ impl DeviceManager {
             this.balloon = Some(balloon.handle());
             virtio.push(("virtio-balloon".to_owned(), Box::new(balloon)));
         }
-        let asked = virtio.len() + cards.len();
+        let asked = virtio.len() + emulated.len();
         if asked > transport.max_devices() {
             return Err(WiringError::TooMany {
                 asked,
@@ -245,10 +244,9 @@ impl DeviceManager {
         for (name, device) in virtio {
             slots.add(&mut this, vm, &name, device)?;
         }
-        for (name, network) in cards {
-            // Without PCI they are refused on the command line.
-            if let Slots::Pci(slots) = &slots {
-                slots.add_ne2000(&mut this, &name, network)?;
+        if let Slots::Pci(slots) = &slots {
+            for (name, network) in emulated {
+                cards::add(slots, &mut this, vm, &name, network)?;
             }
         }
         if let Some(port) = debug_exit {

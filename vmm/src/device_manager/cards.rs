@@ -1,17 +1,20 @@
 //! [`PciSlots`]: places for functions of any kind on PCI's bus 0, by `Root::next_device`; and the
-//! network cards there that are not virtio's.
+//! functions that are not virtio: emulated network cards ([`add`]).
 
 use super::{DeviceManager, WiringError, descriptors};
 use crate::boot::layout;
 use crate::boot::platform::Platform;
 use crate::kvm::Vm;
-use crate::run::OpenNetwork;
+use crate::run::{Card, OpenNetwork};
 use devices::bus::DeviceId;
+use devices::e1000::{self, E1000};
 use devices::irq::{LevelLine, SharedLine};
 use devices::ne2000::{self, Ne2000};
 use devices::net::frame_port::FramePort;
+use devices::net::mac::MacAddress;
 use devices::pci::PciFunction;
 use devices::pci::root::{BarTarget, BarWiring, SharedRoot};
+use std::io;
 use std::sync::{Arc, Mutex};
 
 /// Where the next function goes, and how it interrupts without messages.
@@ -61,26 +64,65 @@ impl PciSlots {
         manager.platform.pci_devices = self.next() + 1;
         self.root.lock().add(function, id, name, bars);
     }
-    /// Puts an NE2000 on that network.
-    pub(super) fn add_ne2000(
-        &self,
-        manager: &mut DeviceManager,
-        name: &str,
-        network: OpenNetwork,
-    ) -> Result<(), WiringError> {
-        let id = manager.name(name.to_owned());
-        let inta = self.inta();
-        let port = FramePort::new(network.backend).map_err(descriptors(name))?;
-        let card = Ne2000::new(port, network.mac, inta.line, inta.irq);
-        let card = card.map_err(descriptors(name))?;
-        let ports = BarWiring {
-            index: ne2000::BAR,
-            target: BarTarget::Io(card.ports()),
-            on_move: Box::new(|_| {}),
-        };
-        let card = Arc::new(Mutex::new(card));
-        self.add(manager, (id, name), card.clone(), vec![ports]);
-        manager.cards.push(card);
-        Ok(())
+}
+
+/// Name of a network's card, which is the `index`th of the VM's.
+pub(super) fn name(card: Card, index: usize) -> String {
+    match card {
+        Card::Virtio => format!("virtio-net{index}"),
+        Card::E1000 => format!("e1000-{index}"),
+        Card::Ne2000 => format!("ne2000-{index}"),
     }
+}
+
+/// Puts the emulated card of a network on the bus.
+pub(super) fn add(
+    slots: &PciSlots,
+    manager: &mut DeviceManager,
+    vm: &Vm,
+    name: &str,
+    network: OpenNetwork,
+) -> Result<(), WiringError> {
+    let id = manager.name(name.to_owned());
+    let inta = slots.inta();
+    let port = FramePort::new(network.backend).map_err(descriptors(name))?;
+    let (card, bars) = match network.card {
+        // Put there with the other virtio devices.
+        Card::Virtio => return Ok(()),
+        Card::E1000 => e1000(vm, port, network.mac, inta),
+        Card::Ne2000 => ne2000(port, network.mac, inta),
+    }
+    .map_err(descriptors(name))?;
+    let bars = bars.into_iter().map(|(index, target)| BarWiring {
+        index,
+        target,
+        on_move: Box::new(|_| {}),
+    });
+    slots.add(manager, (id, name), card.clone(), bars.collect());
+    manager.cards.push(card);
+    Ok(())
+}
+
+/// A card, and what answers at its BARs.
+type Made = (Arc<Mutex<dyn PciFunction>>, Vec<(usize, BarTarget)>);
+
+fn e1000(vm: &Vm, port: FramePort, mac: MacAddress, inta: Inta) -> io::Result<Made> {
+    let wiring = e1000::Wiring {
+        memory: vm.memory().clone(),
+        port,
+        intx: inta.line,
+        irq: inta.irq,
+    };
+    let card = Arc::new(Mutex::new(E1000::new(wiring, mac)?));
+    let bars = vec![
+        (e1000::spec::MEMORY_BAR, BarTarget::Memory(card.clone())),
+        (e1000::spec::IO_BAR, BarTarget::Io(card.clone())),
+    ];
+    Ok((card, bars))
+}
+
+fn ne2000(port: FramePort, mac: MacAddress, inta: Inta) -> io::Result<Made> {
+    let card = Ne2000::new(port, mac, inta.line, inta.irq)?;
+    let bars = vec![(ne2000::BAR, BarTarget::Io(card.ports()))];
+    Ok((Arc::new(Mutex::new(card)), bars))
 }

@@ -26,12 +26,18 @@ pub enum Card {
     /// virtio-net, on any transport.
     #[default]
     Virtio,
-    /// NE2000 as the RTL8029AS, on PCI.
+    /// Intel 82540EM, on PCI.
+    E1000,
+    /// NE2000 as the Realtek RTL8029AS, on PCI.
     Ne2000,
 }
 
 /// The cards by their names on the command line.
-const CARDS: [(&str, Card); 2] = [("virtio", Card::Virtio), ("ne2000", Card::Ne2000)];
+const CARDS: [(&str, Card); 3] = [
+    ("virtio", Card::Virtio),
+    ("e1000", Card::E1000),
+    ("ne2000", Card::Ne2000),
+];
 
 impl Card {
     /// Name on the command line and in reports.
@@ -127,7 +133,7 @@ impl FromStr for Network {
         }
         let most_queues = match card {
             Card::Virtio => MAX_PAIRS,
-            Card::Ne2000 => 1,
+            Card::E1000 | Card::Ne2000 => 1,
         };
         let host = match (kind, rest) {
             (_, "") => return Err(NetworkSyntaxError::Kind),
@@ -219,13 +225,12 @@ mod tests {
                 Some(mac),
             ),
             ("stream=/a,b=c", stream("/a,b=c"), None),
-            ("stream=/a,card=virtio", stream("/a"), None),
-            ("stream=/a,card=ne2000", stream("/a"), None),
+            ("stream=/a,card=e1000", stream("/a"), None),
             ("stream=a,b,mac=52:54:00:00:00:01", stream("a,b"), Some(mac)),
         ] {
             let mac = mac.map(|mac| mac.parse().unwrap());
-            let card = match text.contains("ne2000") {
-                true => Card::Ne2000,
+            let card = match text.contains("card=e1000") {
+                true => Card::E1000,
                 false => Card::Virtio,
             };
             assert_eq!(text.parse(), Ok(Network { host, mac, card }), "{text}");
@@ -242,6 +247,7 @@ mod tests {
             "tap=a,queues=9",
             "tap=a,queues=0",
             "stream=a,queues=2",
+            "tap=a,queues=2,card=e1000",
             "tap=a,queues=2,card=ne2000",
         ] {
             assert!(matches!(error(text), NetworkSyntaxError::Queues(_)));
