@@ -10,6 +10,11 @@ fn run(name: &str) {
 }
 
 #[test]
+fn ne2000_takes_anything() {
+    run("ne2000");
+}
+
+#[test]
 fn net_header_takes_anything() {
     run("net_header");
 }

@@ -22,6 +22,8 @@ mod receive;
 mod registers;
 mod remote;
 pub mod spec;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod transmit;

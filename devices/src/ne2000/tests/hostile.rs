@@ -1,7 +1,8 @@
 //! Drivers that work against the manual.
 
-use super::driver::{Driver, MAC, RUN, RUN_PAGE1, packet, wait};
+use super::driver::RUN_PAGE1;
 use crate::ne2000::spec::{ISR_OVW, ISR_PRX, page1, write0};
+use crate::ne2000::testing::{Driver, MAC, RUN, packet, wait};
 
 /// PSTART, PSTOP, BNRY, CURR.
 const RINGS: [[u8; 4]; 12] = [

@@ -6,7 +6,7 @@ mod receiving;
 mod sending;
 
 use super::spec::{ISR_RDC, ISR_RST, page1, read0, write0};
-use driver::{Driver, HALT, MAC, READ, RUN, START, STOP, WRITE, packet};
+use super::testing::{self, Driver, HALT, MAC, READ, RUN, START, STOP, WRITE, packet};
 
 #[test]
 fn it_is_an_rtl8029as_with_32_ports_and_inta() {
@@ -187,7 +187,7 @@ fn a_saved_card_goes_on_in_another() {
     driver.start();
     driver.write(0x6000, &packet(MAC, 9, 100));
     driver.arrive(&packet(MAC, 1, 300));
-    driver::wait("a packet", || driver.isr() & 1 != 0);
+    testing::wait("a packet", || driver.isr() & 1 != 0);
     let state = driver.function.lock().unwrap().save();
     let other = Driver::new();
     other.function.lock().unwrap().restore(&state);

@@ -1,8 +1,6 @@
 //! Packets from the network.
 
-use super::driver::{
-    BROADCAST, Driver, HALT, InRing, MAC, RUN, RUN_PAGE1, START, STOP, packet, wait,
-};
+use super::driver::{InRing, RUN_PAGE1};
 use crate::bus::{PioDevice, Width};
 use crate::irq::{LevelInput, SharedLine};
 use crate::ne2000::card::Card;
@@ -10,6 +8,7 @@ use crate::ne2000::crc;
 use crate::ne2000::spec::{
     ISR_CNT, ISR_OVW, ISR_PRX, ISR_RST, RSR_DIS, RSR_MPA, RSR_PHY, RSR_PRX, page1, read0, write0,
 };
+use crate::ne2000::testing::{BROADCAST, Driver, HALT, MAC, RUN, START, STOP, packet, wait};
 use crate::net::frame_port::FramePort;
 use crate::net::mac::MacAddress;
 use crate::net::stream::Stream;

@@ -1,9 +1,9 @@
 //! Packets to the network, and back.
 
-use super::driver::{Driver, HALT, MAC, TRANSMIT, TRANSMIT_PAGE, packet, wait};
 use crate::ne2000::spec::{
     CR_TXP, ISR_PTX, ISR_RXE, RSR_CRC, RSR_PRX, TSR_CDH, TSR_CRS, TSR_PTX, read0, write0,
 };
+use crate::ne2000::testing::{Driver, HALT, MAC, TRANSMIT, TRANSMIT_PAGE, packet, wait};
 use crate::ne2000::{crc, spec};
 
 const PEER: [u8; 6] = [0x52, 0x54, 0, 0, 0, 1];
