@@ -5,6 +5,7 @@
 //! - [`irq`]: `IrqLine`, the handle by which a device interrupts, and `LevelLine`, its part of a
 //!   shared one; [`power`]: `PowerSwitch`, the handle by which a device ends the VM; [`timer`]:
 //!   devices that do something later.
+//! - [`disk`]: the file behind a disk.
 //! - [`legacy`]: the PC's own small devices, one file each: serial, keyboard, clock, ACPI, VGA.
 //! - [`net`]: networks of the host, TAP and stream sockets, for all kinds of cards.
 //! - [`pci`]: a bus of functions, whose BARs come and go on the buses, and their messages (MSI-X).
@@ -23,6 +24,7 @@
 //! never trusts anything else: addresses, lengths and indices come from the guest.
 
 pub mod bus;
+pub mod disk;
 pub mod e1000;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tests::bench::{Samples, print, rounds};
-use tests::linux::{file, files, initramfs, said};
+use tests::linux::{KernelFile, file, files, initramfs, said};
 use tests::nested::{Boot, Clock, Image, Profile};
 use tests::{Kernel, Scratch, linux::archive::Archive, machine_code};
 
@@ -436,7 +436,7 @@ fn disk() -> Result<()> {
         file_of_disk.write_all(&bytes)?;
     }
     let scratch = Scratch::new()?;
-    let initrd = scratch.write("initrd", &initramfs(DISK_SCRIPT)?)?;
+    let initrd = scratch.write("initrd", &initramfs(DISK_SCRIPT, KernelFile::Vmlinux)?)?;
     let initrd = initrd.to_str().context("a path that is text")?;
     let vmlinux = file(files::VMLINUX)?;
     let path = disk.to_str().context("a path that is text")?;

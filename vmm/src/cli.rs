@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use devices::virtio::blk::disk::DiskAccess;
+use devices::disk::DiskAccess;
 use devices::virtio::vsock::GUEST_CIDS;
 use std::path::PathBuf;
 use std::str::FromStr;

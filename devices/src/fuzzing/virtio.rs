@@ -1,12 +1,15 @@
 //! The virtio devices behind their registers, with their workers running.
 
 use super::Input;
+<<<<<<< HEAD
 use crate::net::mac::MacAddress;
 use crate::net::stream::Stream;
+=======
+use crate::disk::DiskFile;
+>>>>>>> 67edaf0d
 use crate::virtio::VirtioDevice;
 use crate::virtio::balloon::{Balloon, Discard, PAGE_BYTES};
 use crate::virtio::blk::Blk;
-use crate::virtio::blk::disk::DiskFile;
 use crate::virtio::blk::engine::EngineChoice;
 use crate::virtio::console::Console;
 use crate::virtio::mmio::spec::Register;

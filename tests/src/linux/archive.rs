@@ -27,6 +27,11 @@ impl Archive {
         self.member(name, FILE | 0o755, bytes);
     }
 
+    /// Adds a file of those bytes.
+    pub fn file(&mut self, name: &str, bytes: &[u8]) {
+        self.member(name, FILE | 0o644, bytes);
+    }
+
     /// Adds a symbolic link.
     pub fn link(&mut self, name: &str, to: &str) {
         self.member(name, LINK, to.as_bytes());

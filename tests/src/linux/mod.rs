@@ -1,6 +1,6 @@
 //! Debian's kernel as a guest, with busybox and a script of the test's own.
 //!
-//! - [`LinuxGuest`] is the kernel, in one of its two files, and an initramfs made for one test.
+//! - [`LinuxGuest`] is the kernel, in one of three files, and an initramfs made for one test.
 //! - [`dmesg`] reads what that kernel complains about, and knows what is allowed.
 //! - [`vmlinux`] takes the ELF file out of a bzImage; [`archive`] makes an initramfs.
 //!
@@ -31,6 +31,10 @@ pub mod files {
     pub const BZIMAGE: &str = "vmlinuz";
     /// The ELF file in it.
     pub const VMLINUX: &str = "vmlinux";
+    /// Debian's kernel for PCs as installed.
+    pub const FULL: &str = "full/vmlinuz";
+    /// Its modules, as `/lib/modules` has them.
+    pub const FULL_MODULES: &str = "full/modules";
     /// The program `agent`, linked statically.
     pub const AGENT: &str = "agent";
     /// An ext4 file system with busybox, whose `/sbin/init` runs `/script`.
@@ -77,6 +81,37 @@ pub enum KernelFile {
     BzImage,
     /// PVH.
     Vmlinux,
+    /// Linux's 64-bit protocol, and the kernel that has drivers for a PC's devices.
+    Full,
+}
+
+impl KernelFile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::BzImage => files::BZIMAGE,
+            Self::Vmlinux => files::VMLINUX,
+            Self::Full => files::FULL,
+        }
+    }
+
+    /// Folder of the modules that go into the guest.
+    fn modules(self) -> Result<PathBuf> {
+        match self {
+            Self::BzImage | Self::Vmlinux => Ok("/lib/modules".into()),
+            Self::Full => file(files::FULL_MODULES),
+        }
+    }
+
+    /// Modules that the first process loads.
+    fn drivers(self) -> &'static str {
+        match self {
+            Self::BzImage | Self::Vmlinux => {
+                "virtio_pci virtio_mmio virtio_blk virtio_console virtio_rng virtio_net \
+                 virtio_balloon vmw_vsock_virtio_transport"
+            }
+            Self::Full => "ata_piix sd_mod e1000 ne2k-pci",
+        }
+    }
 }
 
 /// A guest in the making.
@@ -88,7 +123,8 @@ pub struct LinuxGuest {
 }
 
 impl LinuxGuest {
-    /// A guest that runs a busybox shell script, with all virtio drivers there, and powers off.
+    /// A guest that runs a busybox shell script, with all drivers of its devices there, and powers
+    /// off.
     pub fn new(kernel: KernelFile, script: &str) -> Self {
         Self {
             kernel,
@@ -113,21 +149,17 @@ impl LinuxGuest {
 
     /// The command line that boots it.
     pub fn vm(self) -> Result<Builder> {
-        let name = match self.kernel {
-            KernelFile::BzImage => files::BZIMAGE,
-            KernelFile::Vmlinux => files::VMLINUX,
-        };
         let vm = TestVm::builder()
-            .kernel_file(&file(name)?)
-            .initrd(&initramfs(&self.script)?)
+            .kernel_file(&file(self.kernel.name())?)
+            .initrd(&initramfs(&self.script, self.kernel)?)
             .transport(self.transport)
             .append(&self.parameters);
         Ok(vm.deadline(DEADLINE))
     }
 }
 
-/// An initramfs with this machine's busybox and modules, `agent`, and a script.
-pub fn initramfs(script: &str) -> Result<Vec<u8>> {
+/// An initramfs with this machine's busybox, `agent`, a kernel's modules and a script.
+pub fn initramfs(script: &str, kernel: KernelFile) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for folder in ["proc", "sys", "dev", "tmp", "new", "lib"] {
         archive.folder(folder);
@@ -135,7 +167,8 @@ pub fn initramfs(script: &str) -> Result<Vec<u8>> {
     archive.tree(Path::new("/bin/links"), "bin")?;
     archive.program("bin/busybox", &std::fs::read("/bin/busybox")?);
     archive.program("bin/agent", &std::fs::read(file(files::AGENT)?)?);
-    archive.tree(Path::new("/lib/modules"), "lib/modules")?;
+    archive.tree(&kernel.modules()?, "lib/modules")?;
+    archive.file("drivers", kernel.drivers().as_bytes());
     archive.program("init", INIT.as_bytes());
     archive.program("script", script.as_bytes());
     Ok(archive.finish())

@@ -1,7 +1,7 @@
 //! [`Image`]: the root disk of a nested host, an ext4 file system made without being mounted.
 
 use super::cargo::{self, Profile};
-use super::needs::Needs;
+use super::needs::{Kernel, Needs};
 use crate::Scratch;
 use crate::linux::{files, vmlinux};
 use anyhow::{Context, Result, ensure};
@@ -24,6 +24,8 @@ const MODULES: &[&str] = &[
     "virtio_rng",
     "vmw_vsock_virtio_transport",
 ];
+/// Modules of Linux guests that have a PC's devices instead of virtio's.
+const FULL_MODULES: &[&str] = &["ata_piix", "sd_mod", "e1000", "ne2k_pci"];
 /// Free room beside the files, for logs and the like.
 const ROOM_MIB: u64 = 64;
 const MIB: u64 = 1 << 20;
@@ -59,7 +61,7 @@ impl Image {
             fs::create_dir_all(image.root().join(folder))?;
         }
         image.busybox()?;
-        image.modules()?;
+        image.modules(&image.needs.cloud, MODULES, "lib/modules")?;
         fs::write(image.root().join("init"), INIT)?;
         executable(&image.root().join("init"))?;
         image.program(&cargo::hostel(profile)?, "bin/hostel")?;
@@ -142,9 +144,12 @@ impl Image {
         let folder = Path::new(GUEST);
         fs::create_dir_all(self.root().join(folder))?;
         let put = |name: &str, path: &Path| self.file(path, &format!("{GUEST}/{name}"));
-        put(files::BZIMAGE, &self.needs.kernel)?;
+        put(files::BZIMAGE, &self.needs.cloud.image)?;
+        put(files::FULL, &self.needs.full.image)?;
         put(files::AGENT, &cargo::agent()?)?;
-        let vmlinux = vmlinux::extract(&fs::read(&self.needs.kernel)?)?;
+        let full_modules = format!("{GUEST}/{}", files::FULL_MODULES);
+        self.modules(&self.needs.full, FULL_MODULES, &full_modules)?;
+        let vmlinux = vmlinux::extract(&fs::read(&self.needs.cloud.image)?)?;
         fs::write(self.root().join(folder).join(files::VMLINUX), vmlinux)?;
         let disk = self.root().join(folder).join(files::ROOT);
         file_system(
@@ -167,16 +172,15 @@ impl Image {
         Ok(root)
     }
 
-    fn modules(&self) -> Result<()> {
-        let inside = Path::new("lib/modules").join(self.needs.version());
-        let mut files = self.needs.module_files(MODULES)?;
+    /// Puts modules of a kernel, and what modprobe has to know of them, into a folder inside.
+    fn modules(&self, kernel: &Kernel, names: &[&str], folder: &str) -> Result<()> {
+        let inside = Path::new(folder).join(kernel.version());
+        let mut files = kernel.module_files(names)?;
         files.push("modules.dep".into());
         for file in files {
             let to = inside.join(&file);
-            self.file(
-                &self.needs.modules.join(&file),
-                to.to_str().context("no text")?,
-            )?;
+            let to = to.to_str().context("no text")?;
+            self.file(&kernel.modules.join(&file), to)?;
         }
         Ok(())
     }

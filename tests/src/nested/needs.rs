@@ -1,4 +1,4 @@
-//! [`Needs`]: the programs and the kernel that a nested host is made of.
+//! [`Needs`]: the programs and kernels that a nested host is made of.
 
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
@@ -14,8 +14,9 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("busybox", "busybox-static"),
     ("mke2fs", "e2fsprogs"),
 ];
-const KERNEL_PACKAGE: &str = "linux-image-cloud-amd64";
-const KERNEL_SUFFIX: &str = "-cloud-amd64";
+/// Debian's flavours of its kernel: that of virtual machines, and that of PCs.
+const CLOUD: &str = "cloud-amd64";
+const FULL: &str = "amd64";
 
 /// What there is.
 #[derive(Clone, Debug)]
@@ -28,9 +29,18 @@ pub struct Needs {
     pub busybox: PathBuf,
     /// `mke2fs`.
     pub mke2fs: PathBuf,
-    /// Debian's cloud kernel, a bzImage.
-    pub kernel: PathBuf,
-    /// `/lib/modules/VERSION` of that kernel.
+    /// Debian's cloud kernel: the nested host's, and that of most guests in it.
+    pub cloud: Kernel,
+    /// Debian's kernel for PCs, which has the drivers of their devices.
+    pub full: Kernel,
+}
+
+/// An installed kernel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kernel {
+    /// The kernel, a bzImage.
+    pub image: PathBuf,
+    /// Its `/lib/modules/VERSION`.
     pub modules: PathBuf,
 }
 
@@ -38,14 +48,15 @@ impl Needs {
     /// Finds all of it, or says what to install.
     pub fn find() -> Result<Self> {
         let found = PROGRAMS.map(|(name, _)| program(name));
-        let kernel = kernel(Path::new("/boot"), Path::new("/lib/modules"));
-        let mut missing: Vec<&str> = PROGRAMS
-            .iter()
-            .zip(&found)
-            .filter(|(_, path)| path.is_none())
-            .map(|((_, package), _)| *package)
+        let kernels = [CLOUD, FULL].map(kernel);
+        let programs = PROGRAMS.iter().zip(&found);
+        let programs = programs.filter(|(_, path)| path.is_none());
+        let mut missing: Vec<String> = programs
+            .map(|((_, package), _)| (*package).to_owned())
             .collect();
-        missing.extend(kernel.is_none().then_some(KERNEL_PACKAGE));
+        let flavours = [CLOUD, FULL].into_iter().zip(&kernels);
+        let absent = flavours.filter(|(_, kernel)| kernel.is_none());
+        missing.extend(absent.map(|(flavour, _)| format!("linux-image-{flavour}")));
         ensure!(
             missing.is_empty(),
             "the nested host is made of Debian packages, of which some are not here: \
@@ -54,24 +65,26 @@ impl Needs {
         );
         let all = "none is missing";
         let [qemu, taskset, busybox, mke2fs] = found.map(|path| path.expect(all));
-        let (kernel, modules) = kernel.expect(all);
+        let [cloud, full] = kernels.map(|kernel| kernel.expect(all));
         Ok(Self {
             qemu,
             taskset,
             busybox,
             mke2fs,
-            kernel,
-            modules,
+            cloud,
+            full,
         })
     }
+}
 
+impl Kernel {
     /// The kernel's version, as `uname -r` says it.
     pub fn version(&self) -> &str {
         let name = self.modules.file_name().and_then(|name| name.to_str());
         name.expect("it was found by a name that is text")
     }
 
-    /// Files of modules and of all that they need, relative to [`Needs::modules`].
+    /// Files of modules and of all that they need, relative to [`Kernel::modules`].
     pub fn module_files(&self, names: &[&str]) -> Result<Vec<PathBuf>> {
         let path = self.modules.join("modules.dep");
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -111,15 +124,22 @@ fn program(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// The newest cloud kernel that has its modules, and these.
-fn kernel(boot: &Path, modules: &Path) -> Option<(PathBuf, PathBuf)> {
-    let entries = fs::read_dir(boot).ok()?.flatten();
+/// The newest kernel of a flavour that has its modules.
+fn kernel(flavour: &str) -> Option<Kernel> {
+    let entries = fs::read_dir("/boot").ok()?.flatten();
     let kernels = entries.filter_map(|entry| {
         let name = entry.file_name().into_string().ok()?;
         let version = name.strip_prefix("vmlinuz-")?;
-        let modules = modules.join(version);
-        let both = version.ends_with(KERNEL_SUFFIX) && modules.join("modules.dep").is_file();
-        both.then(|| (entry.path(), modules))
+        let numbers = version.strip_suffix(flavour)?.strip_suffix('-')?;
+        // The full kernel's flavour is the end of the others' names, too: `-cloud`, `-rt`.
+        let last = numbers.rsplit('-').next()?;
+        let modules = Path::new("/lib/modules").join(version);
+        let both = last.starts_with(|first: char| first.is_ascii_digit())
+            && modules.join("modules.dep").is_file();
+        both.then(|| Kernel {
+            image: entry.path(),
+            modules,
+        })
     });
     kernels.max()
 }

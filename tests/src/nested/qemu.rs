@@ -55,7 +55,7 @@ pub(super) fn command(
         qemu.args(["-drive", &drive, "-device"]);
         qemu.arg(format!("nvme,drive={name},serial={name}"));
     }
-    qemu.arg("-kernel").arg(&needs.kernel);
+    qemu.arg("-kernel").arg(&needs.cloud.image);
     qemu.args(["-append", &parameters(boot, job)]);
     let stdin = if boot.interactive {
         Stdio::inherit()

@@ -14,7 +14,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("image", "disassembles the kernel image, without KVM"),
 ];
 /// Those with the guests that live longest.
-const LONG: &[&str] = &["linux", "linux_io", "guest"];
+const LONG: &[&str] = &["linux", "linux_io", "linux_emulated", "guest"];
 /// What also runs on other nested hosts.
 const SMOKE: &[&str] = &["boot", "disk", "vcpus"];
 

@@ -7,7 +7,7 @@ use crate::guest::{self, PlannedCheck};
 use crate::images::{Image, ModuleImage};
 use crate::progress::Screen;
 use crate::suite::{ExitCounters, SuiteLog};
-use devices::virtio::blk::disk::DiskFile;
+use devices::disk::DiskFile;
 use devices::virtio::vsock::Endpoint;
 use std::fs::File;
 use std::io;

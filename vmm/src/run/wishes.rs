@@ -9,7 +9,7 @@ use crate::kvm::CpuModel;
 use crate::machine::MachineError;
 use crate::memory::MemorySize;
 use crate::msr::MsrPolicy;
-use devices::virtio::blk::disk::{DiskAccess, DiskError};
+use devices::disk::{DiskAccess, DiskError};
 use devices::virtio::vsock::EndpointError;
 use std::io;
 use std::path::PathBuf;

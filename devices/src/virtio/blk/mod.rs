@@ -3,9 +3,8 @@
 //! - What the driver sees is here; [`worker`] serves the queue.
 //! - [`request`] reads a request out of a chain of buffers and checks it.
 //! - [`engine`] moves the data: straight between the file and guest memory, without a copy.
-//! - [`disk`] opens, checks and locks the file.
+//! - [`crate::disk`] opens, checks and locks the file.
 
-pub mod disk;
 pub mod engine;
 mod request;
 #[cfg(test)]
@@ -15,7 +14,7 @@ mod worker;
 use super::ring::Ring;
 use super::worker::Worker;
 use super::{ActivateError, Activation, F_EVENT_IDX, F_INDIRECT_DESC, F_VERSION_1, VirtioDevice};
-use disk::{DiskAccess, DiskFile};
+use crate::disk::{DiskAccess, DiskFile};
 use engine::{Durability, EngineChoice};
 use request::Limits;
 use std::sync::Arc;

@@ -5,9 +5,9 @@
 //! ```
 //! Where one part ends and the next begins has nothing to do with buffers (2.7.4.3).
 
-use super::disk::{DiskAccess, SECTOR_BYTES};
 use super::engine::{Durability, Transfer};
 use super::{DISCARD_SECTORS_MAX, RANGES_MAX, ZERO_SECTORS_MAX};
+use crate::disk::{DiskAccess, SECTOR_BYTES};
 use crate::virtio::io_buffers::IoBuffers;
 use crate::virtio::ring::{Buffer, Chain, Defect, read_front, split_front, total_bytes};
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! The disk's thread: takes requests while there are free tags, starts them, and gives back all
 //! that are finished, with one interrupt; then it stays awake for a moment, if that has paid.
 
-use super::disk::DiskFile;
 use super::engine::{DEPTH, Durability, Engine};
 use super::request::{Limits, Range, RangeOp, Reply, Request, Status, parse, take_reply};
+use crate::disk::DiskFile;
 use crate::virtio::ring::{Buffer, Chain, Ring};
 use crate::virtio::vigil::Vigil;
 use crate::virtio::worker::Work;

@@ -1,7 +1,7 @@
 //! One suite for both engines. That of io_uring is skipped, and says so, where the host has none.
 
 use super::*;
-use crate::virtio::blk::disk::DiskFile;
+use crate::disk::DiskFile;
 use crate::virtio::ring::Buffer;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
-//! [`DiskFile`]: the file or block device behind a virtio-blk device, checked and locked.
+//! [`DiskFile`]: the file or block device behind a guest's disk, checked and locked.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use vmm_sys_util::tempfile::TempFile;
 
-/// Unit of a disk's size and of all addresses on it, in bytes (virtio 1.3 5.2).
+/// Unit of a disk's size and of all addresses on it, in bytes (virtio 1.3 5.2; ATA's logical sectors).
 pub const SECTOR_BYTES: u64 = 512;
 
 /// Whether the guest may write.
