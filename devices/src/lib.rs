@@ -30,6 +30,7 @@ pub mod e1000;
 pub mod fuzzing;
 pub mod irq;
 pub mod legacy;
+pub mod ne2000;
 pub mod net;
 pub mod pci;
 pub mod power;

@@ -13,7 +13,7 @@
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
 //! | virtio-blk 0.., -console, -rng, -net 0.., -vsock, -balloon | by [`TransportKind`], see `virtio` | |
-//! | e1000- 0.. | a function of PCI, see `cards` | INTA#, by level |
+//! | e1000- 0.., ne2000- 0.., if asked for | functions of PCI, see `cards` | INTA#, by level |
 
 mod cards;
 mod pc;
@@ -32,6 +32,7 @@ use devices::disk::DiskFile;
 use devices::legacy::debug_exit::TestExit;
 use devices::legacy::reset_port::{self, ResetPort};
 use devices::legacy::test_device::{self, TestMemory};
+use devices::pci::PciFunction;
 use devices::pci::ecam::{self, Ecam};
 use devices::pci::ports::{self, ConfigPorts};
 use devices::pci::root::{MAX_FUNCTIONS, Root, SharedRoot};
@@ -147,11 +148,16 @@ pub struct DeviceManager {
     pub console_input: ConsoleInput,
     /// The balloon, if there is one.
     pub balloon: Option<BalloonHandle>,
+    /// Network cards that are not virtio's.
+    pub cards: Cards,
     /// The virtio devices by name, to ask what they refused.
     pub virtio: VirtioDevices,
     /// What the guest is to be told.
     pub platform: Platform,
 }
+
+/// Network cards that are not virtio's.
+pub type Cards = Vec<Arc<Mutex<dyn PciFunction>>>;
 
 /// Virtio devices by name.
 pub type VirtioDevices = Vec<(String, Arc<Mutex<dyn Transport>>)>;
@@ -178,6 +184,7 @@ impl DeviceManager {
             pc,
             console_input: console.input(),
             balloon: None,
+            cards: Vec::new(),
             virtio: Vec::new(),
             platform: Platform {
                 cpus,

@@ -103,8 +103,8 @@ pub struct E1000State {
 
 /// The card.
 pub struct E1000 {
-    /// Stopped before the rest goes.
-    _worker: Worker,
+    /// Ends with the VM.
+    worker: Option<Worker>,
     shared: Arc<Shared>,
 
     config: ConfigSpace,
@@ -174,7 +174,7 @@ impl E1000 {
         });
         let worker = Worker::start("e1000", CardWork::new(Arc::clone(&shared))?)?;
         Ok(Self {
-            _worker: worker,
+            worker: Some(worker),
             shared,
             config,
             io_address: 0,
@@ -278,6 +278,10 @@ impl PciFunction for E1000 {
     fn write_config(&mut self, offset: u16, width: Width, value: u32) {
         self.config.write(offset, width, value);
         self.settle_command();
+    }
+
+    fn finish(&mut self) {
+        self.worker = None;
     }
 }
 

@@ -1,12 +1,9 @@
 //! The virtio devices behind their registers, with their workers running.
 
 use super::Input;
-<<<<<<< HEAD
+use crate::disk::DiskFile;
 use crate::net::mac::MacAddress;
 use crate::net::stream::Stream;
-=======
-use crate::disk::DiskFile;
->>>>>>> 67edaf0d
 use crate::virtio::VirtioDevice;
 use crate::virtio::balloon::{Balloon, Discard, PAGE_BYTES};
 use crate::virtio::blk::Blk;

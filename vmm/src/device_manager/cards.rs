@@ -9,9 +9,12 @@ use crate::run::{Card, OpenNetwork};
 use devices::bus::DeviceId;
 use devices::e1000::{self, E1000};
 use devices::irq::{LevelLine, SharedLine};
+use devices::ne2000::{self, Ne2000};
 use devices::net::frame_port::FramePort;
+use devices::net::mac::MacAddress;
 use devices::pci::PciFunction;
 use devices::pci::root::{BarTarget, BarWiring, SharedRoot};
+use std::io;
 use std::sync::{Arc, Mutex};
 
 /// Where the next function goes, and how it interrupts without messages.
@@ -67,7 +70,7 @@ impl PciSlots {
 pub(super) fn name(card: Card, index: usize) -> String {
     match card {
         Card::Virtio => format!("virtio-net{index}"),
-        Card::E1000 => format!("e1000-{index}"),
+        card => format!("{}-{index}", card.name()),
     }
 }
 
@@ -80,24 +83,46 @@ pub(super) fn add(
     network: OpenNetwork,
 ) -> Result<(), WiringError> {
     let id = manager.name(name.to_owned());
-    let inta = slots.inta();
-    let wiring = e1000::Wiring {
-        memory: vm.memory().clone(),
-        port: FramePort::new(network.backend).map_err(descriptors(name))?,
-        intx: inta.line,
-        irq: inta.irq,
+    let (inta, mac) = (slots.inta(), network.mac);
+    let port = FramePort::new(network.backend).map_err(descriptors(name))?;
+    let made = match network.card {
+        Card::Virtio => unreachable!("it is put into a slot for virtio"),
+        Card::E1000 => e1000(vm, port, mac, inta),
+        Card::Ne2000 => ne2000(port, mac, inta),
     };
-    let card = E1000::new(wiring, network.mac).map_err(descriptors(name))?;
-    let card = Arc::new(Mutex::new(card));
-    let bars = [
-        (e1000::spec::MEMORY_BAR, BarTarget::Memory(card.clone())),
-        (e1000::spec::IO_BAR, BarTarget::Io(card.clone())),
-    ];
-    let bars = bars.map(|(index, target)| BarWiring {
+    let (card, bars) = made.map_err(descriptors(name))?;
+    let bars = bars.into_iter().map(|(index, target)| BarWiring {
         index,
         target,
         on_move: Box::new(|_| {}),
     });
-    slots.add(manager, (id, name), card, bars.into());
+    slots.add(manager, (id, name), card.clone(), bars.collect());
+    manager.cards.push(card);
     Ok(())
+}
+
+/// A card, and who answers its BARs.
+type Made = (Arc<Mutex<dyn PciFunction>>, Vec<(usize, BarTarget)>);
+
+fn e1000(vm: &Vm, port: FramePort, mac: MacAddress, inta: Inta) -> io::Result<Made> {
+    let wiring = e1000::Wiring {
+        memory: vm.memory().clone(),
+        port,
+        intx: inta.line,
+        irq: inta.irq,
+    };
+    let card = Arc::new(Mutex::new(E1000::new(wiring, mac)?));
+    let memory = BarTarget::Memory(card.clone());
+    let ports = BarTarget::Io(card.clone());
+    let bars = [
+        (e1000::spec::MEMORY_BAR, memory),
+        (e1000::spec::IO_BAR, ports),
+    ];
+    Ok((card, bars.into()))
+}
+
+fn ne2000(port: FramePort, mac: MacAddress, inta: Inta) -> io::Result<Made> {
+    let card = Ne2000::new(port, mac, inta.line, inta.irq)?;
+    let ports = BarTarget::Io(card.ports());
+    Ok((Arc::new(Mutex::new(card)), vec![(ne2000::BAR, ports)]))
 }

@@ -28,10 +28,16 @@ pub enum Card {
     Virtio,
     /// Intel 82540EM, on PCI.
     E1000,
+    /// NE2000 as the RTL8029AS, on PCI.
+    Ne2000,
 }
 
 /// The cards by their names on the command line.
-const CARDS: [(&str, Card); 2] = [("virtio", Card::Virtio), ("e1000", Card::E1000)];
+const CARDS: [(&str, Card); 3] = [
+    ("virtio", Card::Virtio),
+    ("e1000", Card::E1000),
+    ("ne2000", Card::Ne2000),
+];
 
 impl Card {
     /// Name on the command line and in reports.
@@ -127,7 +133,7 @@ impl FromStr for Network {
         }
         let most_queues = match card {
             Card::Virtio => MAX_PAIRS,
-            Card::E1000 => 1,
+            Card::E1000 | Card::Ne2000 => 1,
         };
         let host = match (kind, rest) {
             (_, "") => return Err(NetworkSyntaxError::Kind),
@@ -220,6 +226,7 @@ mod tests {
             ),
             ("stream=/a,b=c", stream("/a,b=c"), None),
             ("stream=/a,card=e1000", stream("/a"), None),
+            ("stream=/a,card=virtio", stream("/a"), None),
             ("stream=a,b,mac=52:54:00:00:00:01", stream("a,b"), Some(mac)),
         ] {
             let mac = mac.map(|mac| mac.parse().unwrap());
