@@ -27,6 +27,8 @@ mod registers;
 mod ring;
 pub mod spec;
 mod statistics;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod transmit;
@@ -163,7 +165,7 @@ impl E1000 {
     /// A card with that address; its thread runs from now on.
     pub fn new(wiring: Wiring, mac: MacAddress) -> io::Result<Self> {
         let mut config = ConfigSpace::new(spec::IDENTITY);
-        config.add_bar(spec::MEMORY_BAR, BarKind::Memory, spec::MEMORY_BYTES);
+        config.add_bar(spec::MEMORY_BAR, BarKind::Memory, spec::BAR_BYTES);
         config.add_bar(spec::IO_BAR, BarKind::Io, spec::IO_PORTS);
         config.add_interrupt(wiring.irq);
         let interrupts = Interrupts::new(wiring.intx)?;
@@ -323,7 +325,7 @@ impl PioDevice for E1000 {
     fn pio_write(&mut self, offset: u16, width: Width, value: u32) {
         match offset {
             _ if width != Width::Dword => {}
-            spec::IOADDR => self.io_address = value & (spec::MEMORY_BYTES - 1),
+            spec::IOADDR => self.io_address = value & (spec::BAR_BYTES - 1),
             spec::IODATA if self.io_address.is_multiple_of(4) => {
                 self.write(self.io_address, value);
             }

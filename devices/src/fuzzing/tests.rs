@@ -10,6 +10,11 @@ fn run(name: &str) {
 }
 
 #[test]
+fn e1000_takes_anything() {
+    run("e1000");
+}
+
+#[test]
 fn net_header_takes_anything() {
     run("net_header");
 }

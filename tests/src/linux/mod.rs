@@ -1,6 +1,7 @@
 //! Debian's kernel as a guest, with busybox and a script of the test's own.
 //!
 //! - [`LinuxGuest`] is the kernel, in one of three files, and an initramfs made for one test.
+//! - [`network`] is the host's side of its network.
 //! - [`dmesg`] reads what that kernel complains about, and knows what is allowed.
 //! - [`vmlinux`] takes the ELF file out of a bzImage; [`archive`] makes an initramfs.
 //!
@@ -10,6 +11,7 @@
 
 pub mod archive;
 pub mod dmesg;
+pub mod network;
 pub mod vmlinux;
 
 use crate::{Builder, TestVm, host};
