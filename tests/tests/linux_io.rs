@@ -3,21 +3,17 @@
 
 use anyhow::{Context, Result, ensure};
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 use tests::linux::KernelFile::{BzImage, Vmlinux};
-use tests::linux::network::{HostTap, serve, within_deadline};
+use tests::linux::network::{DOWN, HostTap, UP, serve, serve_tcp, within_deadline};
 use tests::linux::{LinuxGuest, dmesg, said};
 use tests::{Scratch, TestVm, pattern, require_linux};
 
 const MIB: u64 = 1 << 20;
 /// What goes each way.
 const BYTES: u64 = 200 * MIB;
-/// Seeds of what the guest gives and of what it takes.
-const UP: u64 = 4;
-const DOWN: u64 = 5;
 /// Longest wait on a host of common speed.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -49,17 +45,10 @@ fn two_hundred_mib_go_both_ways_over_a_tap_and_over_vsock() -> Result<()> {
     require_linux!();
     let scratch = Scratch::new()?;
     let _tap = HostTap::new(TAP, HOST_ADDRESS)?;
-    let tcp = TcpListener::bind((HOST_ADDRESS, 0))?;
     let unix = UnixListener::bind(scratch.path("vm_52"))?;
-    tcp.set_nonblocking(true)?;
     unix.set_nonblocking(true)?;
-    let port = tcp.local_addr()?.port();
-    let tcp = serve("tcp", (UP, DOWN, BYTES), move || {
-        let (stream, _) = tcp.accept()?;
-        stream.set_nonblocking(false)?;
-        Ok(stream)
-    });
-    let unix = serve("vsock", (UP, DOWN, BYTES), move || {
+    let (port, tcp) = serve_tcp(HOST_ADDRESS, BYTES)?;
+    let unix = serve("vsock", BYTES, move || {
         let (stream, _) = unix.accept()?;
         stream.set_nonblocking(false)?;
         Ok(stream)
@@ -73,7 +62,7 @@ fn two_hundred_mib_go_both_ways_over_a_tap_and_over_vsock() -> Result<()> {
          done"
     );
     let vm = LinuxGuest::new(BzImage, &script).vm()?;
-    let vm = vm.arg("--net").arg(format!("tap={}", TAP));
+    let vm = vm.arg("--net").arg(format!("tap={TAP}"));
     let vm = vm.arg("--vsock");
     let vm = vm.arg(format!("3,{}", scratch.path("vm").display()));
     let vm = vm.cpus(2).memory("256M").deadline(DEADLINE).report();

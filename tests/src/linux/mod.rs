@@ -1,8 +1,8 @@
 //! Debian's kernel as a guest, with busybox and a script of the test's own.
 //!
 //! - [`LinuxGuest`] is the kernel, in one of three files, and an initramfs made for one test.
-//! - [`network`] is the host's side of its network.
 //! - [`dmesg`] reads what that kernel complains about, and knows what is allowed.
+//! - [`network`] is the host's end of such a guest's network.
 //! - [`vmlinux`] takes the ELF file out of a bzImage; [`archive`] makes an initramfs.
 //!
 //! What these guests are made of is in the image of a nested host ([`crate::nested::Image`]),

@@ -1,12 +1,17 @@
-//! The host's side of a Linux guest's network: a TAP, and a program that checks what comes.
+//! The host's end of a Linux guest's network: a TAP, and a program that gives and takes bytes.
 
 use crate::{host, pattern};
 use anyhow::{Context, Result, ensure};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpListener;
 use std::process::Command;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+/// Seed of what a guest gives.
+pub const UP: u64 = 4;
+/// Seed of what it takes.
+pub const DOWN: u64 = 5;
 /// Longest wait on a host of common speed.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -22,13 +27,12 @@ pub fn within_deadline<T>(what: &str, mut get: impl FnMut() -> Result<Option<T>>
     }
 }
 
-/// Takes bytes from a guest's first connection and gives as many to its second: seeds up and down,
-/// and how many.
+/// Takes so many bytes from a guest's first connection and gives as many to its second.
 ///
 /// `accept` does not wait: a guest that never comes ends the test.
-pub fn serve<S: std::io::Read + std::io::Write>(
+pub fn serve<S: Read + Write>(
     name: &'static str,
-    (up, down, bytes): (u64, u64, u64),
+    bytes: u64,
     mut accept: impl FnMut() -> std::io::Result<S> + Send + 'static,
 ) -> JoinHandle<Result<()>> {
     thread::spawn(move || {
@@ -39,9 +43,22 @@ pub fn serve<S: std::io::Read + std::io::Write>(
                 Err(error) => Err(error.into()),
             })
         };
-        pattern::take(next()?, up, bytes).context(name)?;
-        pattern::give(next()?, down, bytes).context(name)
+        pattern::take(next()?, UP, bytes).context(name)?;
+        pattern::give(next()?, DOWN, bytes).context(name)
     })
+}
+
+/// The same for TCP at that address of the host; the port is told.
+pub fn serve_tcp(address: &str, bytes: u64) -> Result<(u16, JoinHandle<Result<()>>)> {
+    let listener = TcpListener::bind((address, 0))?;
+    listener.set_nonblocking(true)?;
+    let port = listener.local_addr()?.port();
+    let server = serve("tcp", bytes, move || {
+        let (stream, _) = listener.accept()?;
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    });
+    Ok((port, server))
 }
 
 /// Runs a program of the host.
@@ -55,13 +72,15 @@ fn command(words: &str) -> Result<()> {
 }
 
 /// A TAP of the host with an address, which goes when this is dropped.
-pub struct HostTap(&'static str);
+pub struct HostTap {
+    name: &'static str,
+}
 
 impl HostTap {
-    /// Makes it, up, with a network of 256 addresses around its own.
+    /// A TAP of that name, with an address in a network of 24 bits; no other test has either.
     pub fn new(name: &'static str, address: &str) -> Result<Self> {
         command(&format!("tunctl -t {name}"))?;
-        let this = Self(name);
+        let this = Self { name };
         command(&format!("ip addr add {address}/24 dev {name}"))?;
         command(&format!("ip link set {name} up"))?;
         Ok(this)
@@ -71,6 +90,6 @@ impl HostTap {
 impl Drop for HostTap {
     fn drop(&mut self) {
         // The next test that makes it says what is wrong.
-        let _ = command(&format!("tunctl -d {}", self.0));
+        let _ = command(&format!("tunctl -d {}", self.name));
     }
 }
