@@ -199,10 +199,10 @@ impl E1000 {
             // Waits until memory is not touched.
             let mut engine = lock(&self.shared.engine);
             if stops(&SWITCHES[0]) {
-                engine.stop_receiver();
+                engine.receiver.stop();
             }
             if stops(&SWITCHES[1]) {
-                engine.stop_transmitter();
+                engine.transmitter.stop();
             }
             self.registers().write(offset, value)
         } else {
@@ -233,12 +233,12 @@ impl E1000 {
     /// The state. Call it with the vCPUs stopped.
     pub fn save(&self) -> E1000State {
         // No turn is half done.
-        let mut engine = lock(&self.shared.engine);
+        let engine = lock(&self.shared.engine);
         E1000State {
             config: self.config.save(),
             card: self.registers().save(),
             io_address: self.io_address,
-            contexts: *engine.contexts(),
+            contexts: engine.transmitter.contexts,
         }
     }
 
@@ -247,9 +247,9 @@ impl E1000 {
         self.config.restore(&state.config);
         self.io_address = state.io_address;
         let mut engine = lock(&self.shared.engine);
-        engine.stop_receiver();
-        engine.stop_transmitter();
-        *engine.contexts() = state.contexts;
+        engine.receiver.stop();
+        engine.transmitter.stop();
+        engine.transmitter.contexts = state.contexts;
         self.registers().restore(&state.card);
         drop(engine);
         self.settle_command();

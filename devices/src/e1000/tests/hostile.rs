@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::e1000::spec::*;
+use crate::net::MAX_FRAME_BYTES;
 
 const DATA: u64 = TX_DEXT | 1 << TX_TYPE_SHIFT;
 
@@ -67,6 +68,12 @@ fn a_packet_without_end_takes_no_more_memory_than_the_longest() {
         let tail = machine.transmit(&[[0, 0xf_ffff | DATA]; 8]);
         machine.wait_for("descriptors", |m| m.read(TDBAL + RING_HEAD) == tail);
     }
+    let card = machine.card.lock().unwrap();
+    let engine = card.shared.engine.lock().unwrap();
+    let kept = engine.transmitter.packet.as_ref().expect("half a packet");
+    assert!(kept.bytes.capacity() <= 2 * MAX_FRAME_BYTES);
+    drop(engine);
+    drop(card);
     machine.transmit(&[[BUFFERS, 60 | TX_EOP]]);
     nothing_but(&mut machine, 99);
     works(&mut machine);
@@ -107,7 +114,7 @@ fn rings_that_lie_stand_still() {
         // No descriptors; head or tail beyond the end.
         &[(RING_LENGTH, 0)],
         &[(RING_HEAD, 16)],
-        &[(RING_TAIL, 16)],
+        &[(RING_TAIL, 18)],
         &[(RING_TAIL, 0xffff), (RING_HEAD, 0xfffe)],
         // Outside memory: beyond its end, in the card's window, at the end of all addresses.
         &[(0, MEMORY_BYTES as u32), (RING_TAIL, 5)],

@@ -208,3 +208,16 @@ fn a_slow_network_loses_nothing() {
         assert_eq!(sent(&mut machine), packet);
     }
 }
+
+#[test]
+fn a_ring_may_be_set_up_in_any_order() {
+    let mut machine = Machine::default();
+    machine.write(TCTL, TCTL_EN);
+    let packet = frame([2; 6], 60);
+    machine.poke(BUFFERS, &packet);
+    machine.put(TRANSMIT_RING, 0, [BUFFERS, 60 | TX_EOP]);
+    machine.write(TDBAL + RING_TAIL, 1);
+    machine.write(TDBAL, TRANSMIT_RING as u32);
+    machine.write(TDBAL + RING_LENGTH, 128);
+    assert_eq!(sent(&mut machine), packet);
+}
