@@ -6,6 +6,7 @@
 //!   shared one; [`power`]: `PowerSwitch`, the handle by which a device ends the VM; [`timer`]:
 //!   devices that do something later.
 //! - [`disk`]: the file behind a disk.
+//! - [`e1000`]: a network card that is emulated, with DMA.
 //! - [`legacy`]: the PC's own small devices, one file each: serial, keyboard, clock, ACPI, VGA.
 //! - [`net`]: networks of the host, TAP and stream sockets, for all kinds of cards.
 //! - [`pci`]: a bus of functions, whose BARs come and go on the buses, and their messages (MSI-X).

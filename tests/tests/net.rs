@@ -159,6 +159,16 @@ fn networks_that_cannot_be_used() -> Result<()> {
 }
 
 #[test]
+fn an_emulated_card_needs_pci() -> Result<()> {
+    require_kvm!();
+    for card in ["e1000", "ne2000"] {
+        let words = [&format!("card {card} needs PCI"), "--transport mmio"];
+        refused(&format!("tap=lo,card={card}"), &words)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn networks_that_are_written_wrong() -> Result<()> {
     require_kvm!();
     for (text, words) in [

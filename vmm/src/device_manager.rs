@@ -13,7 +13,7 @@
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
 //! | virtio-blk 0.., -console, -rng, -net 0.., -vsock, -balloon | by [`TransportKind`], see `virtio` | |
-//! | e1000- 0.., ne2000- 0.. | a function of PCI, see `cards` | INTA#, by level |
+//! | e1000- 0.., ne2000- 0.., if asked for | functions of PCI, see `cards` | INTA#, by level |
 
 mod cards;
 mod pc;
@@ -148,10 +148,10 @@ pub struct DeviceManager {
     pub console_input: ConsoleInput,
     /// The balloon, if there is one.
     pub balloon: Option<BalloonHandle>,
-    /// The virtio devices by name, to ask what they refused.
-    pub virtio: VirtioDevices,
     /// Network cards that are not virtio's.
     pub cards: Cards,
+    /// The virtio devices by name, to ask what they refused.
+    pub virtio: VirtioDevices,
     /// What the guest is to be told.
     pub platform: Platform,
 }
@@ -184,8 +184,8 @@ impl DeviceManager {
             pc,
             console_input: console.input(),
             balloon: None,
-            virtio: Vec::new(),
             cards: Vec::new(),
+            virtio: Vec::new(),
             platform: Platform {
                 cpus,
                 serial_ports: pc::SERIAL_PORTS.to_vec(),

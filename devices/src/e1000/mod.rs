@@ -27,6 +27,8 @@ mod registers;
 mod ring;
 pub mod spec;
 mod statistics;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod transmit;
@@ -103,8 +105,8 @@ pub struct E1000State {
 
 /// The card.
 pub struct E1000 {
-    /// Stopped before the rest goes.
-    _worker: Worker,
+    /// Ends with the VM.
+    worker: Option<Worker>,
     shared: Arc<Shared>,
 
     config: ConfigSpace,
@@ -163,7 +165,7 @@ impl E1000 {
     /// A card with that address; its thread runs from now on.
     pub fn new(wiring: Wiring, mac: MacAddress) -> io::Result<Self> {
         let mut config = ConfigSpace::new(spec::IDENTITY);
-        config.add_bar(spec::MEMORY_BAR, BarKind::Memory, spec::MEMORY_BYTES);
+        config.add_bar(spec::MEMORY_BAR, BarKind::Memory, spec::BAR_BYTES);
         config.add_bar(spec::IO_BAR, BarKind::Io, spec::IO_PORTS);
         config.add_interrupt(wiring.irq);
         let interrupts = Interrupts::new(wiring.intx)?;
@@ -174,7 +176,7 @@ impl E1000 {
         });
         let worker = Worker::start("e1000", CardWork::new(Arc::clone(&shared))?)?;
         Ok(Self {
-            _worker: worker,
+            worker: Some(worker),
             shared,
             config,
             io_address: 0,
@@ -197,10 +199,10 @@ impl E1000 {
             // Waits until memory is not touched.
             let mut engine = lock(&self.shared.engine);
             if stops(&SWITCHES[0]) {
-                engine.stop_receiver();
+                engine.receiver.stop();
             }
             if stops(&SWITCHES[1]) {
-                engine.stop_transmitter();
+                engine.transmitter.stop();
             }
             self.registers().write(offset, value)
         } else {
@@ -231,12 +233,12 @@ impl E1000 {
     /// The state. Call it with the vCPUs stopped.
     pub fn save(&self) -> E1000State {
         // No turn is half done.
-        let mut engine = lock(&self.shared.engine);
+        let engine = lock(&self.shared.engine);
         E1000State {
             config: self.config.save(),
             card: self.registers().save(),
             io_address: self.io_address,
-            contexts: *engine.contexts(),
+            contexts: engine.transmitter.contexts,
         }
     }
 
@@ -245,9 +247,9 @@ impl E1000 {
         self.config.restore(&state.config);
         self.io_address = state.io_address;
         let mut engine = lock(&self.shared.engine);
-        engine.stop_receiver();
-        engine.stop_transmitter();
-        *engine.contexts() = state.contexts;
+        engine.receiver.stop();
+        engine.transmitter.stop();
+        engine.transmitter.contexts = state.contexts;
         self.registers().restore(&state.card);
         drop(engine);
         self.settle_command();
@@ -278,6 +280,10 @@ impl PciFunction for E1000 {
     fn write_config(&mut self, offset: u16, width: Width, value: u32) {
         self.config.write(offset, width, value);
         self.settle_command();
+    }
+
+    fn finish(&mut self) {
+        self.worker = None;
     }
 }
 
@@ -319,7 +325,7 @@ impl PioDevice for E1000 {
     fn pio_write(&mut self, offset: u16, width: Width, value: u32) {
         match offset {
             _ if width != Width::Dword => {}
-            spec::IOADDR => self.io_address = value & (spec::MEMORY_BYTES - 1),
+            spec::IOADDR => self.io_address = value & (spec::BAR_BYTES - 1),
             spec::IODATA if self.io_address.is_multiple_of(4) => {
                 self.write(self.io_address, value);
             }

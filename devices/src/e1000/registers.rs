@@ -185,6 +185,10 @@ impl Registers {
             IMC => self.interrupts.set_mask(self.interrupts.mask() & !value),
             RDTR if value & RDTR_FPD != 0 => self.interrupts.flush_received(),
             RCTL | TCTL if before != value => return Effect::Wake,
+            // A ring may become one that is right.
+            _ if [RDBAL, TDBAL].contains(&(offset & !0x1f)) && offset & 0x1f < RING_TAIL => {
+                return Effect::Wake;
+            }
             _ if offset == TDBAL + RING_TAIL && !self.transmits => {
                 self.transmits = true;
                 return Effect::Wake;

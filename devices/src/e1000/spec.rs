@@ -14,7 +14,7 @@ pub const IDENTITY: Identity = Identity {
 /// BAR of the registers in memory, and its size in bytes.
 pub const MEMORY_BAR: usize = 0;
 /// See there.
-pub const MEMORY_BYTES: u32 = 128 << 10;
+pub const BAR_BYTES: u32 = 128 << 10;
 /// BAR of the two ports that lead to the registers, and its size.
 pub const IO_BAR: usize = 1;
 /// See there.

@@ -40,7 +40,7 @@ pub struct Contexts {
 pub(super) struct Transmitter {
     pub(super) contexts: Contexts,
     /// As far as its descriptors have come.
-    packet: Option<Packet>,
+    pub(super) packet: Option<Packet>,
     /// The packet cannot be sent: it has bytes that are not in memory, or too many.
     spoilt: bool,
     /// What is to be sent before anything else.

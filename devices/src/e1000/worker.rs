@@ -1,7 +1,7 @@
 //! The card's thread: frames both ways, and interrupts whose time has come.
 
 use super::receive::Receiver;
-use super::transmit::{Contexts, Pause, Transmitter};
+use super::transmit::{Pause, Transmitter};
 use super::{Medium, Shared, lock};
 use crate::net::backend::PortError;
 use crate::net::frame_port::FramePort;
@@ -20,8 +20,8 @@ const TIMER: u32 = 2;
 pub(super) struct Engine {
     memory: GuestMemoryMmap,
     port: FramePort,
-    transmitter: Transmitter,
-    receiver: Receiver,
+    pub(super) transmitter: Transmitter,
+    pub(super) receiver: Receiver,
 }
 
 impl Engine {
@@ -36,21 +36,6 @@ impl Engine {
 
     pub(super) fn port_fd(&self) -> RawFd {
         self.port.fd()
-    }
-
-    /// Forgets what is half done.
-    pub(super) fn stop_transmitter(&mut self) {
-        self.transmitter.stop();
-    }
-
-    /// The same of frames to the driver.
-    pub(super) fn stop_receiver(&mut self) {
-        self.receiver.stop();
-    }
-
-    /// Contexts of packets to come.
-    pub(super) fn contexts(&mut self) -> &mut Contexts {
-        &mut self.transmitter.contexts
     }
 
     /// Moves frames both ways. Returns what the network is waited for, and whether there is more to

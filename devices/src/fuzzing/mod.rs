@@ -4,6 +4,7 @@
 //! Input is a list of actions: a byte that says which, and as many as the action takes. Where it
 //! ends, zeroes follow.
 
+mod e1000;
 mod ne2000;
 mod net_header;
 mod pci_config;
@@ -15,6 +16,7 @@ mod virtio;
 mod virtio_pci;
 mod vsock;
 
+pub use e1000::e1000;
 pub use ne2000::ne2000;
 pub use net_header::net_header;
 pub use pci_config::pci_config;
@@ -27,7 +29,8 @@ pub use vsock::virtio_vsock;
 pub type Target = fn(&[u8]);
 
 /// The targets by the name of their file and of their folder of seeds.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
+    ("e1000", e1000),
     ("ne2000", ne2000),
     ("net_header", net_header),
     ("pci_config", pci_config),

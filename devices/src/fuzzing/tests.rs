@@ -10,6 +10,11 @@ fn run(name: &str) {
 }
 
 #[test]
+fn e1000_takes_anything() {
+    run("e1000");
+}
+
+#[test]
 fn ne2000_takes_anything() {
     run("ne2000");
 }

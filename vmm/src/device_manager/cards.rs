@@ -70,8 +70,7 @@ impl PciSlots {
 pub(super) fn name(card: Card, index: usize) -> String {
     match card {
         Card::Virtio => format!("virtio-net{index}"),
-        Card::E1000 => format!("e1000-{index}"),
-        Card::Ne2000 => format!("ne2000-{index}"),
+        card => format!("{}-{index}", card.name()),
     }
 }
 
@@ -84,15 +83,14 @@ pub(super) fn add(
     network: OpenNetwork,
 ) -> Result<(), WiringError> {
     let id = manager.name(name.to_owned());
-    let inta = slots.inta();
+    let (inta, mac) = (slots.inta(), network.mac);
     let port = FramePort::new(network.backend).map_err(descriptors(name))?;
-    let (card, bars) = match network.card {
-        // Put there with the other virtio devices.
-        Card::Virtio => return Ok(()),
-        Card::E1000 => e1000(vm, port, network.mac, inta),
-        Card::Ne2000 => ne2000(port, network.mac, inta),
-    }
-    .map_err(descriptors(name))?;
+    let made = match network.card {
+        Card::Virtio => unreachable!("it is put into a slot for virtio"),
+        Card::E1000 => e1000(vm, port, mac, inta),
+        Card::Ne2000 => ne2000(port, mac, inta),
+    };
+    let (card, bars) = made.map_err(descriptors(name))?;
     let bars = bars.into_iter().map(|(index, target)| BarWiring {
         index,
         target,
@@ -103,7 +101,7 @@ pub(super) fn add(
     Ok(())
 }
 
-/// A card, and what answers at its BARs.
+/// A card, and who answers its BARs.
 type Made = (Arc<Mutex<dyn PciFunction>>, Vec<(usize, BarTarget)>);
 
 fn e1000(vm: &Vm, port: FramePort, mac: MacAddress, inta: Inta) -> io::Result<Made> {
@@ -114,15 +112,17 @@ fn e1000(vm: &Vm, port: FramePort, mac: MacAddress, inta: Inta) -> io::Result<Ma
         irq: inta.irq,
     };
     let card = Arc::new(Mutex::new(E1000::new(wiring, mac)?));
-    let bars = vec![
-        (e1000::spec::MEMORY_BAR, BarTarget::Memory(card.clone())),
-        (e1000::spec::IO_BAR, BarTarget::Io(card.clone())),
+    let memory = BarTarget::Memory(card.clone());
+    let ports = BarTarget::Io(card.clone());
+    let bars = [
+        (e1000::spec::MEMORY_BAR, memory),
+        (e1000::spec::IO_BAR, ports),
     ];
-    Ok((card, bars))
+    Ok((card, bars.into()))
 }
 
 fn ne2000(port: FramePort, mac: MacAddress, inta: Inta) -> io::Result<Made> {
     let card = Ne2000::new(port, mac, inta.line, inta.irq)?;
-    let bars = vec![(ne2000::BAR, BarTarget::Io(card.ports()))];
-    Ok((Arc::new(Mutex::new(card)), bars))
+    let ports = BarTarget::Io(card.ports());
+    Ok((Arc::new(Mutex::new(card)), vec![(ne2000::BAR, ports)]))
 }
