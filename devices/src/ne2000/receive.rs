@@ -6,9 +6,9 @@
 //! ```
 //!
 //! A packet takes pages from CURR on: four bytes of header, the packet, its check sequence. The
-//! page after its last must not be BNRY. Like the chip, this compares pages for equality and
-//! nothing else, so a driver whose pages make no ring gets its packets where they say; what is not
-//! in the buffer memory goes nowhere, and no packet takes more than seven pages.
+//! page after its last must not be BNRY. Like the chip, this compares pages for equality, so a driver
+//! whose pages make no ring gets its packets where they say; what is not in the buffer memory goes
+//! nowhere, and no packet takes more than six pages.
 
 use super::chip::Chip;
 use super::crc;
@@ -50,11 +50,23 @@ impl Registers {
         }
     }
 
+    /// The page that the receiver must not reach. A driver that keeps BNRY a page behind may mean
+    /// the last of the ring by the page before the first, as Linux's does. The chip never meets
+    /// that one, and would run over packets that were not read yet; on the wire that it was built
+    /// for it hardly gets so far.
+    fn limit(&self) -> u8 {
+        match self.bnry.wrapping_add(1) {
+            next if next == self.pstart => self.pstop.wrapping_sub(1),
+            _ => self.bnry,
+        }
+    }
+
     /// Where the packet after one of so many bytes begins, if the ring has room for that one.
     pub(super) fn page_after_packet(&self, packet_bytes: usize) -> Option<u8> {
+        let limit = self.limit();
         let bytes = HEADER_BYTES + packet_bytes + FCS_BYTES;
         (0..bytes.div_ceil(PAGE_BYTES)).try_fold(self.curr, |page, _| {
-            Some(self.page_after(page)).filter(|next| *next != self.bnry)
+            Some(self.page_after(page)).filter(|next| *next != limit)
         })
     }
 }

@@ -148,6 +148,28 @@ fn packets_wait_for_room_and_none_is_lost() {
 }
 
 #[test]
+fn a_boundary_before_the_ring_is_its_last_page() {
+    let driver = Driver::new();
+    driver.start();
+    for boundary in [STOP - 1, START - 1] {
+        driver.outb(0, HALT);
+        driver.outb(write0::BNRY, boundary);
+        driver.outb(0, HALT | 0x40);
+        driver.outb(page1::CURR, START);
+        driver.outb(0, RUN);
+        for at in 0..9 {
+            driver.arrive(&packet(MAC, at, 1514));
+        }
+        wait("overflow", || driver.isr() & ISR_OVW != 0);
+        let end = driver.page1(page1::CURR);
+        assert_eq!(end, START + 48, "eight of six pages");
+        let first = driver.read((u16::from(START) << 8) + 4, 1514);
+        assert_eq!(first, packet(MAC, 0, 1514), "{boundary:#x}");
+        driver.acknowledge(0xff);
+    }
+}
+
+#[test]
 fn a_ring_that_stays_full_overflows_and_recovers() {
     let driver = Driver::new();
     driver.start();
