@@ -8,6 +8,7 @@
 //! - [`disk`]: the file behind a disk.
 //! - [`e1000`]: a network card that is emulated, with DMA.
 //! - [`legacy`]: the PC's own small devices, one file each: serial, keyboard, clock, ACPI, VGA.
+//! - [`ne2000`]: another, by programmed IO.
 //! - [`net`]: networks of the host, TAP and stream sockets, for all kinds of cards.
 //! - [`pci`]: a bus of functions, whose BARs come and go on the buses, and their messages (MSI-X).
 //! - [`virtio`]: the `VirtioDevice` trait, its transports `pci` and `mmio`, and a folder a device,

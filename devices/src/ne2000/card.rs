@@ -173,8 +173,12 @@ impl Card {
         }
     }
 
-    /// The incoming packet has waited for long enough, if the receiver was on meanwhile.
+    /// The incoming packet has waited for long enough, if the receiver was on meanwhile, and if it
+    /// is not another that waits since the timer expired.
     pub(super) fn lose_patience(&mut self) {
+        if !self.patient || self.patience.is_armed().unwrap_or(false) {
+            return;
+        }
         self.set_patient(false);
         if self.chip.registers.receives()
             && let Some(bytes) = self.incoming.take()

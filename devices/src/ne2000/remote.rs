@@ -1,6 +1,6 @@
 //! Remote DMA: every byte between the driver and the buffer memory goes through the data port, in
 //! the order of addresses (DP8390D data sheet, "Remote DMA"). The RTL8029AS takes accesses of 32
-//! bits as two of 16.
+//! bits as two of 16; the other order of bytes in a word (BOS) is no PC's, and not there.
 //!
 //! An access while none is pending, or beyond its count, reads ones and writes nothing.
 
