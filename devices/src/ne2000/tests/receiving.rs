@@ -14,6 +14,7 @@ use crate::net::mac::MacAddress;
 use crate::net::stream::Stream;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 const ALL: [u8; 6] = [0xff; 6];
 const GROUP: [u8; 6] = [0x01, 0x00, 0x5e, 0x00, 0x00, 0x01];
@@ -157,7 +158,7 @@ fn a_boundary_before_the_ring_is_its_last_page() {
         driver.outb(0, HALT | 0x40);
         driver.outb(page1::CURR, START);
         driver.outb(0, RUN);
-        for at in 0..9 {
+        for at in 0..10 {
             driver.arrive(&packet(MAC, at, 1514));
         }
         wait("overflow", || driver.isr() & ISR_OVW != 0);
@@ -165,7 +166,17 @@ fn a_boundary_before_the_ring_is_its_last_page() {
         assert_eq!(end, START + 48, "eight of six pages");
         let first = driver.read((u16::from(START) << 8) + 4, 1514);
         assert_eq!(first, packet(MAC, 0, 1514), "{boundary:#x}");
+        driver.outb(write0::BNRY, START + 20);
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(
+            driver.page1(page1::CURR),
+            end,
+            "nothing before that is seen"
+        );
         driver.acknowledge(0xff);
+        wait("the packet after the lost one", || {
+            driver.page1(page1::CURR) != end
+        });
     }
 }
 
