@@ -37,7 +37,7 @@ fn frames_arrive_in_order_with_their_check_sequence_if_wanted() {
     // CRC-32 of the frame, by a bit at a time.
     let crc = sent[0].iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            crc >> 1 ^ 0xedb8_8320 * (crc & 1)
+            (crc >> 1) ^ (0xedb8_8320 * (crc & 1))
         })
     });
     assert_eq!(check, (!crc).to_le_bytes());
