@@ -6,8 +6,11 @@
 //!   shared one; [`power`]: `PowerSwitch`, the handle by which a device ends the VM; [`timer`]:
 //!   devices that do something later.
 //! - [`disk`]: the file behind a disk.
+//! - [`e1000`]: a network card that is emulated, with DMA.
 //! - [`legacy`]: the PC's own small devices, one file each: serial, keyboard, clock, ACPI, VGA.
 //! - [`ide`]: a controller with ATA disks, for guests without virtio drivers.
+//! - [`ne2000`]: another, by programmed IO.
+//! - [`net`]: networks of the host, TAP and stream sockets, for all kinds of cards.
 //! - [`pci`]: a bus of functions, whose BARs come and go on the buses, and their messages (MSI-X).
 //! - [`virtio`]: the `VirtioDevice` trait, its transports `pci` and `mmio`, and a folder a device,
 //!   each with the same files: `mod.rs` (what the driver sees), `worker.rs` (its thread), and its
@@ -25,11 +28,14 @@
 
 pub mod bus;
 pub mod disk;
+pub mod e1000;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod ide;
 pub mod irq;
 pub mod legacy;
+pub mod ne2000;
+pub mod net;
 pub mod pci;
 pub mod power;
 pub mod timer;

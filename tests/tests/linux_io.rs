@@ -2,62 +2,26 @@
 //! both ways and are checked at both ends, and memory that the guest does not need is the host's.
 
 use anyhow::{Context, Result, ensure};
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpListener;
+use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::Command;
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tests::linux::KernelFile::{BzImage, Vmlinux};
+use tests::linux::network::{DOWN, HostTap, UP, serve, serve_tcp, within_deadline};
 use tests::linux::{LinuxGuest, dmesg, said};
-use tests::{Scratch, TestVm, host, pattern, require_linux};
+use tests::{Scratch, TestVm, pattern, require_linux};
 
 const MIB: u64 = 1 << 20;
 /// What goes each way.
 const BYTES: u64 = 200 * MIB;
-/// Seeds of what the guest gives and of what it takes.
-const UP: u64 = 4;
-const DOWN: u64 = 5;
 /// Longest wait on a host of common speed.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+const TAP: &str = "hostel0";
 const HOST_ADDRESS: &str = "192.0.2.1";
 const GUEST_ADDRESS: &str = "192.0.2.2";
 /// Where the guest listens.
 const GUEST_PORT: u32 = 53;
-
-/// Waits until `get` gives something.
-fn within_deadline<T>(what: &str, mut get: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    let deadline = Instant::now() + host::patience(DEADLINE);
-    loop {
-        if let Some(got) = get()? {
-            return Ok(got);
-        }
-        ensure!(Instant::now() < deadline, "no {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// Takes from a guest's first connection and gives to its second.
-///
-/// `accept` does not wait: a guest that never comes ends the test.
-fn serve<S: std::io::Read + std::io::Write>(
-    name: &'static str,
-    mut accept: impl FnMut() -> std::io::Result<S> + Send + 'static,
-) -> JoinHandle<Result<()>> {
-    thread::spawn(move || {
-        let mut next = || {
-            within_deadline(name, || match accept() {
-                Ok(stream) => Ok(Some(stream)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-                Err(error) => Err(error.into()),
-            })
-        };
-        pattern::take(next()?, UP, BYTES).context(name)?;
-        pattern::give(next()?, DOWN, BYTES).context(name)
-    })
-}
 
 /// A stream to what listens in the guest, as soon as it does: Hostel says so, or hangs up.
 fn port_of_guest(path: &Path) -> Result<UnixStream> {
@@ -76,53 +40,15 @@ fn port_of_guest(path: &Path) -> Result<UnixStream> {
     })
 }
 
-/// Runs a program of the host.
-fn command(words: &str) -> Result<()> {
-    let mut words = words.split_whitespace();
-    let mut command = Command::new(words.next().context("no program")?);
-    let output = command.args(words).output()?;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?}: {errors}");
-    Ok(())
-}
-
-/// A TAP of the host with an address, which goes when this is dropped.
-struct HostTap;
-
-impl HostTap {
-    const NAME: &str = "hostel0";
-
-    fn new() -> Result<Self> {
-        command(&format!("tunctl -t {}", Self::NAME))?;
-        command(&format!("ip addr add {HOST_ADDRESS}/24 dev {}", Self::NAME))?;
-        command(&format!("ip link set {} up", Self::NAME))?;
-        Ok(Self)
-    }
-}
-
-impl Drop for HostTap {
-    fn drop(&mut self) {
-        // The next test that makes it says what is wrong.
-        let _ = command(&format!("tunctl -d {}", Self::NAME));
-    }
-}
-
 #[test]
 fn two_hundred_mib_go_both_ways_over_a_tap_and_over_vsock() -> Result<()> {
     require_linux!();
     let scratch = Scratch::new()?;
-    let _tap = HostTap::new()?;
-    let tcp = TcpListener::bind((HOST_ADDRESS, 0))?;
+    let _tap = HostTap::new(TAP, HOST_ADDRESS)?;
     let unix = UnixListener::bind(scratch.path("vm_52"))?;
-    tcp.set_nonblocking(true)?;
     unix.set_nonblocking(true)?;
-    let port = tcp.local_addr()?.port();
-    let tcp = serve("tcp", move || {
-        let (stream, _) = tcp.accept()?;
-        stream.set_nonblocking(false)?;
-        Ok(stream)
-    });
-    let unix = serve("vsock", move || {
+    let (port, tcp) = serve_tcp(HOST_ADDRESS, BYTES)?;
+    let unix = serve("vsock", BYTES, move || {
         let (stream, _) = unix.accept()?;
         stream.set_nonblocking(false)?;
         Ok(stream)
@@ -136,7 +62,7 @@ fn two_hundred_mib_go_both_ways_over_a_tap_and_over_vsock() -> Result<()> {
          done"
     );
     let vm = LinuxGuest::new(BzImage, &script).vm()?;
-    let vm = vm.arg("--net").arg(format!("tap={}", HostTap::NAME));
+    let vm = vm.arg("--net").arg(format!("tap={TAP}"));
     let vm = vm.arg("--vsock");
     let vm = vm.arg(format!("3,{}", scratch.path("vm").display()));
     let vm = vm.cpus(2).memory("256M").deadline(DEADLINE).report();

@@ -85,7 +85,7 @@ fn a_card_has_the_address_of_its_position_or_that_asked_for() -> Result<()> {
         let name = address.map(|byte| format!("{byte:02x}")).join(":");
         let report = ended.report()?;
         ensure!(
-            report.networks() == [format!("{},mac={name}", stream(&path))],
+            report.networks() == [format!("{},mac={name},card=virtio", stream(&path))],
             "{:?}",
             report.networks()
         );
@@ -159,6 +159,16 @@ fn networks_that_cannot_be_used() -> Result<()> {
 }
 
 #[test]
+fn an_emulated_card_needs_pci() -> Result<()> {
+    require_kvm!();
+    for card in ["e1000", "ne2000"] {
+        let words = [&format!("card {card} needs PCI"), "--transport mmio"];
+        refused(&format!("tap=lo,card={card}"), &words)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn networks_that_are_written_wrong() -> Result<()> {
     require_kvm!();
     for (text, words) in [
@@ -168,6 +178,7 @@ fn networks_that_are_written_wrong() -> Result<()> {
         ("stream=a,queues=2", "only 1 for a stream"),
         ("tap=a,mtu=9000", "not an option"),
         ("tap=a,mac=1:2", "six pairs"),
+        ("tap=a,card=3c509", "there are virtio"),
         ("tap=a,mac=01:00:00:00:00:01", "not a station's"),
     ] {
         refused(text, &["--net", words])?;

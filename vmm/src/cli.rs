@@ -96,10 +96,11 @@ pub(crate) struct RunArgs {
     /// several times
     #[arg(long = "disk", value_name = "PATH[,ro][,ide]")]
     pub(crate) disks: Vec<DiskArg>,
-    /// TAP or Unix stream socket, such as passt's; may be given several times
+    /// TAP or Unix stream socket, such as passt's, with a virtio card or another; may be given
+    /// several times
     #[arg(
         long = "net",
-        value_name = "tap=NAME|stream=PATH[,mac=ADDRESS][,queues=N]"
+        value_name = "tap=NAME|stream=PATH[,card=CARD][,mac=ADDRESS][,queues=N]"
     )]
     pub(crate) networks: Vec<Network>,
     /// Device of the guest's console [default: serial; virtio for the built-in guest]

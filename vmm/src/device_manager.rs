@@ -14,7 +14,9 @@
 //! | exit, mark | `abi::port` | - |
 //! | ide, if a disk wants it | ports 0x1f0 to 0x1f7, 0x3f6, and BAR 4 of a PCI function | 14 |
 //! | virtio-blk 0.., -console, -rng, -net 0.., -vsock, -balloon | by [`TransportKind`], see `virtio` | |
+//! | e1000- 0.., ne2000- 0.., if asked for | functions of PCI, see `cards` | INTA#, by level |
 
+mod cards;
 mod ide;
 mod pc;
 mod virtio;
@@ -26,12 +28,13 @@ use crate::boot::layout;
 use crate::boot::platform::Platform;
 use crate::kvm::{Vm, VmError};
 use crate::memory::Discarder;
-use crate::run::OpenNetwork;
+use crate::run::{Card, OpenNetwork};
 use devices::bus::{BusError, BusRange, DeviceId, MmioBus, PioBus, PioDevice};
 use devices::disk::DiskFile;
 use devices::legacy::debug_exit::TestExit;
 use devices::legacy::reset_port::{self, ResetPort};
 use devices::legacy::test_device::{self, TestMemory};
+use devices::pci::PciFunction;
 use devices::pci::ecam::{self, Ecam};
 use devices::pci::ports::{self, ConfigPorts};
 use devices::pci::root::{MAX_FUNCTIONS, Root, SharedRoot};
@@ -75,7 +78,7 @@ pub enum WiringError {
         device: String,
     },
     /// Too many disks and networks.
-    #[error("{asked} virtio devices are too many: at most {max} fit, console and rng among them")]
+    #[error("{asked} devices are too many: at most {max} fit, console and rng among them")]
     TooMany {
         /// Devices asked for.
         asked: usize,
@@ -151,12 +154,16 @@ pub struct DeviceManager {
     pub balloon: Option<BalloonHandle>,
     /// Devices with threads by name, to end these and to ask what was refused.
     pub working: WorkingDevices,
+    /// Network cards that are not virtio's.
+    pub cards: Cards,
     /// What the guest is to be told.
     pub platform: Platform,
 }
 
 /// Devices with threads by name: virtio's and IDE.
 pub type WorkingDevices = Vec<(String, Arc<Mutex<dyn Transport>>)>;
+/// Network cards that are not virtio's.
+pub type Cards = Vec<Arc<Mutex<dyn PciFunction>>>;
 
 impl DeviceManager {
     /// Makes and wires all devices of `vm`, which has so many `cpus`.
@@ -181,6 +188,7 @@ impl DeviceManager {
             console_input: console.input(),
             balloon: None,
             working: Vec::new(),
+            cards: Vec::new(),
             platform: Platform {
                 cpus,
                 serial_ports: pc::SERIAL_PORTS.to_vec(),
@@ -209,10 +217,15 @@ impl DeviceManager {
         let mut virtio: Vec<(String, Box<dyn VirtioDevice>)> = disks.collect();
         virtio.push(("virtio-console".to_owned(), Box::new(console)));
         virtio.push(("virtio-rng".to_owned(), Box::new(rng)));
+        let mut emulated = Vec::new();
         for (index, network) in backends.networks.into_iter().enumerate() {
-            let name = format!("virtio-net{index}");
-            let net = Net::new(network.backend, network.mac).map_err(descriptors(&name))?;
-            virtio.push((name, Box::new(net)));
+            let name = cards::name(network.card, index);
+            if network.card == Card::Virtio {
+                let net = Net::new(network.backend, network.mac).map_err(descriptors(&name))?;
+                virtio.push((name, Box::new(net)));
+            } else {
+                emulated.push((name, network));
+            }
         }
         if let Some((cid, endpoint)) = backends.vsock {
             let vsock = Vsock::new(cid, endpoint);
@@ -225,15 +238,20 @@ impl DeviceManager {
             virtio.push(("virtio-balloon".to_owned(), Box::new(balloon)));
         }
         let max = transport.max_devices() - usize::from(!backends.ide_disks.is_empty());
-        if virtio.len() > max {
-            let asked = virtio.len();
+        let asked = virtio.len() + emulated.len();
+        if asked > max {
             return Err(WiringError::TooMany { asked, max });
         }
         for (name, device) in virtio {
             slots.add(&mut this, vm, &name, device)?;
         }
-        if let (Slots::Pci { root, .. }, [_, ..]) = (&slots, &backends.ide_disks[..]) {
-            this.add_ide(vm, root, backends.ide_disks)?;
+        if let (Slots::Pci(slots), [_, ..]) = (&slots, &backends.ide_disks[..]) {
+            this.add_ide(vm, slots, backends.ide_disks)?;
+        }
+        if let Slots::Pci(slots) = &slots {
+            for (name, network) in emulated {
+                cards::add(slots, &mut this, vm, &name, network)?;
+            }
         }
         if let Some(port) = debug_exit {
             this.add_debug_exit(power, port)?;

@@ -6,7 +6,7 @@
 use crate::accounting::{self, ExitRow, ExitStats};
 use crate::boot::{self, AcpiTables, BootError, Handover, KernelError, ModuleError, layout};
 use crate::device_manager::{
-    Backends, DeviceManager, Pc, TransportKind, WiringError, WorkingDevices,
+    Backends, Cards, DeviceManager, Pc, TransportKind, WiringError, WorkingDevices,
 };
 use crate::halt::status;
 use crate::images::{self, Image, ModuleImage};
@@ -177,6 +177,7 @@ pub struct Machine {
     shared: Arc<Shared>,
     device_names: Vec<String>,
     working: WorkingDevices,
+    cards: Cards,
     /// The PC's own devices.
     pub pc: Pc,
     /// Takes input for the guest's virtio console.
@@ -285,6 +286,7 @@ impl Machine {
             shared: Arc::new(shared),
             device_names: devices.names,
             working: devices.working,
+            cards: devices.cards,
             pc: devices.pc,
             console_input: devices.console_input,
             balloon: devices.balloon,
@@ -323,6 +325,10 @@ impl Machine {
         for (_, transport) in &self.working {
             let mut transport = transport.lock().unwrap_or_else(PoisonError::into_inner);
             transport.finish();
+        }
+        for card in &self.cards {
+            let mut card = card.lock().unwrap_or_else(PoisonError::into_inner);
+            card.finish();
         }
         self.timeline.note(Point::Ended);
     }

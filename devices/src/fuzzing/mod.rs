@@ -4,7 +4,9 @@
 //! Input is a list of actions: a byte that says which, and as many as the action takes. Where it
 //! ends, zeroes follow.
 
+mod e1000;
 mod ide;
+mod ne2000;
 mod net_header;
 mod pci_config;
 mod pio;
@@ -15,7 +17,9 @@ mod virtio;
 mod virtio_pci;
 mod vsock;
 
+pub use e1000::e1000;
 pub use ide::ide;
+pub use ne2000::ne2000;
 pub use net_header::net_header;
 pub use pci_config::pci_config;
 pub use pio::pio;
@@ -27,8 +31,10 @@ pub use vsock::virtio_vsock;
 pub type Target = fn(&[u8]);
 
 /// The targets by the name of their file and of their folder of seeds.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 13] = [
+    ("e1000", e1000),
     ("ide", ide),
+    ("ne2000", ne2000),
     ("net_header", net_header),
     ("pci_config", pci_config),
     ("pio", pio),

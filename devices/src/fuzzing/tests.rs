@@ -15,6 +15,16 @@ fn ide_takes_anything() {
 }
 
 #[test]
+fn e1000_takes_anything() {
+    run("e1000");
+}
+
+#[test]
+fn ne2000_takes_anything() {
+    run("ne2000");
+}
+
+#[test]
 fn net_header_takes_anything() {
     run("net_header");
 }

@@ -2,6 +2,8 @@
 
 use super::Input;
 use crate::disk::DiskFile;
+use crate::net::mac::MacAddress;
+use crate::net::stream::Stream;
 use crate::virtio::VirtioDevice;
 use crate::virtio::balloon::{Balloon, Discard, PAGE_BYTES};
 use crate::virtio::blk::Blk;
@@ -9,8 +11,6 @@ use crate::virtio::blk::engine::EngineChoice;
 use crate::virtio::console::Console;
 use crate::virtio::mmio::spec::Register;
 use crate::virtio::net::Net;
-use crate::virtio::net::mac::MacAddress;
-use crate::virtio::net::stream::Stream;
 use crate::virtio::rng::Rng;
 use crate::virtio::testing::{BASE, BUFFERS, Guest, MEMORY_BYTES, Piece};
 use std::io::{self, Read, Write};

@@ -130,6 +130,6 @@ impl Transport for Piix {
 
 impl Drop for Piix {
     fn drop(&mut self) {
-        self.finish();
+        Transport::finish(self);
     }
 }

@@ -1,7 +1,7 @@
 //! Runs inside a Linux guest, linked statically: gives and takes checked bytes, over its standard
 //! input and output, a disk, TCP, or vsock, which busybox does not know; reads a disk as fast as
-//! it can.
-#![expect(unsafe_code, reason = "sockets of AF_VSOCK, aligned memory")]
+//! it can; says what a network card's driver leaves to the card.
+#![expect(unsafe_code, reason = "sockets of AF_VSOCK, aligned memory, ethtool")]
 
 use anyhow::{Context, Result, bail};
 use std::alloc::Layout;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tests::pattern;
 
 const USAGE: &str = "agent give|take SEED BYTES [disk DEVICE|tcp ADDRESS:PORT|vsock PORT|\
-                     listen PORT], or agent disk DEVICE SECONDS";
+                     listen PORT], agent disk DEVICE SECONDS, or agent offloads INTERFACE";
 
 /// Size of a read at random, and of one in order.
 const RANDOM_BYTES: usize = 4 << 10;
@@ -64,6 +64,46 @@ fn disk(path: &str, seconds: u64) -> Result<()> {
     })?;
     println!("random: {random:.1}");
     println!("ordered: {ordered:.2}");
+    Ok(())
+}
+
+/// One of ethtool's settings: 0 or 1.
+#[repr(C)]
+struct Setting {
+    command: u32,
+    value: u32,
+}
+
+/// Reads or writes a setting of an interface (linux/ethtool.h).
+fn ethtool(interface: &str, command: u32, value: u32) -> io::Result<u32> {
+    const SIOCETHTOOL: libc::Ioctl = 0x8946;
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
+    let mut setting = Setting { command, value };
+    // SAFETY: plain numbers and a pointer, for which zeroes will do.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    let room = request.ifr_name.len() - 1;
+    for (to, byte) in request.ifr_name[..room].iter_mut().zip(interface.bytes()) {
+        *to = byte as libc::c_char;
+    }
+    request.ifr_ifru.ifru_data = (&raw mut setting).cast();
+    // SAFETY: the request names a setting of the form that such commands have, which outlives it.
+    match unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) } {
+        0 => Ok(setting.value),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Has the driver leave the check of received packets to its card, and says what it leaves to it.
+fn offloads(interface: &str) -> Result<()> {
+    const SET_RX_CHECKSUMS: u32 = 0x15;
+    const GET: [(&str, u32); 4] = [("rx", 0x14), ("tx", 0x16), ("sg", 0x18), ("tso", 0x1e)];
+    ethtool(interface, SET_RX_CHECKSUMS, 1).context("checks of received packets")?;
+    let mut line = "offloads:".to_owned();
+    for (name, command) in GET {
+        let value = ethtool(interface, command, 0).context(name)?;
+        line = format!("{line} {name} {value}");
+    }
+    println!("{line}");
     Ok(())
 }
 
@@ -148,6 +188,7 @@ fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
+        ["offloads", interface] => offloads(interface),
         ["disk", device, seconds] => disk(device, seconds.parse()?),
         [verb, seed, bytes] => transfer(verb, seed.parse()?, bytes.parse()?, None),
         [verb, seed, bytes, kind, name] => {

@@ -2,6 +2,7 @@
 //!
 //! - [`LinuxGuest`] is the kernel, in one of three files, and an initramfs made for one test.
 //! - [`dmesg`] reads what that kernel complains about, and knows what is allowed.
+//! - [`network`] is the host's end of such a guest's network.
 //! - [`vmlinux`] takes the ELF file out of a bzImage; [`archive`] makes an initramfs.
 //!
 //! What these guests are made of is in the image of a nested host ([`crate::nested::Image`]),
@@ -10,6 +11,7 @@
 
 pub mod archive;
 pub mod dmesg;
+pub mod network;
 pub mod vmlinux;
 
 use crate::{Builder, TestVm, host};

@@ -1,12 +1,13 @@
 //! The IDE controller: a function of PCI whose ports and interrupt are a PC's.
 
+use super::cards::PciSlots;
 use super::{DeviceManager, WiringError, descriptors};
 use crate::kvm::Vm;
 use devices::disk::DiskFile;
 use devices::ide::channel::{CLAIMED, IRQ, RANGES};
 use devices::ide::piix::{BAR, Piix};
 use devices::irq::IrqLine;
-use devices::pci::root::{BarTarget, BarWiring, SharedRoot};
+use devices::pci::root::{BarTarget, BarWiring};
 use std::sync::{Arc, Mutex};
 
 impl DeviceManager {
@@ -14,7 +15,7 @@ impl DeviceManager {
     pub(super) fn add_ide(
         &mut self,
         vm: &Vm,
-        root: &SharedRoot,
+        slots: &PciSlots,
         disks: Vec<DiskFile>,
     ) -> Result<(), WiringError> {
         let name = "ide";
@@ -29,12 +30,9 @@ impl DeviceManager {
         };
         self.pio.insert_ranges(&RANGES, id, name, piix.channel())?;
         let piix = Arc::new(Mutex::new(piix));
-        let mut root = root.lock();
-        let slot = root.next_device().expect("counted before");
-        root.add(piix.clone(), id, name, vec![wiring]);
+        slots.add(self, (id, name), piix.clone(), vec![wiring]);
         // Firmware leaves it on.
-        root.settle();
-        self.platform.pci_devices = slot + 1;
+        slots.settle();
         self.platform.pci_ports.extend(CLAIMED);
         self.working.push((name.to_owned(), piix));
         Ok(())

@@ -5,12 +5,12 @@
 //! | PCI | devices 1.. of bus 0, BAR where the guest puts it | MSI-X, or INTA# by `layout::PCI_GSIS` |
 //! | MMIO | `layout::VIRTIO_MMIO`, a page each | `layout::VIRTIO_GSIS` |
 
+use super::cards::PciSlots;
 use super::{DeviceManager, WiringError, descriptors};
 use crate::boot::layout;
-use crate::boot::platform::Platform;
 use crate::kvm::{Doorbells, Vm};
 use devices::bus::{BusRange, DeviceId};
-use devices::irq::{IrqLine, SharedLine};
+use devices::irq::IrqLine;
 use devices::pci::root::{BarTarget, BarWiring, OnMove, SharedRoot};
 use devices::virtio::VirtioDevice;
 use devices::virtio::mmio::{MmioTransport, NOTIFY_OFFSET};
@@ -21,21 +21,13 @@ use vmm_sys_util::eventfd::EventFd;
 
 /// Where the next device goes.
 pub(super) enum Slots {
-    Pci {
-        root: SharedRoot,
-        /// In the order of `layout::PCI_GSIS`.
-        intx: Vec<Arc<SharedLine>>,
-    },
-    Mmio {
-        next: usize,
-    },
+    Pci(PciSlots),
+    Mmio { next: usize },
 }
 
 impl Slots {
     pub(super) fn pci(vm: &Vm, root: SharedRoot) -> Self {
-        let pins = layout::PCI_GSIS.iter().map(|gsi| vm.pin((*gsi).into()));
-        let intx = pins.map(SharedLine::new).collect();
-        Self::Pci { root, intx }
+        Self::Pci(PciSlots::new(vm, root))
     }
 
     pub(super) fn mmio() -> Self {
@@ -52,7 +44,7 @@ impl Slots {
     ) -> Result<(), WiringError> {
         let id = manager.name(name.to_owned());
         match self {
-            Self::Pci { root, intx } => add_pci(manager, vm, (id, name), device, (root, intx)),
+            Self::Pci(slots) => add_pci(manager, vm, (id, name), device, slots),
             Self::Mmio { next } => {
                 let slot = *next;
                 *next += 1;
@@ -67,15 +59,14 @@ fn add_pci(
     vm: &Vm,
     (id, name): (DeviceId, &str),
     device: Box<dyn VirtioDevice>,
-    (root, intx): (&SharedRoot, &[Arc<SharedLine>]),
+    slots: &PciSlots,
 ) -> Result<(), WiringError> {
-    let mut root = root.lock();
-    let slot = root.next_device().expect("counted before");
+    let inta = slots.inta();
     let vectors = vector_count(device.queue_max_sizes().len());
     let interrupts = Interrupts {
         messages: vm.messages(vectors).map_err(descriptors(name))?,
-        intx: intx[usize::from(slot) % intx.len()].join(),
-        irq: Platform::pci_gsi(slot),
+        intx: inta.line,
+        irq: inta.irq,
     };
     let transport = PciTransport::new(device, vm.memory().clone(), interrupts);
     let transport = transport.map_err(descriptors(name))?;
@@ -87,8 +78,7 @@ fn add_pci(
         target: BarTarget::Memory(transport.clone()),
         on_move: move_doorbells(vm.doorbells(), evts),
     };
-    root.add(transport.clone(), id, name, vec![wiring]);
-    manager.platform.pci_devices = slot + 1;
+    slots.add(manager, (id, name), transport.clone(), vec![wiring]);
     manager.working.push((name.to_owned(), transport));
     Ok(())
 }

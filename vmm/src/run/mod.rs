@@ -10,7 +10,7 @@ mod outlet;
 mod prepare;
 mod wishes;
 
-pub use network::{HostNetwork, Network, NetworkError, NetworkSyntaxError, OpenNetwork};
+pub use network::{Card, HostNetwork, Network, NetworkError, NetworkSyntaxError, OpenNetwork};
 pub use wishes::{ConsoleDevice, DiskInterface, DiskWish, Kernel, RunError, Wishes};
 
 use crate::boot::platform::Keyboard;

@@ -97,7 +97,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         disks.push(DiskFile::open(path, *access)?);
     }
     let networks = (0..).zip(&wishes.networks);
-    let networks = networks.map(|(position, network)| network.open(position));
+    let networks = networks.map(|(position, network)| network.open(position, wishes.transport));
     let networks = networks.collect::<Result<_, _>>()?;
     if let Some(balloon) = wishes.balloon.filter(|balloon| *balloon >= wishes.memory) {
         let memory = wishes.memory;

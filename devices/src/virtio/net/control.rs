@@ -4,9 +4,9 @@
 //! what the driver has asked for holds from its answer on.
 
 use super::Shared;
-use super::mac::MacAddress;
 use super::mode::{AddressTable, NetState};
 use super::spec;
+use crate::net::mac::MacAddress;
 use crate::virtio::ring::{Chain, Ring, read_front, total_bytes};
 use std::os::fd::RawFd;
 use std::sync::Arc;

@@ -10,24 +10,18 @@
 //! - What the driver sees is here; [`worker`] is the thread of a queue pair, [`receive`] and
 //!   [`transmit`] are its two directions, [`control`] carries out commands, [`mode`] is what they
 //!   set, [`header`] checks what comes before each packet.
-//! - A [`Backend`] is a network on the host's side: [`tap`] and [`stream`], a file each.
+//! - A [`Backend`] is a network on the host's side; they are in [`crate::net`].
 //! - A port that fails takes the link down: the status says so, frames sent are dropped, and the
 //!   device works on otherwise.
 
-pub mod backend;
 mod control;
-mod gate;
 mod header;
-pub mod mac;
 mod mode;
 mod receive;
 pub mod spec;
-pub mod stream;
-pub mod tap;
 #[cfg(test)]
 mod tests;
 mod transmit;
-mod vectored;
 mod worker;
 
 pub use header::Header;
@@ -39,9 +33,9 @@ use super::worker::Worker;
 use super::{
     ActivateError, Activation, F_EVENT_IDX, F_INDIRECT_DESC, F_VERSION_1, Interrupt, VirtioDevice,
 };
-use backend::Backend;
+use crate::net::backend::Backend;
+use crate::net::mac::MacAddress;
 use control::Control;
-use mac::MacAddress;
 use receive::{Pieces, Receiver};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -1,7 +1,7 @@
 //! [`NetState`]: what the driver has set by commands, and which frames it wants for that.
 
-use super::mac::MacAddress;
 use super::spec;
+use crate::net::mac::MacAddress;
 
 /// Longest table of addresses kept. A longer one is taken for all addresses, as what is received
 /// is filtered as well as the device can (virtio 1.3 5.1.6.5.1).

@@ -5,11 +5,12 @@
 //! (`MRG_RXBUF`); it waits for them if need be. Chains of a frame that the driver does not want
 //! are used for the next.
 
-use super::backend::{Port, PortError, Received, Scattered};
 use super::header::Header;
-use super::mac::MacAddress;
 use super::mode::NetState;
-use super::spec::{HEADER_BYTES, MAX_FRAME_BYTES, MIN_FRAME_BYTES};
+use super::spec::HEADER_BYTES;
+use crate::net::backend::{Port, PortError, Received, Scattered};
+use crate::net::mac::MacAddress;
+use crate::net::{MAX_FRAME_BYTES, MIN_FRAME_BYTES};
 use crate::virtio::ring::{Buffer, Chain, MAX_BUFFERS, Ring, read_front, total_bytes};
 use std::collections::VecDeque;
 use std::os::fd::RawFd;

@@ -48,11 +48,6 @@ pub const GUEST_OFFLOADS: u64 =
 
 /// Bytes of the header before each packet.
 pub const HEADER_BYTES: usize = 12;
-/// Bytes of an Ethernet header: no frame is shorter.
-pub const MIN_FRAME_BYTES: usize = 14;
-/// Longest frame, unsegmented: Ethernet header, VLAN tag and the longest IP packet.
-pub const MAX_FRAME_BYTES: usize = 65_535 + 14 + 4;
-
 /// Most queue pairs of a device.
 pub const MAX_PAIRS: u16 = 8;
 

@@ -1,8 +1,8 @@
 //! The card as its driver sees it, its workers running, with socket pairs for networks.
 
-use super::backend::SharedPort;
-use super::stream::Stream;
 use super::*;
+use crate::net::backend::SharedPort;
+use crate::net::stream::Stream;
 use crate::virtio::Transport;
 use crate::virtio::mmio::spec::Register;
 use crate::virtio::testing::{BUFFERS, Guest, Piece, wait_for};

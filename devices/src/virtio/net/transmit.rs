@@ -1,8 +1,9 @@
 //! [`Transmitter`]: frames from the transmit queue to a port (virtio 1.3 5.1.6.2).
 
-use super::backend::{Port, PortError, Scattered, Transmitted};
 use super::header::Header;
-use super::spec::{HEADER_BYTES, MAX_FRAME_BYTES, MIN_FRAME_BYTES};
+use super::spec::HEADER_BYTES;
+use crate::net::backend::{Port, PortError, Scattered, Transmitted};
+use crate::net::{MAX_FRAME_BYTES, MIN_FRAME_BYTES};
 use crate::virtio::ring::{Buffer, Chain, Ring, read_front, split_front, total_bytes};
 use std::os::fd::RawFd;
 

@@ -2,11 +2,11 @@
 //! pair's also carries out the driver's commands.
 
 use super::Shared;
-use super::backend::{PortError, SharedPort};
 use super::control::Control;
-use super::gate::{Gate, Interest};
 use super::receive::{self, Receiver};
 use super::transmit::{self, Transmitter};
+use crate::net::backend::{PortError, SharedPort};
+use crate::net::gate::{Gate, Interest};
 use crate::virtio::Interrupt;
 use crate::virtio::worker::Work;
 use std::io;

@@ -1,6 +1,8 @@
 //! Frames to the guest.
 
 use super::*;
+use crate::net::MAX_FRAME_BYTES;
+use crate::net::gate::{Gate, Interest};
 use crate::virtio::testing::{MEMORY_BYTES, QUEUE_SIZE};
 
 fn space(at: u64, bytes: u32) -> Piece {
@@ -117,7 +119,7 @@ fn frames_wait_for_buffers_and_none_is_lost() {
 #[test]
 fn the_longest_frame_arrives() {
     let (mut guest, mut peer) = guest();
-    let sent = frame(spec::MAX_FRAME_BYTES, 8);
+    let sent = frame(MAX_FRAME_BYTES, 8);
     peer.send(&sent);
     let len = guest.exchange(RX, &[space(0, 0x1_1000)]);
     assert_eq!(len as usize, HEADER + sent.len());
@@ -136,7 +138,7 @@ fn a_frame_that_is_none_is_dropped() {
 
 #[test]
 fn a_length_that_no_frame_has_takes_the_link_down() {
-    for length in [spec::MAX_FRAME_BYTES as u32 + 1, 70_000, u32::MAX] {
+    for length in [MAX_FRAME_BYTES as u32 + 1, 70_000, u32::MAX] {
         let (mut guest, mut peer) = guest();
         peer.send(&frame(60, 1));
         peer.0.write_all(&length.to_be_bytes()).unwrap();
@@ -190,15 +192,15 @@ fn frames_survive_a_reset() {
 #[test]
 fn a_shut_gate_lets_not_even_an_end_through() {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let mut gate = gate::Gate::new(std::os::fd::AsRawFd::as_raw_fd(&ours)).unwrap();
-    let readable = |gate: &gate::Gate| {
+    let mut gate = Gate::new(std::os::fd::AsRawFd::as_raw_fd(&ours)).unwrap();
+    let readable = |gate: &Gate| {
         let epoll = vmm_sys_util::epoll::Epoll::new().unwrap();
         let event = vmm_sys_util::epoll::EpollEvent::new(vmm_sys_util::epoll::EventSet::IN, 0);
         let add = vmm_sys_util::epoll::ControlOperation::Add;
         epoll.ctl(add, gate.fd(), event).unwrap();
         epoll.wait(0, &mut [event]).unwrap() == 1
     };
-    let input = gate::Interest {
+    let input = Interest {
         input: true,
         output: false,
     };
@@ -206,7 +208,7 @@ fn a_shut_gate_lets_not_even_an_end_through() {
     assert!(!readable(&gate));
     drop(theirs);
     assert!(readable(&gate));
-    gate.set(gate::Interest::default()).unwrap();
+    gate.set(Interest::default()).unwrap();
     assert!(!readable(&gate));
 }
 

@@ -1,6 +1,7 @@
 //! Frames from the guest.
 
 use super::*;
+use crate::net::MAX_FRAME_BYTES;
 use crate::virtio::F_EVENT_IDX;
 use crate::virtio::testing::MEMORY_BYTES;
 
@@ -72,7 +73,7 @@ fn a_full_socket_holds_the_guest_up_and_reset_does_not_cut_a_frame() {
 #[test]
 fn what_is_no_frame_is_dropped_and_counted() {
     let (mut guest, mut peer) = guest();
-    let longest = spec::MAX_FRAME_BYTES as u32 + HEADER as u32;
+    let longest = MAX_FRAME_BYTES as u32 + HEADER as u32;
     for pieces in [
         &[Piece::readable(OUT, 0)][..],
         &[Piece::readable(OUT, 11)],
@@ -88,11 +89,7 @@ fn what_is_no_frame_is_dropped_and_counted() {
     }
     assert_eq!(refused(&guest), 9);
     assert_eq!(guest.exchange(TX, &[Piece::readable(OUT, longest)]), 0);
-    assert_eq!(
-        peer.take().len(),
-        spec::MAX_FRAME_BYTES,
-        "the first to come"
-    );
+    assert_eq!(peer.take().len(), MAX_FRAME_BYTES, "the first to come");
 }
 
 #[test]

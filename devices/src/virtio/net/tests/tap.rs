@@ -1,7 +1,7 @@
 //! A real TAP, where this process may make one: the host's end is a UDP socket.
 
 use super::*;
-use crate::virtio::net::tap::{Tap, TapError};
+use crate::net::tap::{Tap, TapError};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::Command;
 

@@ -4,8 +4,9 @@
 mod sys;
 
 use super::backend::{Backend, Port, PortError, Received, Scattered, SharedPort, Transmitted};
-use super::header::Header;
-use super::{spec, vectored};
+use super::{MIN_FRAME_BYTES, vectored};
+use crate::virtio::net::Header;
+use crate::virtio::net::spec;
 use std::ffi::{CString, c_int, c_uint};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -271,7 +272,7 @@ impl Port for TapPort {
         let mut header = [0; spec::HEADER_BYTES];
         match vectored::read(&*self.file, &mut header, space, overflow) {
             Ok(bytes) => match bytes.checked_sub(spec::HEADER_BYTES) {
-                Some(bytes) if bytes >= spec::MIN_FRAME_BYTES => {
+                Some(bytes) if bytes >= MIN_FRAME_BYTES => {
                     let header = Header::from_bytes(header);
                     Ok(Received::Frame { header, bytes })
                 }

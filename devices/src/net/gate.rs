@@ -7,11 +7,11 @@ use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 
 /// What is waited for. Nothing means that not even an error makes the gate readable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Interest {
+pub(crate) struct Interest {
     /// There is something to read.
-    pub(super) input: bool,
+    pub(crate) input: bool,
     /// There is room to write.
-    pub(super) output: bool,
+    pub(crate) output: bool,
 }
 
 impl Interest {
@@ -23,7 +23,7 @@ impl Interest {
     }
 }
 
-pub(super) struct Gate {
+pub(crate) struct Gate {
     epoll: Epoll,
     fd: RawFd,
     interest: Interest,
@@ -31,7 +31,7 @@ pub(super) struct Gate {
 
 impl Gate {
     /// A gate to `fd`, which outlives it; shut.
-    pub(super) fn new(fd: RawFd) -> io::Result<Self> {
+    pub(crate) fn new(fd: RawFd) -> io::Result<Self> {
         let interest = Interest::default();
         let epoll = Epoll::new()?;
         Ok(Self {
@@ -42,12 +42,12 @@ impl Gate {
     }
 
     /// Readable when what is waited for has come.
-    pub(super) fn fd(&self) -> RawFd {
+    pub(crate) fn fd(&self) -> RawFd {
         self.epoll.as_raw_fd()
     }
 
     /// Waits for that from now on.
-    pub(super) fn set(&mut self, interest: Interest) -> io::Result<()> {
+    pub(crate) fn set(&mut self, interest: Interest) -> io::Result<()> {
         let nothing = Interest::default();
         let operation = match (self.interest == nothing, interest == nothing) {
             _ if self.interest == interest => return Ok(()),

@@ -11,9 +11,9 @@
 //! cannot be cut in mid-frame.
 
 use super::backend::{Backend, Port, PortError, Received, Scattered, SharedPort, Transmitted};
-use super::header::Header;
-use super::spec::{MAX_FRAME_BYTES, MIN_FRAME_BYTES};
 use super::vectored;
+use super::{MAX_FRAME_BYTES, MIN_FRAME_BYTES};
+use crate::virtio::net::Header;
 use crate::virtio::ring::read_front;
 use std::io::{self, ErrorKind, Read, Write};
 use std::ops::Range;

@@ -4,7 +4,7 @@
 //! A port never blocks. What it cannot take now it refuses, and the worker waits until its
 //! descriptor is writable; what the guest has no room for stays in it.
 
-use super::header::Header;
+use crate::virtio::net::Header;
 use crate::virtio::ring::Buffer;
 use std::io;
 use std::os::fd::RawFd;
