@@ -17,7 +17,7 @@ use crate::net::backend::{PortError, Received};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
 /// Frames in one turn.
-const TURN: u32 = 64;
+const TURN: u32 = 16;
 /// Size of buffers by RCTL's BSIZE, and with BSEX, where the first is reserved.
 const BUFFER_BYTES: [usize; 4] = [2048, 1024, 512, 256];
 const LARGE_BUFFER_BYTES: [usize; 4] = [2048, 16384, 8192, 4096];

@@ -13,8 +13,8 @@ use crate::net::backend::{PortError, Transmitted};
 use crate::net::frame_port::WIRE_MIN_BYTES;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
-/// Descriptors and frames in one turn.
-const TURN: u32 = 64;
+/// Descriptors and frames in one turn; few, as interrupts whose time has come wait for its end.
+const TURN: u32 = 16;
 
 /// What a transmitter, or receiver, waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
