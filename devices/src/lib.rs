@@ -12,6 +12,7 @@
 //! - [`ne2000`]: another, by programmed IO.
 //! - [`net`]: networks of the host, TAP and stream sockets, for all kinds of cards.
 //! - [`pci`]: a bus of functions, whose BARs come and go on the buses, and their messages (MSI-X).
+//! - [`work`]: what devices with threads are asked.
 //! - [`virtio`]: the `VirtioDevice` trait, its transports `pci` and `mmio`, and a folder a device,
 //!   each with the same files: `mod.rs` (what the driver sees), `worker.rs` (its thread), and its
 //!   backend.
@@ -40,3 +41,4 @@ pub mod pci;
 pub mod power;
 pub mod timer;
 pub mod virtio;
+pub mod work;

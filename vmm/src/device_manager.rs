@@ -34,11 +34,11 @@ use devices::disk::DiskFile;
 use devices::legacy::debug_exit::TestExit;
 use devices::legacy::reset_port::{self, ResetPort};
 use devices::legacy::test_device::{self, TestMemory};
-use devices::pci::PciFunction;
 use devices::pci::ecam::{self, Ecam};
 use devices::pci::ports::{self, ConfigPorts};
 use devices::pci::root::{MAX_FUNCTIONS, Root, SharedRoot};
 use devices::power::PowerSwitch;
+use devices::virtio::VirtioDevice;
 use devices::virtio::balloon::{Balloon, BalloonHandle};
 use devices::virtio::blk::Blk;
 use devices::virtio::blk::engine::EngineChoice;
@@ -46,7 +46,7 @@ use devices::virtio::console::{Console, ConsoleInput};
 use devices::virtio::net::Net;
 use devices::virtio::rng::Rng;
 use devices::virtio::vsock::{Endpoint, Vsock};
-use devices::virtio::{Transport, VirtioDevice};
+use devices::work::Working;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use virtio::Slots;
@@ -154,16 +154,12 @@ pub struct DeviceManager {
     pub balloon: Option<BalloonHandle>,
     /// Devices with threads by name, to end these and to ask what was refused.
     pub working: WorkingDevices,
-    /// Network cards that are not virtio's.
-    pub cards: Cards,
     /// What the guest is to be told.
     pub platform: Platform,
 }
 
-/// Devices with threads by name: virtio's and IDE.
-pub type WorkingDevices = Vec<(String, Arc<Mutex<dyn Transport>>)>;
-/// Network cards that are not virtio's.
-pub type Cards = Vec<Arc<Mutex<dyn PciFunction>>>;
+/// Devices with threads, by name.
+pub type WorkingDevices = Vec<(String, Arc<Mutex<dyn Working>>)>;
 
 impl DeviceManager {
     /// Makes and wires all devices of `vm`, which has so many `cpus`.
@@ -188,7 +184,6 @@ impl DeviceManager {
             console_input: console.input(),
             balloon: None,
             working: Vec::new(),
-            cards: Vec::new(),
             platform: Platform {
                 cpus,
                 serial_ports: pc::SERIAL_PORTS.to_vec(),

@@ -6,7 +6,7 @@
 use crate::accounting::{self, ExitRow, ExitStats};
 use crate::boot::{self, AcpiTables, BootError, Handover, KernelError, ModuleError, layout};
 use crate::device_manager::{
-    Backends, Cards, DeviceManager, Pc, TransportKind, WiringError, WorkingDevices,
+    Backends, DeviceManager, Pc, TransportKind, WiringError, WorkingDevices,
 };
 use crate::halt::status;
 use crate::images::{self, Image, ModuleImage};
@@ -177,7 +177,6 @@ pub struct Machine {
     shared: Arc<Shared>,
     device_names: Vec<String>,
     working: WorkingDevices,
-    cards: Cards,
     /// The PC's own devices.
     pub pc: Pc,
     /// Takes input for the guest's virtio console.
@@ -286,7 +285,6 @@ impl Machine {
             shared: Arc::new(shared),
             device_names: devices.names,
             working: devices.working,
-            cards: devices.cards,
             pc: devices.pc,
             console_input: devices.console_input,
             balloon: devices.balloon,
@@ -322,13 +320,9 @@ impl Machine {
     pub fn stop(&mut self) {
         self.gate.close();
         self.handles.iter_mut().for_each(VcpuHandle::stop);
-        for (_, transport) in &self.working {
-            let mut transport = transport.lock().unwrap_or_else(PoisonError::into_inner);
-            transport.finish();
-        }
-        for card in &self.cards {
-            let mut card = card.lock().unwrap_or_else(PoisonError::into_inner);
-            card.finish();
+        for (_, device) in &self.working {
+            let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
+            device.finish();
         }
         self.timeline.note(Point::Ended);
     }
@@ -361,9 +355,9 @@ impl Machine {
 
     /// What the guest's drivers did against the specification and was ignored, by device.
     pub fn refused(&self) -> Vec<Refused> {
-        let counts = self.working.iter().map(|(device, transport)| Refused {
-            device: device.clone(),
-            count: transport
+        let counts = self.working.iter().map(|(name, device)| Refused {
+            device: name.clone(),
+            count: device
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .refused(),

@@ -45,6 +45,7 @@ use crate::net::mac::MacAddress;
 use crate::pci::PciFunction;
 use crate::pci::config::{BarKind, ConfigSpace, ConfigState};
 use crate::virtio::worker::Worker;
+use crate::work::Working;
 use eeprom::Eeprom;
 use interrupt::Interrupts;
 use phy::Link;
@@ -281,7 +282,9 @@ impl PciFunction for E1000 {
         self.config.write(offset, width, value);
         self.settle_command();
     }
+}
 
+impl Working for E1000 {
     fn finish(&mut self) {
         self.worker = None;
     }

@@ -14,8 +14,8 @@ use crate::disk::DiskFile;
 use crate::irq::IrqLine;
 use crate::pci::PciFunction;
 use crate::pci::config::{BarKind, ConfigSpace, ConfigState, Identity};
-use crate::virtio::Transport;
 use crate::virtio::worker::Worker;
+use crate::work::Working;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vm_memory::GuestMemoryMmap;
@@ -116,7 +116,7 @@ impl PciFunction for Piix {
     }
 }
 
-impl Transport for Piix {
+impl Working for Piix {
     fn refused(&self) -> u64 {
         self.lock().refused()
     }
@@ -130,6 +130,6 @@ impl Transport for Piix {
 
 impl Drop for Piix {
     fn drop(&mut self) {
-        Transport::finish(self);
+        self.finish();
     }
 }

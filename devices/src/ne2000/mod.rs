@@ -39,6 +39,7 @@ use crate::net::mac::MacAddress;
 use crate::pci::PciFunction;
 use crate::pci::config::{BarKind, ConfigSpace, ConfigState, Identity};
 use crate::virtio::worker::Worker;
+use crate::work::Working;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use worker::CardWork;
@@ -132,7 +133,9 @@ impl PciFunction for Ne2000 {
         let masked = self.config.intx_disabled();
         self.lock().set_masked(masked);
     }
+}
 
+impl Working for Ne2000 {
     /// What was accepted to be sent has gone out then, as far as the network takes it.
     fn finish(&mut self) {
         self.worker = None;

@@ -40,7 +40,4 @@ pub trait PciFunction: Send {
     fn write_config(&mut self, offset: u16, width: Width, value: u32) {
         self.config_mut().write(offset, width, value);
     }
-
-    /// The VM has ended: finishes what is under way, and ends the function's threads.
-    fn finish(&mut self) {}
 }

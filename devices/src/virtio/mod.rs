@@ -137,14 +137,6 @@ impl Signal for IrqLine {
     }
 }
 
-/// A device behind registers, whatever the transport.
-pub trait Transport: Send {
-    /// Accesses, settings and chains of the driver that were refused so far.
-    fn refused(&self) -> u64;
-    /// The VM has ended: what is in flight, and what consoles have yet to say, is completed.
-    fn finish(&mut self);
-}
-
 #[derive(Default)]
 struct InterruptShared {
     reasons: Reasons,

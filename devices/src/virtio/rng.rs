@@ -118,9 +118,9 @@ impl Work for RngWork {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::virtio::Transport;
     use crate::virtio::mmio::spec::Register;
     use crate::virtio::testing::{BUFFERS, Guest, Piece, wait_for};
+    use crate::work::Working;
 
     fn guest() -> Guest {
         let mut guest = Guest::new(Box::new(Rng::new().unwrap()));

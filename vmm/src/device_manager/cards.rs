@@ -14,6 +14,7 @@ use devices::net::frame_port::FramePort;
 use devices::net::mac::MacAddress;
 use devices::pci::PciFunction;
 use devices::pci::root::{BarTarget, BarWiring, SharedRoot};
+use devices::work::Working;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -95,19 +96,36 @@ pub(super) fn add(
         Card::E1000 => e1000(vm, port, mac, inta),
         Card::Ne2000 => ne2000(port, mac, inta),
     };
-    let (card, bars) = made.map_err(descriptors(name))?;
-    let bars = bars.into_iter().map(|(index, target)| BarWiring {
+    let made = made.map_err(descriptors(name))?;
+    let bars = made.bars.into_iter().map(|(index, target)| BarWiring {
         index,
         target,
         on_move: Box::new(|_| {}),
     });
-    slots.add(manager, (id, name), card.clone(), bars.collect());
-    manager.cards.push(card);
+    slots.add(manager, (id, name), made.function, bars.collect());
+    manager.working.push((name.to_owned(), made.working));
     Ok(())
 }
 
-/// A card, and who answers its BARs.
-type Made = (Arc<Mutex<dyn PciFunction>>, Vec<(usize, BarTarget)>);
+/// A card, as the bus and the machine's end see it, and who answers its BARs.
+struct Made {
+    function: Arc<Mutex<dyn PciFunction>>,
+    working: Arc<Mutex<dyn Working>>,
+    bars: Vec<(usize, BarTarget)>,
+}
+
+impl Made {
+    fn new(
+        card: Arc<Mutex<impl PciFunction + Working + 'static>>,
+        bars: Vec<(usize, BarTarget)>,
+    ) -> Self {
+        Self {
+            function: card.clone(),
+            working: card,
+            bars,
+        }
+    }
+}
 
 fn e1000(vm: &Vm, port: FramePort, mac: MacAddress, inta: Inta) -> io::Result<Made> {
     let wiring = e1000::Wiring {
@@ -123,11 +141,12 @@ fn e1000(vm: &Vm, port: FramePort, mac: MacAddress, inta: Inta) -> io::Result<Ma
         (e1000::spec::MEMORY_BAR, memory),
         (e1000::spec::IO_BAR, ports),
     ];
-    Ok((card, bars.into()))
+    Ok(Made::new(card, bars.into()))
 }
 
 fn ne2000(port: FramePort, mac: MacAddress, inta: Inta) -> io::Result<Made> {
     let card = Ne2000::new(port, mac, inta.line, inta.irq)?;
     let ports = BarTarget::Io(card.ports());
-    Ok((Arc::new(Mutex::new(card)), vec![(ne2000::BAR, ports)]))
+    let card = Arc::new(Mutex::new(card));
+    Ok(Made::new(card, vec![(ne2000::BAR, ports)]))
 }

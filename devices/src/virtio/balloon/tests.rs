@@ -1,9 +1,9 @@
 //! The balloon as its driver sees it, its worker running.
 
 use super::*;
-use crate::virtio::Transport;
 use crate::virtio::mmio::spec::Register;
 use crate::virtio::testing::{BUFFERS, Guest, MEMORY_BYTES, Piece, wait_for};
+use crate::work::Working;
 use std::sync::Mutex;
 
 const INFLATE: usize = 0;

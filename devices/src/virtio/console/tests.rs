@@ -1,8 +1,8 @@
 //! The console as its driver sees it, its worker running.
 
 use super::*;
-use crate::virtio::Transport;
 use crate::virtio::testing::{BUFFERS, Guest, MEMORY_BYTES, Piece, QUEUE_SIZE, wait_for};
+use crate::work::Working;
 use std::io::ErrorKind;
 use virtio_bindings::virtio_ring::VRING_DESC_F_NEXT;
 

@@ -10,9 +10,10 @@ pub mod spec;
 mod tests;
 
 use super::handshake::{Handshake, HandshakeState, QueueAddress, RestoreError, StartError};
-use super::{Interrupt, Transport, VirtioDevice};
+use super::{Interrupt, VirtioDevice};
 use crate::bus::{MmioDevice, Width};
 use crate::irq::IrqLine;
+use crate::work::Working;
 use spec::{CONFIG_OFFSET, Register};
 use std::io;
 use std::sync::Arc;
@@ -158,7 +159,7 @@ impl MmioTransport {
     }
 }
 
-impl Transport for MmioTransport {
+impl Working for MmioTransport {
     fn refused(&self) -> u64 {
         self.handshake.refused()
     }

@@ -3,9 +3,9 @@
 use super::*;
 use crate::net::backend::SharedPort;
 use crate::net::stream::Stream;
-use crate::virtio::Transport;
 use crate::virtio::mmio::spec::Register;
 use crate::virtio::testing::{BUFFERS, Guest, Piece, wait_for};
+use crate::work::Working;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Mutex;

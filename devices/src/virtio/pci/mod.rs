@@ -12,12 +12,13 @@ pub mod spec;
 mod tests;
 
 use super::handshake::{Handshake, HandshakeState, QueueAddress, RestoreError, StartError};
-use super::{Interrupt, Transport, VirtioDevice};
+use super::{Interrupt, VirtioDevice};
 use crate::bus::{MmioDevice, Width};
 use crate::irq::LevelLine;
 use crate::pci::PciFunction;
 use crate::pci::config::{BarKind, ConfigSpace, ConfigState};
 use crate::pci::msix::{MsiSink, Msix, MsixState};
+use crate::work::Working;
 use signal::PciSignal;
 use spec::{NOTIFY_MULTIPLIER, Register, Structure};
 use std::io;
@@ -284,7 +285,7 @@ fn add_capability(
     config.add_capability(spec::CAPABILITY, &body, writable)
 }
 
-impl Transport for PciTransport {
+impl Working for PciTransport {
     fn refused(&self) -> u64 {
         self.handshake.refused()
     }

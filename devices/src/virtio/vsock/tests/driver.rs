@@ -1,9 +1,9 @@
 //! [`Driver`]: the guest's side of the device, with buffers for packets, and the host's folder.
 
 use super::*;
-use crate::virtio::Transport;
 use crate::virtio::testing::{BUFFERS, Guest, Piece, QUEUE_SIZE};
 use crate::virtio::vsock::packet::{HEADER_BYTES, HOST_CID, Header, TYPE_STREAM};
+use crate::work::Working;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 use vmm_sys_util::tempdir::TempDir;
