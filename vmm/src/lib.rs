@@ -5,7 +5,7 @@
 //!  main.rs, cli.rs ---> run/ ------------------> machine.rs -------> vcpu_thread.rs, run_loop.rs
 //!  (binary)             what the user asked for  one VM, put            |   ^
 //!       |                 |                      together               v   |
-//!       |                 +-> suite.rs             |  |  |            kvm/ (exits, registers)
+//!       +-> compare/      +-> suite.rs             |  |  |            kvm/ (exits, registers)
 //!       |                 |   stream.rs            |  |  +-> boot/     devices (other crate)
 //!       +-> doctor/       |   table.rs             |  +-> device_manager.rs
 //!                         +-> report.rs            +-> memory.rs, accounting.rs
@@ -19,6 +19,8 @@
 //!   guest's end.
 //! - [`run`] is `hostel run`; [`suite`] listens to the built-in guest's results, which
 //!   [`stream`] takes out of its console, [`table`] shows them and [`report`] writes them.
+//! - [`compare`] is `hostel compare`: the built-in guest does the same work over each way to a
+//!   device, and marks where what is measured begins and ends.
 //! - [`guest`] holds the built-in guest, [`doctor`] is `hostel doctor`.
 //!
 //! # The way of a port write

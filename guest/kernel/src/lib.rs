@@ -13,8 +13,8 @@
 //!                 │        └────────> mm::space         sched: run queues, policy
 //!                 v                   areas, faults,      ^
 //!             drivers                 eviction            │ waits for
-//!             16550, virtio: blk, <──── swap              │ the device
-//!             console, rng ───────────────────────────────┘
+//!             16550, IDE, clocks, <──── swap              │ the device
+//!             virtio: blk, console, rng ──────────────────┘
 //! ```
 //!
 //! From start to end:
