@@ -242,7 +242,7 @@ fn as_many_devices_as_fit_are_there_and_one_more_is_refused() -> Result<()> {
         let ended = with(fit)?.run()?.expect(0)?;
         ensure!(ended.stdout == rng.to_le_bytes(), "{:x?}", ended.stdout);
         let refused = with(fit + 1)?.run()?;
-        let (asked, most) = (format!("{} virtio", fit + 3), format!("most {}", fit + 2));
+        let (asked, most) = (format!("{} devices", fit + 3), format!("most {}", fit + 2));
         refused.expect_line(2, &["too many", &asked, &most])?;
     }
     Ok(())
