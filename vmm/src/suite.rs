@@ -5,10 +5,11 @@
 
 use crate::accounting::ExitStats;
 use crate::guest::PlannedCheck;
-use crate::stream::{Listener, Received};
+use crate::stream::{Listener, Received, Splitter};
 use abi::image::SUITE;
 use abi::record::{Outcome, Parsed, Subsystem};
 use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -229,6 +230,27 @@ impl Listener for SuiteLog {
         if self.expected(id) {
             self.streams.insert(id.to_owned(), received);
         }
+    }
+}
+
+/// A console of the built-in guest, whose output the log hears.
+pub(crate) struct LogSink(Splitter<Arc<Mutex<SuiteLog>>>);
+
+impl LogSink {
+    /// One of the consoles that write to `log`.
+    pub(crate) fn new(log: Arc<Mutex<SuiteLog>>) -> Self {
+        Self(Splitter::new(log))
+    }
+}
+
+impl Write for LogSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.feed(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

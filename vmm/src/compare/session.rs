@@ -15,11 +15,10 @@ use crate::memory::MemorySize;
 use crate::msr::MsrPolicy;
 use crate::progress::Screen;
 use crate::signals::Signals;
-use crate::stream::Splitter;
-use crate::suite::{CheckResult, ExitCounters, SuiteLog};
+use crate::suite::{CheckResult, ExitCounters, LogSink, SuiteLog};
 use crate::supervisor::{Watch, supervise};
 use devices::disk::DiskError;
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -86,20 +85,6 @@ pub(super) struct Samples {
     pub(super) samples: Vec<Sample>,
 }
 
-/// A console of the guest.
-struct Console(Splitter<Arc<Mutex<SuiteLog>>>);
-
-impl Write for Console {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.feed(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Does the runs on a machine of so many vCPUs.
 pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
     let suite = plan::suite(runs);
@@ -108,7 +93,7 @@ pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
     let screen = Box::new(Screen::new(runs.len() as u64));
     let checks = guest::planned_checks(suite.as_bytes());
     let log = Arc::new(Mutex::new(SuiteLog::new(checks, counters.clone(), screen)));
-    let console = || Box::new(Console(Splitter::new(log.clone())));
+    let console = || Box::new(LogSink::new(log.clone()));
     let backends = Backends {
         pc: PcBackends {
             serial: console(),

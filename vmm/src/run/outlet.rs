@@ -5,7 +5,7 @@ use super::bursts::Bursts;
 use super::wishes::{ConsoleDevice, Kernel, Wishes};
 use crate::device_manager::Sink;
 use crate::machine::{Point, Timeline};
-use crate::stream::Splitter;
+use crate::suite::LogSink;
 use crate::terminal;
 use abi::port::Mark;
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ pub(super) fn sink(wishes: &Wishes, log: &SharedLog, tail: &Tail, out: &Bursts) 
     match wishes.kernel {
         Kernel::File { .. } if screen => Box::new(tail.clone()),
         Kernel::File { .. } => Box::new(out.clone()),
-        Kernel::BuiltIn { .. } => Box::new(LogSink(Splitter::new(log.clone()))),
+        Kernel::BuiltIn { .. } => Box::new(LogSink::new(log.clone())),
     }
 }
 
@@ -53,20 +53,6 @@ impl Write for Tail {
         kept.extend(bytes);
         let excess = kept.len().saturating_sub(TAIL_BYTES);
         kept.drain(..excess);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A console of the built-in guest.
-struct LogSink(Splitter<SharedLog>);
-
-impl Write for LogSink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.feed(bytes);
         Ok(bytes.len())
     }
 
