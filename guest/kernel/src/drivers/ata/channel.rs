@@ -22,31 +22,24 @@ const RESET_NS: u64 = 5_000;
 
 /// The primary channel.
 pub(super) static CHANNEL: Channel = Channel {
-    state: Mutex::new(State {
-        control: None,
-        master: None,
-    }),
+    control: Mutex::new(None),
     line: Lazy::new(),
+    master: Lazy::new(),
     has_interrupted: AtomicBool::new(false),
     last_status: AtomicU8::new(0),
     waiters: WaitQueue::new(),
 };
 
 pub(super) struct Channel {
-    state: Mutex<State>,
+    /// Device control register, as written last. Whoever has the lock has the channel.
+    control: Mutex<Option<u8>>,
     /// Whether the interrupt line could be had.
     line: Lazy<bool>,
+    master: Lazy<Option<BusMaster>>,
     has_interrupted: AtomicBool,
     /// What the interrupt handler has read.
     last_status: AtomicU8,
     waiters: WaitQueue,
-}
-
-struct State {
-    /// Device control register, as written last.
-    control: Option<u8>,
-    /// Looked for at first use; then whether there is one.
-    master: Option<Option<BusMaster>>,
 }
 
 /// A command and its parameters.
@@ -90,25 +83,25 @@ fn deadline_ns() -> u64 {
 
 impl Channel {
     /// The channel's use, with interrupts on or off as `mode` has it.
-    pub(super) fn begin(&self, mode: IoMode) -> Result<Session<'_>, Errno> {
+    pub(super) fn begin(&self, mode: IoMode) -> Session<'_> {
         let has_line = *self.line.get_or_make(|| irq::register(GSI, interrupted, 0));
         let mode = if has_line { mode } else { IoMode::Poll };
-        let mut state = self.state.lock();
+        let mut control = self.control.lock();
         let wanted = match mode {
             IoMode::Interrupt => 0,
             IoMode::Poll => control::NO_INTERRUPT,
         };
-        if state.control != Some(wanted) {
+        if *control != Some(wanted) {
             outb(CONTROL, wanted);
-            state.control = Some(wanted);
+            *control = Some(wanted);
         }
-        Ok(Session { state, mode })
+        Session { control, mode }
     }
 }
 
 /// The use of the channel by one request.
 pub(super) struct Session<'a> {
-    state: MutexGuard<'a, State>,
+    control: MutexGuard<'a, Option<u8>>,
     mode: IoMode,
 }
 
@@ -173,25 +166,27 @@ impl Session<'_> {
         self.wait().map(|_| ())
     }
 
-    /// Lists `segments` for the controller; false if it has to be done in another way.
-    pub(super) fn prepare_dma(&mut self, direction: Direction, segments: &[Segment]) -> bool {
-        let master = self.state.master.get_or_insert_with(BusMaster::find);
-        master
-            .as_ref()
-            .is_some_and(|master| master.prepare(direction, segments))
+    /// Lists `segments` for the controller, which is returned; nothing if it has to be done in
+    /// another way.
+    pub(super) fn prepare_dma(
+        &mut self,
+        direction: Direction,
+        segments: &[Segment],
+    ) -> Option<&'static BusMaster> {
+        let master = CHANNEL.master.get_or_make(BusMaster::find).as_ref()?;
+        master.prepare(direction, segments).then_some(master)
     }
 
     /// A command whose data the controller moves as listed before.
-    pub(super) fn dma(&mut self, direction: Direction, command: &Command) -> Result<(), Errno> {
+    pub(super) fn dma(
+        &mut self,
+        master: &BusMaster,
+        direction: Direction,
+        command: &Command,
+    ) -> Result<(), Errno> {
         self.issue(command)?;
-        let Some(Some(master)) = &self.state.master else {
-            return Err(Errno::Io);
-        };
         master.start(direction);
         let ended = self.wait();
-        let Some(Some(master)) = &self.state.master else {
-            return Err(Errno::Io);
-        };
         let moved = master.stop();
         ended.and(moved)
     }
@@ -202,7 +197,7 @@ impl Session<'_> {
         let end = now_ns().saturating_add(RESET_NS);
         poll_until(|| now_ns() >= end, end);
         outb(CONTROL, control::NO_INTERRUPT);
-        self.state.control = Some(control::NO_INTERRUPT);
+        *self.control = Some(control::NO_INTERRUPT);
         Errno::Io
     }
 }

@@ -1,8 +1,9 @@
 //! [`Identity`]: what a drive says of itself (ATA/ATAPI-6 8.15).
 
 use super::channel::{CHANNEL, Command};
-use super::registers::{DATA, SECTOR_BYTES, command, status};
+use super::registers::{DATA, command, status};
 use crate::arch::port::rep_insw;
+use crate::drivers::SECTOR_BYTES;
 use abi::syscall::{Errno, IoMode};
 
 /// Words of the answer.
@@ -66,7 +67,7 @@ impl Identity {
 
 /// Asks a drive for its identity and sets it up; `None` where there is none.
 pub(super) fn ask(drive: u8) -> Option<Identity> {
-    let mut session = CHANNEL.begin(IoMode::Poll).ok()?;
+    let mut session = CHANNEL.begin(IoMode::Poll);
     if !session.is_there(drive) {
         return None;
     }

@@ -15,7 +15,7 @@ mod pio;
 mod registers;
 
 use super::lazy::Lazy;
-use super::{BlockDevice, Segment, check_range};
+use super::{BlockDevice, SECTOR_BYTES, Segment, check_range};
 use abi::syscall::{Errno, IoMode};
 use channel::{CHANNEL, Command, Session};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -86,16 +86,19 @@ impl Disk {
     ) -> Result<(), Errno> {
         let identity = self.identity().ok_or(Errno::Io)?;
         let bytes = check_range(identity.sectors, sector, segments)?;
-        let count = bytes / registers::SECTOR_BYTES;
+        let count = bytes / SECTOR_BYTES;
         let extended = identity.needs_extended(sector, count)?;
-        let mut session = CHANNEL.begin(mode)?;
-        let by_dma = self.way == Way::Dma && identity.has_dma;
-        if !by_dma || !session.prepare_dma(direction, segments) {
+        let mut session = CHANNEL.begin(mode);
+        let master = match self.way == Way::Dma && identity.has_dma {
+            true => session.prepare_dma(direction, segments),
+            false => None,
+        };
+        let Some(master) = master else {
             return self.by_port(&mut session, direction, (sector, count), segments);
-        }
+        };
         let code = command::DMA.code(direction, extended);
         let command = Command::new(code, self.drive, extended).range(sector, count);
-        session.dma(direction, &command)
+        session.dma(master, direction, &command)
     }
 
     fn by_port(
@@ -142,7 +145,7 @@ impl BlockDevice for Disk {
 
     fn flush(&self, mode: IoMode) -> Result<(), Errno> {
         let code = command::FLUSH_CACHE;
-        let mut session = CHANNEL.begin(mode)?;
+        let mut session = CHANNEL.begin(mode);
         counted(session.without_data(&Command::new(code, self.drive, false)))
     }
 }

@@ -2,9 +2,9 @@
 
 use super::channel::{Command, Session};
 use super::dma::Direction;
-use super::registers::{DATA, SECTOR_BYTES, status};
+use super::registers::{DATA, status};
 use crate::arch::port::{inw, outw, rep_insw, rep_outsw};
-use crate::drivers::Segment;
+use crate::drivers::{SECTOR_BYTES, Segment};
 use abi::syscall::Errno;
 
 const SECTOR: usize = SECTOR_BYTES as usize;

@@ -20,8 +20,6 @@ pub(super) const ALTERNATE_STATUS: u16 = 0x3f6;
 /// The channel's interrupt.
 pub(super) const GSI: u32 = 14;
 
-pub(super) const SECTOR_BYTES: u64 = 512;
-
 /// Status bits.
 pub(super) mod status {
     pub(in super::super) const BUSY: u8 = 1 << 7;
