@@ -246,6 +246,13 @@ fn disks_on_ide_that_do_not_fit() -> Result<()> {
         vm().ide_disk(&disk).ide_disk(&disk),
         &["3 disks on IDE", "at most 2"],
     )?;
+    // The suite has one of its own.
+    let suite = || TestVm::builder().arg("--suite").arg("ide");
+    refused(suite().transport("mmio"), &["IDE", "--transport mmio"])?;
+    refused(
+        suite().ide_disk(&disk).ide_disk(&disk),
+        &["3 disks on IDE", "at most 2"],
+    )?;
     let both = TestVm::builder().kernel(&good());
     let both = both.arg("--disk").arg(scratch.path("no,ide,ro"));
     refused(both, &["no does not exist"])

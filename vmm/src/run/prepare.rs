@@ -77,8 +77,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         Kernel::BuiltIn { suite } => {
             let scratch = || DiskFile::temporary(abi::image::SCRATCH_DISK_BYTES);
             disks.push(scratch()?);
-            let text = suite.as_deref().and_then(guest::suite_text);
-            if text.is_some_and(guest::works_on_ide) && wishes.transport == TransportKind::Pci {
+            if suite_works_on_ide(wishes) {
                 ide_disks.push(scratch()?);
             }
             built_in(wishes, suite.as_deref())?
@@ -127,10 +126,21 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
     })
 }
 
+/// Whether the suite has a scratch disk on IDE.
+fn suite_works_on_ide(wishes: &Wishes) -> bool {
+    match &wishes.kernel {
+        Kernel::BuiltIn { suite: Some(name) } => {
+            guest::suite_text(name).is_some_and(guest::works_on_ide)
+        }
+        Kernel::BuiltIn { suite: None } | Kernel::File { .. } => false,
+    }
+}
+
 /// The disks on IDE fit on its cable, and there is what its controller sits on.
 fn check_ide(wishes: &Wishes) -> Result<(), RunError> {
     let is_ide = |disk: &&DiskWish| disk.interface == DiskInterface::Ide;
-    match wishes.disks.iter().filter(is_ide).count() {
+    let own = usize::from(suite_works_on_ide(wishes));
+    match wishes.disks.iter().filter(is_ide).count() + own {
         0 => Ok(()),
         _ if wishes.transport == TransportKind::Mmio => Err(RunError::IdeWithoutPci),
         count if count > MAX_DRIVES => Err(RunError::TooManyIde(count)),
