@@ -6,7 +6,6 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 use tests::nested::suite::{self, PARTS, Part};
@@ -104,15 +103,19 @@ fn run_tests(args: &Args) -> Result<()> {
         println!("nested host, {}: {}", part.name, names.join(" "));
     }
     let waiting = Mutex::new(parts.iter());
-    let failures = AtomicU32::new(0);
+    let failures = Mutex::new(Vec::new());
     // One nested host after another on each processor of this machine.
     let work = |processor| {
         let next = || waiting.lock().ok()?.next();
         while let Some((part, names)) = next() {
             let boot = Boot::new(&image, &disk).memory_mib(args.memory);
             if let Err(error) = suite::run(boot.processor(processor), part, names) {
-                println!("nested host, {}: failed: {error:#}", part.name);
-                failures.fetch_add(1, Ordering::Relaxed);
+                println!("nested host, {}: failed", part.name);
+                let failure = format!("nested host, {}: {error:#}", part.name);
+                failures
+                    .lock()
+                    .unwrap_or_else(|e| e.into_inner())
+                    .push(failure);
             }
         }
     };
@@ -122,8 +125,12 @@ fn run_tests(args: &Args) -> Result<()> {
             scope.spawn(move || work(processor));
         }
     });
-    let failures = failures.into_inner();
-    ensure!(failures == 0, "of {} parts, {failures} failed", parts.len());
+    let failures = failures.into_inner()?;
+    for failure in &failures {
+        println!("{failure}");
+    }
+    let failed = failures.len();
+    ensure!(failed == 0, "of {} parts, {failed} failed", parts.len());
     println!("nested host: all passed");
     Ok(())
 }

@@ -3,7 +3,8 @@
 use super::boot::Boot;
 use super::cargo;
 use super::image::Image;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use std::collections::VecDeque;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -120,7 +121,7 @@ pub fn run(boot: Boot<'_>, part: &Part, names: &[String]) -> Result<()> {
     let failed: Vec<String> = names
         .iter()
         .filter_map(|name| progress.verdict(name).err())
-        .map(|error| error.to_string())
+        .map(|error| format!("{error:#}"))
         .collect();
     ensure!(failed.is_empty(), "{}", failed.join("\n"));
     ensure!(
@@ -137,6 +138,40 @@ struct Outcome {
     status: Option<i32>,
     passed: u32,
     skipped: u32,
+    /// The last lines that say more than that a test passed.
+    remarks: VecDeque<String>,
+}
+
+/// So many lines of a binary that failed are shown again at the end.
+const REMARKS: usize = 40;
+
+impl Outcome {
+    fn verdict(&self) -> Result<()> {
+        match self.status {
+            Some(0) => {}
+            Some(137) => bail!("killed after {BINARY_S} s"),
+            Some(status) => bail!("failed with exit status {status}"),
+            None => bail!("did not end"),
+        }
+        let passed = self.passed.saturating_sub(self.skipped);
+        ensure!(passed > 0, "ran no test: {} skipped", self.skipped);
+        Ok(())
+    }
+
+    fn remark(&mut self, line: &str) {
+        if line.ends_with("... ok") {
+            return;
+        }
+        if self.remarks.len() == REMARKS {
+            self.remarks.pop_front();
+        }
+        self.remarks.push_back(line.to_owned());
+    }
+
+    fn remarks(&self) -> String {
+        let lines = self.remarks.iter().map(|line| format!("\n  {line}"));
+        lines.collect()
+    }
 }
 
 /// Reads the job's output by lines.
@@ -200,6 +235,7 @@ impl Progress {
             [] | ["running", ..] => return,
             _ => {}
         }
+        outcome.remark(line);
         println!(
             "{:14} {:>4.0} s {:13} {line}",
             self.part,
@@ -218,22 +254,9 @@ impl Progress {
 
     fn verdict(&self, name: &str) -> Result<()> {
         let outcome = self.outcomes.iter().find(|outcome| outcome.name == name);
-        let Some(outcome) = outcome else {
-            anyhow::bail!("{name} was not run");
-        };
-        match outcome.status {
-            Some(0) => {}
-            Some(137) => anyhow::bail!("{name} was killed after {BINARY_S} s"),
-            Some(status) => anyhow::bail!("{name} failed with exit status {status}"),
-            None => anyhow::bail!("{name} did not end"),
-        }
-        let passed = outcome.passed.saturating_sub(outcome.skipped);
-        ensure!(
-            passed > 0,
-            "{name} ran no test: {} skipped",
-            outcome.skipped
-        );
-        Ok(())
+        let outcome = outcome.with_context(|| format!("{name} was not run"))?;
+        let verdict = outcome.verdict();
+        verdict.map_err(|error| anyhow!("{name}: {error}{}", outcome.remarks()))
     }
 }
 
