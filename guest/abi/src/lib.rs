@@ -3,6 +3,8 @@
 //! - [`syscall`]: numbers, errors and argument structures between a program and the kernel.
 //! - [`record`]: the results that leave the guest, as JSON text sequences in its console stream.
 //! - [`port`]: the IO ports of Hostel's own, through which the guest marks points in time and ends.
+//! - [`latency`]: how programs that measure count how long operations took.
+//! - [`net`]: frames between a program and the driver of a network card.
 //! - [`image`]: names and options of the built-in guest: initrd members, kernel parameters.
 //!
 //! Data flows from the guest to the host only: a program writes a [`record::Record`] with
@@ -11,6 +13,8 @@
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
 
 pub mod image;
+pub mod latency;
+pub mod net;
 pub mod port;
 pub mod record;
 pub mod syscall;

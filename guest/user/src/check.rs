@@ -8,6 +8,7 @@ use crate::file::{File, STDOUT};
 use crate::start::Args;
 use abi::record::{Outcome, Record, Subsystem};
 use abi::syscall::Errno;
+use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
@@ -58,7 +59,7 @@ pub struct Check {
     id: &'static str,
     subsystem: Subsystem,
     args: Args,
-    metrics: Vec<(&'static str, u64)>,
+    metrics: Vec<(Cow<'static, str>, u64)>,
 }
 
 /// Arguments before a check's own: path, id, subsystem.
@@ -86,8 +87,8 @@ impl Check {
     }
 
     /// Notes a figure; the name carries the unit.
-    pub fn metric(&mut self, name: &'static str, value: u64) {
-        self.metrics.push((name, value));
+    pub fn metric(&mut self, name: impl Into<Cow<'static, str>>, value: u64) {
+        self.metrics.push((name.into(), value));
     }
 
     fn report(&self, verdict: &Verdict) -> i32 {
@@ -95,13 +96,14 @@ impl Check {
             Ok(()) => (Outcome::Pass, "", PASSED),
             Err(Failure(text)) => (Outcome::Fail, text.as_str(), FAILED),
         };
-        let metrics = &self.metrics;
+        let metrics = self.metrics.iter();
+        let metrics: Vec<_> = metrics.map(|(name, value)| (&**name, *value)).collect();
         write_record(&Record::Check {
             id: self.id,
             subsystem: self.subsystem,
             outcome,
             detail,
-            metrics,
+            metrics: &metrics,
         })
         .map_or(NOT_A_CHECK, |()| code)
     }

@@ -24,6 +24,7 @@
 //! - [`file`], [`process`], [`thread`], [`sync`], [`time`], [`mapping`]: the same as things with
 //!   an owner. `heap` makes `alloc` usable.
 //! - [`check`]: how a check measures, judges and reports.
+//! - [`work`]: how the programs of `hostel compare` say what they measured.
 //! - [`fpu`], [`wild`]: what only assembly can do, for the checks about it.
 //!
 //! All of it runs in ring 3, natively on any host: the work of an experiment belongs here, and a
@@ -48,5 +49,6 @@ pub mod sys;
 pub mod thread;
 pub mod time;
 pub mod wild;
+pub mod work;
 
 pub use abi;

@@ -12,11 +12,13 @@
 mod ata;
 mod clocks;
 mod lazy;
+mod net;
 mod pci;
 mod pinned;
 mod uart;
 mod virtio;
 
+pub use net::NetDevice;
 pub use pinned::Segment;
 
 use crate::cmdline::Cmdline;

@@ -8,15 +8,16 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use user::abi::image::{WORK_BYTES, page_mark};
-use user::abi::syscall::{IoMode, Phase};
+use user::abi::syscall::IoMode;
 use user::alloc::vec::Vec;
 use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Failure, Verdict};
+use user::ensure;
 use user::file::File;
 use user::sync::Turn;
 use user::thread::{self, JoinHandle};
 use user::time::{MS, now_ns};
-use user::{ensure, sys};
+use user::work::{Done, Latencies, Work};
 
 user::check!(run);
 
@@ -38,7 +39,7 @@ enum Pattern {
 }
 
 #[derive(Clone, Copy)]
-struct Work {
+struct Task {
     disk: &'static str,
     mode: IoMode,
     pattern: Pattern,
@@ -47,10 +48,10 @@ struct Work {
     ms: u64,
 }
 
-impl Work {
+impl Task {
     fn from_args(check: &Check) -> Option<Self> {
         let number = |index| check.arg(index)?.parse().ok();
-        let work = Self {
+        let task = Self {
             disk: check.arg(1)?,
             mode: match check.arg(2)? {
                 "interrupt" => IoMode::Interrupt,
@@ -68,14 +69,14 @@ impl Work {
             threads: number(5)?,
             ms: number(6)?,
         };
-        let fits = work.bytes.is_multiple_of(PAGE) && WORK_BYTES.is_multiple_of(work.bytes);
-        (fits && work.bytes > 0 && work.threads > 0).then_some(work)
+        let fits = task.bytes.is_multiple_of(PAGE) && WORK_BYTES.is_multiple_of(task.bytes);
+        (fits && task.bytes > 0 && task.threads > 0).then_some(task)
     }
 }
 
 /// One thread's part.
 struct Worker {
-    work: Work,
+    task: Task,
     disk: File,
     buffer: Vec<u8>,
     state: u64,
@@ -83,14 +84,14 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(work: Work, index: u64) -> Result<Self, Failure> {
-        let path = format!("/dev/{}", work.disk);
+    fn new(task: Task, index: u64) -> Result<Self, Failure> {
+        let path = format!("/dev/{}", task.disk);
         let disk = File::open(&path).context(&path)?;
-        disk.set_io_mode(work.mode).context("setting the IO mode")?;
+        disk.set_io_mode(task.mode).context("setting the IO mode")?;
         Ok(Self {
-            work,
+            task,
             disk,
-            buffer: vec![0; work.bytes as usize],
+            buffer: vec![0; task.bytes as usize],
             state: index + 1,
             operations: 0,
         })
@@ -98,8 +99,8 @@ impl Worker {
 
     /// Where the next operation is, in bytes.
     fn next_offset(&mut self) -> u64 {
-        let places = WORK_BYTES / self.work.bytes;
-        let place = match self.work.pattern {
+        let places = WORK_BYTES / self.task.bytes;
+        let place = match self.task.pattern {
             Pattern::Read | Pattern::Write => self.operations % places,
             Pattern::Random | Pattern::Mixed => {
                 // Knuth's MMIX generator.
@@ -110,12 +111,12 @@ impl Worker {
                 (self.state >> 33) % places
             }
         };
-        place * self.work.bytes
+        place * self.task.bytes
     }
 
     fn operate(&mut self) -> Verdict {
         let offset = self.next_offset();
-        let is_write = match self.work.pattern {
+        let is_write = match self.task.pattern {
             Pattern::Write => true,
             Pattern::Mixed => self.operations.is_multiple_of(MIX),
             Pattern::Read | Pattern::Random => false,
@@ -141,32 +142,34 @@ impl Worker {
         Ok(())
     }
 
-    fn operate_until(mut self, end_ns: u64) -> Result<u64, Failure> {
+    fn operate_until(mut self, end_ns: u64) -> Result<Done, Failure> {
         let before = self.operations;
+        let mut latencies = Latencies::new()?;
         while now_ns() < end_ns {
-            self.operate()?;
+            latencies.time(|| self.operate())?;
         }
-        if matches!(self.work.pattern, Pattern::Write) {
+        if matches!(self.task.pattern, Pattern::Write) {
             self.disk.flush().context("flush")?;
         }
-        Ok(self.operations - before)
+        Ok(Done {
+            operations: self.operations - before,
+            operation_bytes: Some(self.task.bytes),
+            latencies,
+        })
     }
 }
 
 fn run(check: &mut Check) -> Verdict {
-    let number = check.arg(0).and_then(|text| text.parse().ok());
-    let (Some(number), Some(work)) = (number, Work::from_args(check)) else {
-        return Err("arguments that are no work".into());
-    };
+    let task = Task::from_args(check).ok_or("arguments that are no work")?;
     let mut workers = Vec::new();
-    for index in 0..work.threads {
-        let mut worker = Worker::new(work, index)?;
+    for index in 0..task.threads {
+        let mut worker = Worker::new(task, index)?;
         // Brings up what is brought up at first use.
         worker.operate()?;
         workers.push(worker);
     }
-    let last = workers.pop();
-    let mut others: Vec<JoinHandle<Result<u64, Failure>>> = Vec::new();
+    let own = workers.pop().ok_or("no threads")?;
+    let mut others: Vec<JoinHandle<Result<Done, Failure>>> = Vec::new();
     for worker in workers {
         let body = move || {
             TURN.wait_for(GO);
@@ -174,28 +177,15 @@ fn run(check: &mut Check) -> Verdict {
         };
         others.push(thread::spawn(body).context("a thread")?);
     }
-    let before = sys::stats().context("stats")?;
-    sys::measure(Phase::Begin, number).context("measure")?;
-    let start = now_ns();
-    let end = start + work.ms * MS;
+    let work = Work::begin(check)?;
+    let end = work.began_ns() + task.ms * MS;
     END_NS.store(end, Ordering::Relaxed);
     TURN.set(GO);
-    let mut operations = last.map_or(Ok(0), |worker| worker.operate_until(end))?;
+    let mut done = own.operate_until(end)?;
     for thread in others {
-        operations += thread.join().context("join")??;
+        let other = thread.join().context("join")??;
+        done.operations += other.operations;
+        done.latencies.merge(&other.latencies);
     }
-    let elapsed_ns = now_ns() - start;
-    sys::measure(Phase::End, number).context("measure")?;
-    let after = sys::stats().context("stats")?;
-    check.metric("operations", operations);
-    check.metric("operation_bytes", work.bytes);
-    check.metric("elapsed_ns", elapsed_ns);
-    check.metric(
-        "interrupts",
-        after.device_interrupts - before.device_interrupts,
-    );
-    check.metric("notifications", after.notifications - before.notifications);
-    check.metric("requests", after.block_requests - before.block_requests);
-    ensure!(operations > 0, "nothing was done in {} ms", work.ms);
-    Ok(())
+    work.end(check, &done)
 }

@@ -6,12 +6,12 @@
 #![no_std]
 #![no_main]
 
-use user::abi::syscall::Phase;
 use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Verdict};
+use user::ensure;
 use user::file::File;
 use user::time::{MS, now_ns, tsc};
-use user::{ensure, sys};
+use user::work::{Done, Latencies, Work};
 
 user::check!(run);
 
@@ -44,8 +44,8 @@ impl Source {
 }
 
 fn run(check: &mut Check) -> Verdict {
-    let number = |index| check.arg(index)?.parse::<u64>().ok();
-    let (Some(measurement), Some(name), Some(ms)) = (number(0), check.arg(1), number(2)) else {
+    let ms = check.arg(2).and_then(|text| text.parse::<u64>().ok());
+    let (Some(name), Some(ms)) = (check.arg(1), ms) else {
         return Err("arguments that are no work".into());
     };
     let source = match name {
@@ -62,21 +62,24 @@ fn run(check: &mut Check) -> Verdict {
     let mut has_moved = first != last;
     let mut is_ordered = true;
 
-    sys::measure(Phase::Begin, measurement).context("measure")?;
-    let start = now_ns();
-    let end = start + ms * MS;
+    let mut latencies = Latencies::new()?;
+    let work = Work::begin(check)?;
+    let end = work.began_ns() + ms * MS;
     while now_ns() < end {
+        let start = tsc();
         source.read(&mut values, &mut bytes)?;
+        latencies.add(tsc() - start, BATCH as u64);
         operations += BATCH as u64;
         has_moved |= values[0] != last;
         is_ordered &= values.is_sorted() && values[0] >= last;
         last = values[BATCH - 1];
     }
-    let elapsed_ns = now_ns() - start;
-    sys::measure(Phase::End, measurement).context("measure")?;
-
-    check.metric("operations", operations);
-    check.metric("elapsed_ns", elapsed_ns);
+    let done = Done {
+        operations,
+        operation_bytes: None,
+        latencies,
+    };
+    work.end(check, &done)?;
     ensure!(has_moved || name == SLOW, "{name} stands still at {first}");
     ensure!(
         is_ordered || WRAPPING.contains(&name),

@@ -1,0 +1,117 @@
+//! How a program of `hostel compare` says what it has measured.
+//!
+//! Argument 0 of such a program is the number of the measurement. What is brought up at first use
+//! is brought up before [`Work::begin`]; what was done goes with [`Work::end`].
+
+use crate::check::{Check, Context as _, Failure, Verdict};
+use crate::sys;
+use crate::time::{now_ns, tsc};
+use abi::latency::{BUCKETS, PREFIX, bucket};
+use abi::syscall::{Phase, Stats};
+use alloc::boxed::Box;
+use alloc::format;
+
+/// A measurement under way.
+pub struct Work {
+    number: u64,
+    before: Stats,
+    began_ns: u64,
+}
+
+/// What was done.
+pub struct Done {
+    /// How many operations.
+    pub operations: u64,
+    /// Bytes of each, where it has bytes.
+    pub operation_bytes: Option<u64>,
+    /// How long each took.
+    pub latencies: Latencies,
+}
+
+impl Work {
+    /// What is measured begins.
+    pub fn begin(check: &Check) -> Result<Self, Failure> {
+        let number = check.arg(0).and_then(|text| text.parse().ok());
+        let number = number.ok_or("argument 0 is no number of a measurement")?;
+        let before = sys::stats().context("stats")?;
+        sys::measure(Phase::Begin, number).context("measure")?;
+        Ok(Self {
+            number,
+            before,
+            began_ns: now_ns(),
+        })
+    }
+
+    /// When it began, in nanoseconds since boot.
+    pub fn began_ns(&self) -> u64 {
+        self.began_ns
+    }
+
+    /// It has ended.
+    pub fn end(self, check: &mut Check, done: &Done) -> Verdict {
+        let elapsed_ns = now_ns() - self.began_ns;
+        sys::measure(Phase::End, self.number).context("measure")?;
+        let after = sys::stats().context("stats")?;
+        let before = self.before;
+        check.metric("operations", done.operations);
+        if let Some(bytes) = done.operation_bytes {
+            check.metric("operation_bytes", bytes);
+        }
+        check.metric("elapsed_ns", elapsed_ns);
+        check.metric(
+            "interrupts",
+            after.device_interrupts - before.device_interrupts,
+        );
+        check.metric("notifications", after.notifications - before.notifications);
+        check.metric("requests", after.block_requests - before.block_requests);
+        done.latencies.report(check);
+        if done.operations == 0 {
+            return Err("nothing was done in time".into());
+        }
+        Ok(())
+    }
+}
+
+/// How often operations took how long. Made before what is measured begins.
+pub struct Latencies {
+    tsc_khz: u64,
+    counts: Box<[u64; BUCKETS]>,
+}
+
+impl Latencies {
+    /// None yet.
+    pub fn new() -> Result<Self, Failure> {
+        let info = sys::sys_info().context("sysinfo")?;
+        Ok(Self {
+            tsc_khz: info.tsc_khz.max(1),
+            counts: Box::new([0; BUCKETS]),
+        })
+    }
+
+    /// Runs `operation` and counts how long it took.
+    pub fn time<T>(&mut self, operation: impl FnOnce() -> T) -> T {
+        let start = tsc();
+        let result = operation();
+        self.add(tsc().saturating_sub(start), 1);
+        result
+    }
+
+    /// Counts `operations` that took so many ticks of the time-stamp counter together.
+    pub fn add(&mut self, ticks: u64, operations: u64) {
+        let ns = u128::from(ticks) * 1_000_000 / u128::from(self.tsc_khz);
+        let ns = u64::try_from(ns).unwrap_or(u64::MAX);
+        self.counts[bucket(ns / operations.max(1))] += operations;
+    }
+
+    /// Counts another's, too.
+    pub fn merge(&mut self, other: &Self) {
+        let both = self.counts.iter_mut().zip(other.counts.iter());
+        both.for_each(|(own, other)| *own += other);
+    }
+
+    fn report(&self, check: &mut Check) {
+        for (bucket, count) in self.counts.iter().enumerate().filter(|(_, n)| **n > 0) {
+            check.metric(format!("{PREFIX}{bucket}"), *count);
+        }
+    }
+}
