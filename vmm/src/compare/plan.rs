@@ -2,7 +2,7 @@
 
 use super::Wishes;
 use super::session::CompareError;
-use super::workload::{Path, WORKLOADS, Workload};
+use super::workload::{self, Path, Workload};
 use std::fmt::Write;
 
 /// How long a run lasts, and how long a hung one may, in milliseconds.
@@ -41,10 +41,9 @@ fn is_wanted(name: &str, names: &[String]) -> bool {
 
 /// The runs that the user wants: those of a workload one after another, its paths taking turns.
 pub(super) fn plan(wishes: &Wishes) -> Result<Vec<Run>, CompareError> {
-    let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
+    let names: Vec<&str> = workload::all().map(|workload| workload.name).collect();
     check("workload", &wishes.workloads, &names)?;
-    let workloads = WORKLOADS.iter();
-    let workloads = workloads.filter(|workload| is_wanted(workload.name, &wishes.workloads));
+    let workloads = workload::all().filter(|workload| is_wanted(workload.name, &wishes.workloads));
     let workloads: Vec<&Workload> = workloads.collect();
     let mut names: Vec<&str> = Vec::new();
     for path in workloads.iter().flat_map(|workload| workload.paths) {
@@ -99,7 +98,7 @@ mod tests {
     #[test]
     fn paths_take_turns_and_every_run_is_a_check_of_its_own() {
         let runs = plan(&wishes(&["block-read"], &[])).unwrap();
-        let paths = WORKLOADS[0].paths;
+        let paths = workload::all().next().unwrap().paths;
         assert_eq!(runs.len(), 2 * paths.len());
         assert_eq!(runs[0].id(), format!("block-read.{}.0", paths[0].name));
         assert_ne!(runs[0].path.name, runs[1].path.name);

@@ -1,7 +1,7 @@
 //! Tables of 80 columns, and the sentence under each, which the counts make.
 
 use super::result::{Comparison, Figures, PathOutcome};
-use super::workload::WORKLOADS;
+use super::workload;
 use crate::table::duration;
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use std::fmt::Write;
 pub(super) fn list() -> String {
     let mut out = String::new();
     let mut above = None;
-    for workload in WORKLOADS {
+    for workload in workload::all() {
         let paths = workload.paths.as_ptr();
         let _ = writeln!(out, "{:16} {}", workload.name, workload.about);
         if above == Some(paths) {
