@@ -32,6 +32,8 @@ mod sentence;
 mod session;
 mod show;
 mod spread;
+#[cfg(test)]
+mod testing;
 mod workload;
 
 pub use image::Guest;

@@ -91,7 +91,7 @@ impl Comparison {
     }
 
     /// Sets each path's ratio.
-    fn relate(&mut self) {
+    pub(super) fn relate(&mut self) {
         let Some(baseline) = self.baseline() else {
             return;
         };

@@ -3,7 +3,7 @@
 use super::disk;
 use super::image::Guest;
 use super::meter::{Meter, Span, on_mark};
-use super::patience::{Patience, START_SECONDS};
+use super::patience::Patience;
 use super::plan::{self, Run};
 use crate::boot::AcpiTables;
 use crate::boot::platform::Keyboard;
@@ -80,10 +80,7 @@ pub enum CompareError {
         source: InitrdError,
     },
     /// The guest has never said that it runs.
-    #[error(
-        "the kernel has not said within {START_SECONDS} seconds that it is a guest such as \
-         `hostel guest export` writes: {0}"
-    )]
+    #[error("the kernel has not begun as one from `hostel guest export` does: {0}")]
     Silent(HaltReason),
     /// No disk to work on.
     #[error(transparent)]

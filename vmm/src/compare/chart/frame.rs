@@ -51,6 +51,16 @@ fn size(rows: i32, row: i32) -> (u32, u32) {
     (WIDTH.unsigned_abs(), height.unsigned_abs())
 }
 
+/// A figure without zeros behind the point: `20.0 ms` is `20 ms`.
+fn short(figure: &str) -> String {
+    let (number, unit) = figure.split_at(figure.find(' ').unwrap_or(figure.len()));
+    let number = match number.contains('.') {
+        true => number.trim_end_matches('0').trim_end_matches('.'),
+        false => number,
+    };
+    format!("{number}{unit}")
+}
+
 impl<'a> Frame<'a> {
     /// A chart with a row of `row` pixels for each of `names`.
     pub(super) fn new(
@@ -101,7 +111,7 @@ impl<'a> Frame<'a> {
             self.fill([(x, y - half), (x + SWATCH, y + half)], *color, 1.0)?;
             let at = (x + SWATCH + 6, y);
             self.text(name, at, HPos::Left, NORMAL, MUTED, FontStyle::Normal)?;
-            x += SWATCH + 24 + name.len() as i32 * CHAR;
+            x += SWATCH + 22 + name.len() as i32 * (CHAR - 1);
         }
         Ok(())
     }
@@ -121,7 +131,7 @@ impl<'a> Frame<'a> {
                 .draw(&PathElement::new(grid, GRID.stroke_width(1)))?;
             let at = (x, bottom + 11);
             self.text(
-                &write(value),
+                &short(&write(value)),
                 at,
                 HPos::Center,
                 NORMAL,
@@ -188,5 +198,16 @@ impl<'a> Frame<'a> {
     /// The chart is whole.
     pub(super) fn finish(self) -> Result<(), Fault> {
         self.area.present()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_have_no_zeros_that_say_nothing() {
+        let figures = ["20.0 ms", "1.00", "100 us", "0.50", "0", "20 %"].map(short);
+        assert_eq!(figures, ["20 ms", "1", "100 us", "0.5", "0", "20 %"]);
     }
 }

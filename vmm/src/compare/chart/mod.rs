@@ -225,7 +225,7 @@ fn latency(comparison: &Comparison, svg: &mut String) -> Result<bool, Fault> {
         .collect();
     let scale = Scale::decades(&ends);
     frame.legend(&models(comparison))?;
-    frame.axis(scale, "time; lines: 50 and 99 of 100; at the end, 50", ns)?;
+    frame.axis(scale, "time; lines: p50 and p99; at the end, p50", ns)?;
     rows(
         &frame,
         comparison,
@@ -245,16 +245,24 @@ fn latency(comparison: &Comparison, svg: &mut String) -> Result<bool, Fault> {
     Ok(!ends.is_empty())
 }
 
-/// Steps over the buckets, from `base` up.
+/// Steps over the buckets, from `base` up; down to it where there is a gap.
 fn outline(latency: &Latency, x: impl Fn(f64) -> i32, base: i32) -> Vec<(i32, i32)> {
     let fullest = latency.buckets.iter().map(|bucket| bucket.operations).max();
     let fullest = fullest.unwrap_or(1).max(1) as f64;
-    let mut points = Vec::new();
+    let mut points: Vec<(i32, i32)> = Vec::new();
     for bucket in &latency.buckets {
         let height = f64::from(HISTOGRAM_ROW - 14) * bucket.operations as f64 / fullest;
         let top = base - height.round() as i32;
         let (from, to) = (x(bucket.from_ns.max(1) as f64), x(bucket.to_ns as f64));
-        points.extend([(from, base), (from, top), (to, top), (to, base)]);
+        match points.last() {
+            Some(end) if end.0 == from => {}
+            Some(end) => points.extend([(end.0, base), (from, base)]),
+            None => points.push((from, base)),
+        }
+        points.extend([(from, top), (to, top)]);
+    }
+    if let Some(end) = points.last() {
+        points.push((end.0, base));
     }
     points
 }

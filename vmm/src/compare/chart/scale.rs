@@ -2,8 +2,8 @@
 
 /// From here on values are told apart better by their logarithms.
 const DECADES_FROM: f64 = 30.0;
-/// Ticks of a linear axis are so many at least.
-const TICKS: f64 = 3.0;
+/// Ticks of a linear axis beside zero are so many at most.
+const TICKS: f64 = 5.0;
 /// More decades than that, and not each has a tick.
 const MOST_TICKS: i32 = 7;
 
@@ -79,14 +79,11 @@ fn ends(values: &[f64]) -> (f64, f64) {
     (least, values.reduce(f64::max).unwrap_or(1.0))
 }
 
-/// 1, 2 or 5 times a power of ten, not more than asked for.
+/// 1, 2 or 5 times a power of ten, not less than asked for.
 fn round_step(step: f64) -> f64 {
     let decade = 10_f64.powf(step.log10().floor());
-    let rounds = [5.0, 2.0].into_iter();
-    let round = rounds
-        .map(|round| round * decade)
-        .find(|round| *round <= step);
-    round.unwrap_or(decade)
+    let mut rounds = [1.0, 2.0, 5.0].into_iter().map(|round| round * decade);
+    rounds.find(|round| *round >= step).unwrap_or(10.0 * decade)
 }
 
 #[cfg(test)]
@@ -107,6 +104,7 @@ mod tests {
     fn ticks_are_round_few_and_on_the_axis() {
         let values = |scale: Scale| scale.ticks().into_iter().map(|tick| tick.0);
         assert!(values(Scale::Linear(7.0)).eq([0.0, 2.0, 4.0, 6.0]));
+        assert!(values(Scale::Linear(137.0)).eq([0.0, 50.0, 100.0]));
         assert!(values(Scale::Log(1, 3)).eq([10.0, 100.0, 1000.0]));
         for scale in [Scale::Linear(1e-9), Scale::Linear(5e12), Scale::Log(-3, 19)] {
             let ticks = scale.ticks();

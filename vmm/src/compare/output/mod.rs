@@ -76,3 +76,6 @@ impl Folder {
 
 const RESULTS: &str = "results.json";
 const PAGE: &str = "index.html";
+
+#[cfg(test)]
+mod tests;
