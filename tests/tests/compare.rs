@@ -252,7 +252,7 @@ fn what_is_no_guest_is_an_error_and_no_wait() -> Result<()> {
         (&kernel, &folder, 2, "no regular file"),
         (&folder, &initrd, 2, "no regular file"),
         (&text_file, &initrd, 2, "kernel"),
-        (&other, &initrd, 2, "has not begun"),
+        (&other, &initrd, 2, "does not begin"),
     ] {
         let args = [
             "clock", "--runs", "1", "--guest", kernel, "--initrd", initrd,

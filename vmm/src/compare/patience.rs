@@ -12,7 +12,7 @@ use std::time::Duration;
 use vmm_sys_util::timerfd::TimerFd;
 
 /// Longest time until a guest says so: the built-in one takes a twentieth of a second.
-const START_SECONDS: u64 = 30;
+pub(super) const START_SECONDS: u64 = 30;
 
 /// Looks once, when the time is over.
 pub(super) struct Patience {

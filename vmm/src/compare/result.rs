@@ -49,6 +49,24 @@ pub(super) enum PathOutcome {
     Failed(String),
 }
 
+/// Why a path has no figures.
+pub(super) struct Lack<'a> {
+    /// In a word or two.
+    pub(super) word: &'static str,
+    /// At length; may be empty.
+    pub(super) why: &'a str,
+}
+
+impl Lack<'_> {
+    /// Both.
+    pub(super) fn text(&self) -> String {
+        match self.why {
+            "" => self.word.to_owned(),
+            why => format!("{}: {why}", self.word),
+        }
+    }
+}
+
 /// What came of a workload.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Comparison {
@@ -65,7 +83,18 @@ impl PathResult {
     pub(super) fn figures(&self) -> Option<&Figures> {
         match &self.outcome {
             PathOutcome::Figures(figures) => Some(figures),
-            PathOutcome::Failed(_) => None,
+            _ => None,
+        }
+    }
+
+    /// What stands in the place of figures, and the reason.
+    pub(super) fn lack(&self) -> Option<Lack<'_>> {
+        match &self.outcome {
+            PathOutcome::Figures(_) => None,
+            PathOutcome::Failed(why) => Some(Lack {
+                word: "FAILED",
+                why,
+            }),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::disk;
 use super::image::Guest;
 use super::meter::{Meter, Span, on_mark};
-use super::patience::Patience;
+use super::patience::{Patience, START_SECONDS};
 use super::plan::{self, Run};
 use crate::boot::AcpiTables;
 use crate::boot::platform::Keyboard;
@@ -79,9 +79,15 @@ pub enum CompareError {
         #[source]
         source: InitrdError,
     },
-    /// The guest has never said that it runs.
-    #[error("the kernel has not begun as one from `hostel guest export` does: {0}")]
-    Silent(HaltReason),
+    /// The guest has not said in time that it runs.
+    #[error(
+        "the kernel has not said within {START_SECONDS} seconds that it runs, as one from \
+         `hostel guest export` does"
+    )]
+    Silent,
+    /// The guest has ended before it said that it runs.
+    #[error("the kernel does not begin as one from `hostel guest export`: {0}")]
+    NotOurs(HaltReason),
     /// No disk to work on.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -106,8 +112,8 @@ impl CompareError {
             | Self::GuestFile { .. }
             | Self::Initrd { .. } => status::USAGE,
             Self::Disk(_) | Self::Host(_) | Self::Chart(_) => status::HOST,
-            Self::Silent(HaltReason::Timeout) => status::TIMEOUT,
-            Self::Silent(_) => status::USAGE,
+            Self::Silent => status::TIMEOUT,
+            Self::NotOurs(_) => status::USAGE,
             Self::Machine(error) => error.status(),
             Self::Ended(halt) => halt.status(),
         }
@@ -168,8 +174,12 @@ pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, Comp
     let halt = supervise(&machine, watch).map_err(CompareError::Host)?;
     machine.stop();
     let is_up = || meter.lock().unwrap_or_else(PoisonError::into_inner).is_up();
-    if !matches!(halt, HaltReason::Signal(_)) && !is_up() {
-        return Err(CompareError::Silent(halt));
+    if !is_up() {
+        return Err(match halt {
+            HaltReason::Timeout => CompareError::Silent,
+            HaltReason::Signal(_) | HaltReason::HostError(_) => CompareError::Ended(halt),
+            halt => CompareError::NotOurs(halt),
+        });
     }
     if halt.status() > status::FAILED {
         return Err(CompareError::Ended(halt));

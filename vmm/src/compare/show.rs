@@ -1,7 +1,7 @@
 //! Tables of 80 columns, and the sentences under each.
 
 use super::columns::{Column, Group, columns};
-use super::result::{Comparison, PathOutcome};
+use super::result::Comparison;
 use super::sentence::sentences;
 use super::workload;
 use std::fmt::Write;
@@ -43,12 +43,8 @@ pub(super) fn table(out: &mut String, comparison: &Comparison) {
         show(out, comparison, head, width, &block);
     }
     for path in &comparison.paths {
-        if let PathOutcome::Failed(why) = &path.outcome {
-            lines(
-                out,
-                &format!("  {:width$} ", path.path),
-                &format!("FAILED: {why}"),
-            );
+        if let Some(lack) = path.lack() {
+            lines(out, &format!("  {:width$} ", path.path), &lack.text());
         }
     }
     for sentence in sentences(comparison) {

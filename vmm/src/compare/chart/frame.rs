@@ -13,7 +13,7 @@ use std::io;
 pub(super) type Fault = DrawingAreaErrorKind<io::Error>;
 
 /// Width of every chart.
-const WIDTH: i32 = 600;
+const WIDTH: i32 = 560;
 /// Room for the title and the legend, and for the axis below.
 const HEAD: i32 = 62;
 const FOOT: i32 = 46;
@@ -28,7 +28,7 @@ const SWATCH: i32 = 11;
 const FONT: &str = "sans-serif";
 /// plotters writes 1 / 1.24 of a size into the SVG.
 const LARGE: f64 = 16.0 * 1.24;
-const NORMAL: f64 = 13.5 * 1.24;
+const NORMAL: f64 = 14.0 * 1.24;
 
 /// Colours. The page gives those that are not data's others in the dark: see `page.css`.
 pub(super) const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
@@ -111,7 +111,7 @@ impl<'a> Frame<'a> {
             self.fill([(x, y - half), (x + SWATCH, y + half)], *color, 1.0)?;
             let at = (x + SWATCH + 6, y);
             self.text(name, at, HPos::Left, NORMAL, MUTED, FontStyle::Normal)?;
-            x += SWATCH + 22 + name.len() as i32 * (CHAR - 1);
+            x += SWATCH + 22 + name.len() as i32 * (CHAR - 1) - 4;
         }
         Ok(())
     }

@@ -101,7 +101,7 @@ fn rows<'a, T>(
 ) -> Result<(), Fault> {
     for (nth, path) in (0..).zip(&comparison.paths) {
         match path.figures().map(&value) {
-            None => frame.absent(nth, "failed")?,
+            None => frame.absent(nth, path.lack().map_or("", |lack| lack.word))?,
             Some(None) => frame.absent(nth, "not measured")?,
             Some(Some(value)) => draw(nth, path, value)?,
         }

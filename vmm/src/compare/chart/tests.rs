@@ -16,7 +16,7 @@ fn every_path_has_its_row_and_a_failed_one_no_figure() {
         for path in ["words", "words-again", "ring", "broken"] {
             assert!(svg.contains(&format!("\n{path}\n")), "{kind} by {path}");
         }
-        assert_eq!(svg.matches("\nfailed\n").count(), 1, "{kind}");
+        assert_eq!(svg.matches("\nFAILED\n").count(), 1, "{kind}");
     }
 }
 

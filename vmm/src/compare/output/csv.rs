@@ -1,7 +1,7 @@
 //! A line of CSV (RFC 4180) for each path of each workload; units are in the names.
 
 use crate::compare::figures::Figures;
-use crate::compare::result::{Comparison, PathOutcome, PathResult, Ratio};
+use crate::compare::result::{Comparison, PathResult, Ratio};
 use crate::compare::spread::Spread;
 use std::collections::BTreeSet;
 
@@ -84,10 +84,7 @@ fn about(comparison: &Comparison, path: &PathResult) -> [String; 7] {
         comparison.workload.to_owned(),
         path.path.to_owned(),
         path.model.name().to_owned(),
-        match &path.outcome {
-            PathOutcome::Figures(_) => "figures".to_owned(),
-            PathOutcome::Failed(why) => format!("failed: {why}"),
-        },
+        path.lack().map_or("figures".to_owned(), |lack| lack.text()),
         match path.ratio {
             None => String::new(),
             Some(Ratio::Baseline) => "baseline".to_owned(),

@@ -3,7 +3,7 @@
 use crate::compare::chart::Chart;
 use crate::compare::columns::{Column, columns, ratio};
 use crate::compare::report::Report;
-use crate::compare::result::{Comparison, PathOutcome, Ratio};
+use crate::compare::result::{Comparison, PathResult, Ratio};
 use crate::compare::sentence::sentences;
 use crate::doctor::KvmKind;
 use crate::table;
@@ -89,13 +89,18 @@ fn overview(out: &mut String, comparisons: &[Comparison]) {
         let _ = write!(out, "<li><a href=\"#{name}\">{name}</a>");
         for path in &comparison.paths {
             let class = class(path.ratio);
-            let shown = path.ratio.map_or("failed".to_owned(), ratio);
+            let shown = path.ratio.map_or(word(path).to_owned(), ratio);
             let (path, shown) = (path.path, escaped(&shown));
             let _ = write!(out, " <span class=\"{class}\">{path} <b>{shown}</b></span>");
         }
         out.push_str("</li>\n");
     }
     out.push_str("</ul>\n</section>\n");
+}
+
+/// What stands in the place of a figure.
+fn word(path: &PathResult) -> &'static str {
+    path.lack().map_or("", |lack| lack.word)
 }
 
 /// How a ratio is coloured.
@@ -119,9 +124,9 @@ fn section(out: &mut String, comparison: &Comparison, charts: &[Chart]) {
         let _ = writeln!(out, "<p class=\"finding\">{}</p>", escaped(&sentence));
     }
     for path in &comparison.paths {
-        if let PathOutcome::Failed(why) = &path.outcome {
-            let (path, why) = (path.path, escaped(why));
-            let _ = writeln!(out, "<p class=\"bad\">{path} failed: {why}</p>");
+        if let Some(lack) = path.lack() {
+            let (path, text) = (path.path, escaped(&lack.text()));
+            let _ = writeln!(out, "<p class=\"bad\">{path} {text}</p>");
         }
     }
     figures(out, comparison);
@@ -139,6 +144,9 @@ fn section(out: &mut String, comparison: &Comparison, charts: &[Chart]) {
 
 fn figures(out: &mut String, comparison: &Comparison) {
     let columns = columns(comparison);
+    if columns.is_empty() {
+        return;
+    }
     out.push_str("<div class=\"scroll\"><table>\n<thead><tr><th>path</th>");
     for Column { head, about, .. } in &columns {
         let (head, about) = (escaped(head), escaped(about));
@@ -155,11 +163,8 @@ fn figures(out: &mut String, comparison: &Comparison) {
             }
             measured += 1;
         } else {
-            let _ = write!(
-                out,
-                "<td class=\"bad\" colspan=\"{}\">failed</td>",
-                columns.len().max(1)
-            );
+            let (span, word) = (columns.len(), word(path));
+            let _ = write!(out, "<td class=\"bad\" colspan=\"{span}\">{word}</td>");
         }
         out.push_str("</tr>\n");
     }

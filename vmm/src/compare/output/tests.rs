@@ -30,7 +30,7 @@ fn a_failed_path_is_failed_in_every_file_and_has_no_figure_in_any() {
     let broken = lines
         .find(|line| line.starts_with("reading,broken"))
         .unwrap();
-    let why = "failed: a page came back with <other> bytes, \"\"0\"\"";
+    let why = "FAILED: a page came back with <other> bytes, \"\"0\"\"";
     let start = format!("reading,broken,paravirtual,\"{why}\",,1,2055,");
     let figures = broken.strip_prefix(&start);
     assert!(
@@ -45,7 +45,7 @@ fn a_failed_path_is_failed_in_every_file_and_has_no_figure_in_any() {
     assert!(broken.get("figures").is_none());
 
     let page = page::page(&report, &[Vec::new()]);
-    assert!(page.contains("<span class=\"bad\">broken <b>failed</b></span>"));
+    assert!(page.contains("<span class=\"bad\">broken <b>FAILED</b></span>"));
     assert!(page.contains("<tr><th>broken</th><td class=\"bad\" colspan="));
     assert!(page.contains("with &lt;other&gt; bytes, &quot;0&quot;"));
 }

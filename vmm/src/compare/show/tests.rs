@@ -1,6 +1,7 @@
 //! Tables of synthetic results.
 
 use super::*;
+use crate::compare::result::PathOutcome;
 use crate::compare::testing::{comparison, figures, path};
 use crate::compare::workload::Model;
 
