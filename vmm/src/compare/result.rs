@@ -44,7 +44,7 @@ pub(super) struct PathResult {
 #[serde(rename_all = "lowercase")]
 pub(super) enum PathOutcome {
     /// Every run went well.
-    Figures(Figures),
+    Figures(Box<Figures>),
     /// A run found something wrong.
     Failed(String),
 }
@@ -192,7 +192,7 @@ fn outcome(samples: &[Sample], cpus: u8, devices: &[String]) -> PathOutcome {
         return PathOutcome::Failed(presentable(&failed.check.detail));
     }
     match figures::figures(samples, cpus, devices) {
-        Some(figures) => PathOutcome::Figures(figures),
+        Some(figures) => PathOutcome::Figures(Box::new(figures)),
         None => PathOutcome::Failed("the guest did not say what it measured".to_owned()),
     }
 }

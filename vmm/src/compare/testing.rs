@@ -57,7 +57,7 @@ pub(super) fn path(path: &'static str, model: Model, outcome: PathOutcome) -> Pa
 /// A comparison of an emulated path of 2000 exits, another as slow, a fast paravirtual one, and one
 /// that failed.
 pub(super) fn comparison() -> Comparison {
-    let measured = |ns, exits| PathOutcome::Figures(figures(ns, exits));
+    let measured = |ns, exits| PathOutcome::Figures(Box::new(figures(ns, exits)));
     let why = "a page came back with <other> bytes, \"0\"";
     let mut comparison = Comparison {
         workload: "reading",

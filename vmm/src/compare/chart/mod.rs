@@ -60,16 +60,21 @@ const PARTS: [Part; 3] = [
     ),
 ];
 
+/// Draws a chart; whether there was a figure for it.
+type Draw = fn(&Comparison, &mut String) -> Result<bool, Fault>;
+
+/// The charts, by what they show.
+const CHARTS: [(&str, Draw); 4] = [
+    ("time", time),
+    ("exits", exits),
+    ("split", split),
+    ("latency", latency),
+];
+
 /// All charts that there are figures for.
 pub(super) fn charts(comparison: &Comparison) -> Result<Vec<Chart>, String> {
-    let draw: [(&str, fn(&Comparison, &mut String) -> Result<bool, Fault>); 4] = [
-        ("time", time),
-        ("exits", exits),
-        ("split", split),
-        ("latency", latency),
-    ];
     let mut charts = Vec::new();
-    for (kind, draw) in draw {
+    for (kind, draw) in CHARTS {
         let mut svg = String::new();
         let is_there = draw(comparison, &mut svg).map_err(|fault| fault.to_string())?;
         if is_there {

@@ -32,7 +32,7 @@ fn a_path_is_measured_by_the_best_that_is_emulated() {
 fn without_an_emulated_path_the_slowest_is_the_measure() {
     let mut comparison = comparison();
     comparison.paths.drain(..2);
-    let slow = PathOutcome::Figures(figures(4e6, 0.0));
+    let slow = PathOutcome::Figures(Box::new(figures(4e6, 0.0)));
     comparison.paths.push(path("slow", Model::Direct, slow));
     comparison.relate();
     let times = Some(Ratio::Times(4.0));

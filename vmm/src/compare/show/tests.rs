@@ -63,7 +63,7 @@ fn long_names_many_columns_and_endless_words_stay_inside_of_the_terminal() {
         many.more.insert(format!("figure_of_the_guest{nth}"), 1e12);
     }
     let name = "free-page-reporting-in-batches";
-    let long = path(name, Model::Direct, PathOutcome::Figures(many));
+    let long = path(name, Model::Direct, PathOutcome::Figures(Box::new(many)));
     comparison.paths.push(long);
     let endless = PathOutcome::Failed("x".repeat(300));
     comparison
