@@ -318,7 +318,7 @@ impl Machine {
     }
 
     /// Where the vCPUs tell that the VM has ended.
-    pub fn shared(&self) -> &Shared {
+    pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
