@@ -2,6 +2,7 @@
 //!
 //! - [`BlockDevice`] and [`CharDevice`] are what they can do; payload lies in [`Segment`]s of
 //!   pinned memory and is not copied.
+//! - [`net`] is what network cards can do.
 //! - `clocks` are the sources of time that can be compared.
 //! - `uart` is the 16550 of a PC, `ata` its IDE disks; `virtio` finds and drives virtio devices, in memory and on the
 //!   bus of `pci`.
@@ -12,7 +13,7 @@
 mod ata;
 mod clocks;
 mod lazy;
-mod net;
+pub mod net;
 mod pci;
 mod pinned;
 mod uart;
