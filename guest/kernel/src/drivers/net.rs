@@ -1,5 +1,7 @@
 //! Network cards, as the rest of the kernel sees them.
 
+pub(super) mod card;
+
 use super::Segment;
 use abi::syscall::{Errno, IoMode};
 
