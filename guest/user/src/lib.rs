@@ -23,6 +23,7 @@
 //! - [`sys`]: one function for each system call, with typed results.
 //! - [`file`], [`process`], [`thread`], [`sync`], [`time`], [`mapping`]: the same as things with
 //!   an owner. `heap` makes `alloc` usable.
+//! - [`net`]: frames to and from a network card.
 //! - [`check`]: how a check measures, judges and reports.
 //! - [`work`]: how the programs of `hostel compare` say what they measured.
 //! - [`fpu`], [`wild`]: what only assembly can do, for the checks about it.
@@ -42,6 +43,7 @@ pub mod check;
 pub mod fpu;
 mod heap;
 pub mod mapping;
+pub mod net;
 pub mod process;
 mod routines;
 pub mod sync;

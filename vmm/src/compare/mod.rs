@@ -13,6 +13,7 @@
 
 mod disk;
 mod meter;
+mod peer;
 mod plan;
 mod result;
 mod session;

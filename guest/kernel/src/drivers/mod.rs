@@ -2,6 +2,7 @@
 //!
 //! - [`BlockDevice`] and [`CharDevice`] are what they can do; payload lies in [`Segment`]s of
 //!   pinned memory and is not copied.
+//! - [`net`] is what network cards can do.
 //! - `clocks` are the sources of time that can be compared.
 //! - `uart` is the 16550 of a PC, `ata` its IDE disks; `virtio` finds and drives virtio devices, in memory and on the
 //!   bus of `pci`, where the network cards `e1000` and `ne2000` are, too.
@@ -14,7 +15,7 @@ mod clocks;
 mod e1000;
 mod lazy;
 mod ne2000;
-mod net;
+pub mod net;
 mod pci;
 mod pinned;
 mod uart;

@@ -51,6 +51,28 @@ impl Segment {
         fill(unsafe { core::slice::from_raw_parts_mut(phys_to_virt(self.phys), self.len()) })
     }
 
+    /// The little-endian number at the start of the segment, which has it whole and aligned.
+    pub(super) fn read32(&self) -> u32 {
+        let word = self.word();
+        // SAFETY: inside the segment as checked, which is pinned memory.
+        unsafe { word.read_volatile() }
+    }
+
+    /// Writes that.
+    pub(super) fn write32(&self, value: u32) {
+        let word = self.word();
+        // SAFETY: inside the segment as checked, which is pinned memory; no Rust object is there.
+        unsafe { word.write_volatile(value) };
+    }
+
+    fn word(&self) -> *mut u32 {
+        assert!(
+            self.len >= 4 && self.phys.0.is_multiple_of(4),
+            "no word in a segment"
+        );
+        phys_to_virt(self.phys).cast()
+    }
+
     /// Copies what is at `offset` to `bytes`; how much there was.
     pub(super) fn fetch(&self, offset: usize, bytes: &mut [u8]) -> usize {
         let count = bytes.len().min(self.len().saturating_sub(offset));
