@@ -44,10 +44,10 @@ impl Segment {
         }
     }
 
-    /// Lends the bytes to `fill`, which has a device write them.
+    /// Lends the bytes to `fill`, which has a device write them, or copies what one has written.
     pub(super) fn receive<T>(&self, fill: impl FnOnce(&mut [u8]) -> T) -> T {
         // SAFETY: the segment is pinned memory, which the direct map has, and `fill` only has
-        // port instructions write to it; no Rust object is there.
+        // port instructions or a copy write to it; no Rust object is there.
         fill(unsafe { core::slice::from_raw_parts_mut(phys_to_virt(self.phys), self.len()) })
     }
 

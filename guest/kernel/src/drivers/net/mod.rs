@@ -2,12 +2,10 @@
 //! [`batch`].
 
 pub mod batch;
+pub(super) mod card;
 
-use super::{Segment, virtio};
+use super::{Segment, e1000, ne2000, virtio};
 use abi::syscall::{Errno, IoMode};
-
-/// A card that has no frame for so long has none for who waits.
-pub(super) const RECEIVE_TIMEOUT_NS: u64 = 10_000_000_000;
 
 /// A network card. Frames are as on the wire, from the destination's address on, without their
 /// check sequence.
@@ -33,7 +31,11 @@ pub trait NetDevice: Sync {
 /// A card by its name, started at its first use.
 type Card = (&'static str, fn() -> Option<&'static dyn NetDevice>);
 
-const CARDS: [Card; 1] = [("eth-virtio", virtio::net::device)];
+const CARDS: [Card; 3] = [
+    ("eth-virtio", virtio::net::device),
+    ("eth-e1000", e1000::device),
+    ("eth-ne2000", ne2000::device),
+];
 
 /// The card of this name.
 pub fn device(name: &str) -> Option<&'static dyn NetDevice> {

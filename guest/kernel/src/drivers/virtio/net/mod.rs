@@ -14,11 +14,11 @@ use super::ring::FEATURE_EVENT_INDEX;
 use super::transport::{Doorbell, Transport};
 use super::{Broken, DeviceType, FEATURE_VERSION_1, Interrupted, find};
 use crate::drivers::lazy::Lazy;
-use crate::drivers::net::{NetDevice, RECEIVE_TIMEOUT_NS};
+use crate::drivers::net::NetDevice;
+use crate::drivers::net::card::patience;
 use crate::drivers::{Segment, poll_until};
 use crate::sched::{self, WaitQueue};
 use crate::sync::Mutex;
-use crate::time;
 use abi::syscall::{Errno, IoMode};
 use core::sync::atomic::{AtomicBool, Ordering};
 use receive::Receive;
@@ -41,8 +41,6 @@ const QUEUES: u16 = 2;
 /// of a frame that has come.
 const HEADER_BYTES: u64 = 12;
 const HEADER_BUFFERS: u64 = 10;
-/// A device that does not send for so long is given up.
-const SEND_TIMEOUT_NS: u64 = 10_000_000_000;
 
 static CARD: Lazy<Option<&'static Card>> = Lazy::new();
 
@@ -125,8 +123,8 @@ impl Card {
     }
 
     /// Waits until `done` or the device is broken; false if neither is so in time.
-    fn wait(&self, queue: u16, mode: IoMode, timeout_ns: u64, done: impl Fn() -> bool) -> bool {
-        let deadline_ns = time::now_ns().saturating_add(timeout_ns);
+    fn wait(&self, queue: u16, mode: IoMode, done: impl Fn() -> bool) -> bool {
+        let deadline_ns = patience();
         let over = || done() || self.is_broken();
         match mode {
             IoMode::Interrupt => self.waiters(queue).wait_until_deadline(over, deadline_ns),
@@ -141,7 +139,7 @@ impl Card {
         }
         let done = || transmit.is_done();
         // Also by a thread that is to end: the frames are the device's until then.
-        if !done() && !self.wait(TRANSMIT, mode, SEND_TIMEOUT_NS, done) {
+        if !done() && !self.wait(TRANSMIT, mode, done) {
             return Err(self.break_down());
         }
         self.check()?;
@@ -160,7 +158,7 @@ impl Card {
             receive.want_interrupt();
         }
         let done = || receive.ring.used() > 0 || sched::is_ending();
-        let in_time = self.wait(RECEIVE, mode, RECEIVE_TIMEOUT_NS, done);
+        let in_time = self.wait(RECEIVE, mode, done);
         receive.ring.want_no_interrupt();
         self.check()?;
         match receive.ring.used() {
