@@ -31,7 +31,7 @@ impl Segment {
     /// Lends the bytes to `send`, which hands them to a device.
     pub(super) fn lend<T>(&self, send: impl FnOnce(&[u8]) -> T) -> T {
         // SAFETY: the segment is pinned memory, which the direct map has, and `send` only has
-        // port instructions read it, for which any bytes will do.
+        // port instructions or a copy read it, for which any bytes will do.
         send(unsafe { core::slice::from_raw_parts(phys_to_virt(self.phys), self.len()) })
     }
 

@@ -53,6 +53,6 @@ pub fn route(gsi: u32, trigger: Trigger) -> bool {
     registers.write32(SELECT, REDIRECTION + gsi * 2 + 1);
     registers.write32(WINDOW, 0);
     registers.write32(SELECT, REDIRECTION + gsi * 2);
-    registers.write32(WINDOW, (FIRST_LINE as u32 + gsi) | trigger);
+    registers.write32(WINDOW, trigger | (FIRST_LINE as u32 + gsi));
     true
 }

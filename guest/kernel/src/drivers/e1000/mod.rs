@@ -7,7 +7,8 @@
 //!     v   |
 //!   Chip: registers
 //! ```
-//! A doorbell tells the card of all frames of a batch, or of as many as there is room for, and its
+//! Small frames are copied to a place of the kernel's, as waiting until they have gone costs more. A
+//! doorbell tells the card of all frames of a batch, or of as many as there is room for, and its
 //! interrupt comes with the last of them. What somebody has slept for once goes on interrupting, at
 //! the rate of [`registers::INTERVAL`] at most: one access a batch, where forbidding it and allowing
 //! it again would be three.
@@ -32,12 +33,14 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use descriptors::DESCRIPTOR_BYTES;
 use receive::{BUFFER_BYTES, Frame, Receive};
 use registers::{BYTES, cause};
-use transmit::{MAX_SEGMENTS, Transmit};
+use transmit::{MAX_SEGMENTS, Memory, Transmit};
 
 /// Vendor and, in the upper half, device.
 const ID: u32 = 0x100e_8086;
 /// BAR of its registers.
 const BAR: u8 = 0;
+/// Longest frame that is copied to be sent.
+const SMALL_BYTES: u64 = 128;
 
 static CARD: Lazy<Option<E1000>> = Lazy::new();
 
@@ -56,7 +59,10 @@ struct E1000 {
     transmit: Mutex<Transmit>,
     /// Locked for as long as a frame takes, not while one is waited for.
     receive: Mutex<Receive>,
+    /// Frames that have come.
     buffers: DmaBuffer,
+    /// Small frames to be sent, a place for each descriptor.
+    small: DmaBuffer,
     is_broken: AtomicBool,
     /// Causes that interrupt.
     unmasked: AtomicU32,
@@ -94,6 +100,7 @@ impl E1000 {
             transmit: Mutex::new(Transmit::new(transmit)),
             receive: Mutex::new(receive),
             buffers,
+            small: DmaBuffer::new(u64::from(transmit::COUNT) * SMALL_BYTES)?,
             is_broken: AtomicBool::new(false),
             unmasked: AtomicU32::new(0),
             arrivals: AtomicU32::new(0),
@@ -158,11 +165,33 @@ impl E1000 {
         mode == IoMode::Interrupt && self.has_line
     }
 
-    /// Tells the card of all frames in the ring, and waits until it is done with them.
-    fn flush(&self, transmit: &mut Transmit, mode: IoMode) -> Result<(), Errno> {
+    /// Adds a frame of so many bytes to the ring; false if there is no room for it.
+    fn add(&self, transmit: &mut Transmit, frame: &[Segment], bytes: usize) -> bool {
+        if bytes as u64 > SMALL_BYTES {
+            return transmit.add(frame, Memory::Program);
+        }
+        let start = u64::from(transmit.next()) * SMALL_BYTES;
+        let mut offset = start;
+        for segment in frame {
+            segment.lend(|bytes| self.small.write_bytes(offset, bytes));
+            offset += segment.len() as u64;
+        }
+        let copy = Segment {
+            phys: self.small.phys().offset(start),
+            len: (offset - start) as u32,
+        };
+        transmit.add(&[copy], Memory::Kernel)
+    }
+
+    /// Tells the card of all frames in the ring.
+    fn publish(&self, transmit: &mut Transmit) {
         if let Some(tail) = transmit.publish() {
             self.chip.set_transmit_tail(tail);
         }
+    }
+
+    /// Waits until the card is done with all frames that it was told of.
+    fn drain(&self, transmit: &mut Transmit, mode: IoMode) -> Result<(), Errno> {
         let done = || transmit.is_done() || self.is_broken();
         let in_time = if self.sleeps(mode) {
             self.unmask(cause::SENT);
@@ -245,15 +274,16 @@ impl NetDevice for E1000 {
     }
 
     fn send(&self, frame: &[Segment], mode: IoMode) -> Result<(), Errno> {
-        frame_bytes(frame)?;
+        let bytes = frame_bytes(frame)?;
         if frame.len() > MAX_SEGMENTS {
             return Err(Errno::Inval);
         }
         let mut transmit = self.transmit.lock();
         self.check()?;
-        if !transmit.add(frame) {
-            self.flush(&mut transmit, mode)?;
-            transmit.add(frame);
+        if !self.add(&mut transmit, frame, bytes) {
+            self.publish(&mut transmit);
+            self.drain(&mut transmit, mode)?;
+            self.add(&mut transmit, frame, bytes);
         }
         Ok(())
     }
@@ -261,7 +291,12 @@ impl NetDevice for E1000 {
     fn finish(&self, mode: IoMode) -> Result<(), Errno> {
         let mut transmit = self.transmit.lock();
         self.check()?;
-        self.flush(&mut transmit, mode)
+        self.publish(&mut transmit);
+        if transmit.is_lent() {
+            return self.drain(&mut transmit, mode);
+        }
+        self.mask(cause::SENT);
+        Ok(())
     }
 
     fn receive(&self, to: &[Segment], wait: bool, mode: IoMode) -> Result<Option<usize>, Errno> {

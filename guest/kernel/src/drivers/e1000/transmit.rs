@@ -1,8 +1,9 @@
 //! [`Transmit`]: frames in the transmit ring (SDM 3.3, 3.4), by legacy descriptors that point to
-//! the frames where they are.
+//! the frames where they are: in a program's memory, or, small ones, in a place of the kernel's that
+//! each descriptor has, so that nobody waits until they have gone.
 //!
 //! The card is told of many frames at once, by its tail register, and says so when it is done with
-//! the last of them; nobody tells it of more before that.
+//! the last of them.
 
 use super::descriptors::Descriptors;
 use crate::drivers::Segment;
@@ -20,6 +21,15 @@ const REPORT: u64 = 1 << 27;
 /// Status: done.
 const DONE: u64 = 1 << 32;
 
+/// Whose memory a frame is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// A program's, who wants it back.
+    Program,
+    /// The place of the next descriptor.
+    Kernel,
+}
+
 /// The ring, as the driver sees it.
 pub(super) struct Transmit<D = DmaBuffer> {
     descriptors: D,
@@ -31,6 +41,8 @@ pub(super) struct Transmit<D = DmaBuffer> {
     next: u16,
     /// What the one before that has, besides its address.
     last: u64,
+    /// The card may still use a program's memory.
+    is_lent: bool,
 }
 
 impl<D: Descriptors> Transmit<D> {
@@ -42,16 +54,28 @@ impl<D: Descriptors> Transmit<D> {
             told: 0,
             next: 0,
             last: 0,
+            is_lent: false,
         }
     }
 
+    /// The descriptor to be set next, which the card does not use.
+    pub(super) fn next(&self) -> u16 {
+        self.next
+    }
+
+    /// Whether the card may still use a program's memory.
+    pub(super) fn is_lent(&self) -> bool {
+        self.is_lent
+    }
+
     /// Adds a frame of at most [`MAX_SEGMENTS`]; false if there is no room for it.
-    pub(super) fn add(&mut self, frame: &[Segment]) -> bool {
+    pub(super) fn add(&mut self, frame: &[Segment], memory: Memory) -> bool {
         let segments = frame.iter().filter(|segment| !segment.is_empty());
         let used = self.next.wrapping_sub(self.first) % COUNT;
         if segments.clone().count() > usize::from(COUNT - 1 - used) {
             return false;
         }
+        self.is_lent |= memory == Memory::Program;
         let mut left: usize = frame.iter().map(Segment::len).sum();
         for segment in segments {
             left -= segment.len();
@@ -68,6 +92,8 @@ impl<D: Descriptors> Transmit<D> {
         if self.next == self.told {
             return None;
         }
+        // What is done by now need not be waited for when the ring is full.
+        self.is_done();
         self.descriptors
             .set_rest(before(self.next), self.last | REPORT);
         self.told = self.next;
@@ -79,7 +105,11 @@ impl<D: Descriptors> Transmit<D> {
         if self.first != self.told && self.descriptors.rest(before(self.told)) & DONE != 0 {
             self.first = self.told;
         }
-        self.first == self.told
+        let is_done = self.first == self.told;
+        if is_done && self.next == self.told {
+            self.is_lent = false;
+        }
+        is_done
     }
 }
 
@@ -113,6 +143,10 @@ mod tests {
         Transmit::new(Fake::new(COUNT))
     }
 
+    fn add(ring: &mut Transmit<Fake>, frame: &[Segment]) -> bool {
+        ring.add(frame, Memory::Program)
+    }
+
     /// The card is done with the descriptor.
     fn write_back(ring: &Transmit<Fake>, index: u16) {
         let rest = ring.descriptors.rest(index);
@@ -124,7 +158,9 @@ mod tests {
         let mut ring = ring();
         assert_eq!(ring.publish(), None, "nothing to tell");
         assert!(ring.is_done());
-        assert!(ring.add(&frame()) && ring.add(&[segment(0x9000, 0), segment(0x7000, 60)]));
+        assert!(
+            add(&mut ring, &frame()) && add(&mut ring, &[segment(0x9000, 0), segment(0x7000, 60)])
+        );
         assert_eq!(ring.publish(), Some(3));
         assert_eq!(
             ring.descriptors.0.borrow()[..4],
@@ -145,15 +181,15 @@ mod tests {
     #[test]
     fn a_full_ring_takes_no_frame_until_the_card_is_done() {
         let mut ring = ring();
-        let frames = (0..COUNT).take_while(|_| ring.add(&frame())).count();
+        let frames = (0..COUNT).take_while(|_| add(&mut ring, &frame())).count();
         assert_eq!(frames, MAX_SEGMENTS / 2, "one descriptor stays free");
         assert_eq!(ring.publish(), Some(254));
-        assert!(!ring.add(&frame()) && ring.add(&[segment(0, 60)]));
+        assert!(!add(&mut ring, &frame()) && add(&mut ring, &[segment(0, 60)]));
         assert_eq!(ring.publish(), Some(255));
-        assert!(!ring.add(&[segment(0, 60)]));
+        assert!(!add(&mut ring, &[segment(0, 60)]));
         write_back(&ring, 254);
         assert!(ring.is_done());
-        assert!(ring.add(&frame()));
+        assert!(add(&mut ring, &frame()));
         assert_eq!(ring.publish(), Some(1), "around the end");
         assert!(
             !ring.is_done(),
@@ -161,5 +197,33 @@ mod tests {
         );
         write_back(&ring, 0);
         assert!(ring.is_done());
+    }
+
+    #[test]
+    fn memory_is_lent_until_the_last_frame_in_it_is_done() {
+        let mut ring = ring();
+        assert!(ring.add(&[segment(0, 60)], Memory::Kernel));
+        assert_eq!(ring.publish(), Some(1));
+        assert!(!ring.is_lent(), "nobody wants that back");
+        assert!(add(&mut ring, &frame()));
+        assert!(ring.is_lent());
+        write_back(&ring, 0);
+        assert_eq!(ring.publish(), Some(3));
+        assert!(!ring.is_done() && ring.is_lent());
+        assert!(ring.add(&[segment(0, 60)], Memory::Kernel));
+        write_back(&ring, 2);
+        assert_eq!(ring.publish(), Some(4));
+        write_back(&ring, 3);
+        assert!(ring.is_done() && !ring.is_lent());
+    }
+
+    #[test]
+    fn a_ring_of_frames_that_nobody_waits_for_has_room_again() {
+        let mut ring = ring();
+        for number in 0..4 * COUNT {
+            assert!(ring.add(&[segment(0, 60)], Memory::Kernel), "{number}");
+            ring.publish();
+            write_back(&ring, number % COUNT);
+        }
     }
 }
