@@ -77,6 +77,14 @@ impl Incoming<'_> {
     #[inline]
     pub fn copy(&self, offset: usize, piece: &Segment) {
         let len = piece.len().min(LONGEST.saturating_sub(offset));
+        let start = self.0.offset + LENGTH_BYTES + offset;
+        // Most frames cross no page.
+        if let Some(segment) = self.0.segments.first()
+            && start + len <= segment.len()
+        {
+            segment.part(start, len).copy_from(piece);
+            return;
+        }
         let Some(room) = self.0.frame(offset + len) else {
             return;
         };

@@ -118,18 +118,22 @@ impl<M: SharedMemory> Receive<M> {
         }
     }
 
-    /// Takes the next frame, which there is, and hands its pieces to `each`; its length.
+    /// Takes the next frame, of which the first of `ready` buffers is, and hands its pieces to
+    /// `each`; its length.
     #[inline]
-    fn take_pieces(&mut self, mut each: impl FnMut(usize, &Segment)) -> Result<usize, Broken> {
+    fn take_pieces(
+        &mut self,
+        ready: &mut u16,
+        mut each: impl FnMut(usize, &Segment),
+    ) -> Result<usize, Broken> {
         let first = self.take_buffer()?;
         let piece = self.contents(first, HEADER_BYTES)?;
         each(0, &piece);
         let mut bytes = piece.len();
+        let count = self.count(first).max(1);
         // The device uses all buffers of a frame together (5.1.6.4).
-        for _ in 1..self.count(first) {
-            if self.has_none() {
-                return Err(Broken);
-            }
+        *ready = ready.checked_sub(count).ok_or(Broken)?;
+        for _ in 1..count {
             let buffer = self.take_buffer()?;
             let piece = self.contents(buffer, 0)?;
             each(bytes, &piece);
@@ -142,8 +146,9 @@ impl<M: SharedMemory> Receive<M> {
 
     /// Takes frames as long as there are some and room for them.
     pub(super) fn take(&mut self, frames: &mut Incoming<'_>) -> Result<(), Broken> {
-        while frames.has_room() && !self.has_none() {
-            let bytes = self.take_pieces(|offset, piece| frames.copy(offset, piece))?;
+        let mut ready = self.ring.used();
+        while ready > 0 && frames.has_room() {
+            let bytes = self.take_pieces(&mut ready, |at, piece| frames.copy(at, piece))?;
             frames.add(bytes);
         }
         Ok(())
@@ -196,8 +201,8 @@ mod tests {
 
         /// Offset, address and length of the pieces of the next frame, and the length of all.
         fn take(&mut self) -> Result<(Vec<(usize, u64, u32)>, usize), Broken> {
-            let mut pieces = Vec::new();
-            let bytes = self.receive.take_pieces(|offset, piece| {
+            let (mut pieces, mut ready) = (Vec::new(), self.receive.ring.used());
+            let bytes = self.receive.take_pieces(&mut ready, |offset, piece| {
                 pieces.push((offset, piece.phys.0 - BASE, piece.len))
             })?;
             Ok((pieces, bytes))
