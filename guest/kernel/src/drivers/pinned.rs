@@ -83,6 +83,16 @@ impl Segment {
         count
     }
 
+    /// Copies the start of `from`, which is other memory, to the start of this; how much fits.
+    pub(super) fn copy_from(&self, from: &Self) -> usize {
+        let count = self.len().min(from.len());
+        let (source, to) = (phys_to_virt(from.phys), phys_to_virt(self.phys));
+        // SAFETY: `count` bytes are inside either segment, which is pinned memory or a driver's,
+        // and not the same; any bytes will do, and no Rust object is there.
+        unsafe { to.copy_from_nonoverlapping(source, count) };
+        count
+    }
+
     /// Copies `bytes` to `offset`; how many fit.
     pub(super) fn fill(&self, offset: usize, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.len().saturating_sub(offset));

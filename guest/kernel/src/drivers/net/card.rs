@@ -1,4 +1,4 @@
-//! What the drivers of emulated cards have in common.
+//! What the drivers of cards have in common.
 
 use crate::drivers::Segment;
 use crate::time::deadline;

@@ -4,7 +4,7 @@
 pub mod batch;
 pub(super) mod card;
 
-use super::{Segment, e1000, ne2000};
+use super::{Segment, e1000, ne2000, virtio};
 use abi::syscall::{Errno, IoMode};
 
 /// A network card. Frames are as on the wire, from the destination's address on, without their
@@ -31,7 +31,11 @@ pub trait NetDevice: Sync {
 /// A card by its name, started at its first use.
 type Card = (&'static str, fn() -> Option<&'static dyn NetDevice>);
 
-const CARDS: [Card; 2] = [("eth-e1000", e1000::device), ("eth-ne2000", ne2000::device)];
+const CARDS: [Card; 3] = [
+    ("eth-virtio", virtio::net::device),
+    ("eth-e1000", e1000::device),
+    ("eth-ne2000", ne2000::device),
+];
 
 /// The card of this name.
 pub fn device(name: &str) -> Option<&'static dyn NetDevice> {

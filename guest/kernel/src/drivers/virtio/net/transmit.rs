@@ -1,0 +1,192 @@
+//! [`Transmit`]: frames to the device, from where they lie (virtio 1.3 5.1.6.2).
+//!
+//! Each frame has a place of four descriptors, of which the first is always the header's and is
+//! written once. Places are used again when all frames have been sent, in whatever order.
+
+use super::super::Broken;
+use super::super::chain::NEXT;
+use super::super::layout::RingLayout;
+use super::super::ring::Ring;
+use super::super::shared::SharedMemory;
+use super::HEADER_BYTES;
+use crate::drivers::Segment;
+use crate::mm::DmaBuffer;
+use abi::net::FRAME_BYTES;
+use abi::syscall::{Errno, IoMode};
+
+/// Most entries of the ring.
+const SIZE: u16 = 256;
+/// Descriptors of a frame.
+const DESCRIPTORS: u16 = 4;
+
+pub(super) struct Transmit<M = DmaBuffer> {
+    pub(super) ring: Ring<M>,
+    /// Frames that there is room for.
+    places: u16,
+    /// Frames that are in the ring.
+    under_way: u16,
+}
+
+impl<M: SharedMemory> Transmit<M> {
+    pub(super) fn new(max_size: u32, features: u64) -> Result<Self, Broken> {
+        let layout = RingLayout::new(max_size, SIZE);
+        let places = layout.size / DESCRIPTORS;
+        if places == 0 {
+            return Err(Broken);
+        }
+        let header = layout.end();
+        let memory = M::allocate(header + HEADER_BYTES).ok_or(Broken)?;
+        let ring = Ring::new(memory, layout, features);
+        for head in (0..places).map(|place| place * DESCRIPTORS) {
+            let next = NEXT << 32 | u64::from(head + 1) << 48;
+            ring.describe(head, ring.phys(header), HEADER_BYTES | next);
+        }
+        Ok(Self {
+            ring,
+            places,
+            under_way: 0,
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.under_way == 0
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.under_way == self.places
+    }
+
+    /// Puts a frame into a place that is free.
+    pub(super) fn add(&mut self, frame: &[Segment]) -> Result<(), Errno> {
+        let bytes: usize = frame.iter().map(Segment::len).sum();
+        if frame.len() >= usize::from(DESCRIPTORS) || !FRAME_BYTES.contains(&bytes) {
+            return Err(Errno::Inval);
+        }
+        let head = self.under_way * DESCRIPTORS;
+        let mut number = head;
+        for (left, segment) in (0..frame.len()).rev().zip(frame) {
+            number += 1;
+            let next = match left {
+                0 => 0,
+                _ => NEXT << 32 | u64::from(number + 1) << 48,
+            };
+            let rest = u64::from(segment.len) | next;
+            self.ring.describe(number, segment.phys, rest);
+        }
+        self.ring.offer(head);
+        self.under_way += 1;
+        Ok(())
+    }
+
+    /// Shows the device all of it; whether its doorbell must be rung.
+    pub(super) fn publish(&mut self, mode: IoMode) -> bool {
+        match mode {
+            IoMode::Interrupt => self.ring.want_interrupt(self.under_way.saturating_sub(1)),
+            IoMode::Poll => self.ring.want_no_interrupt(),
+        }
+        self.ring.publish()
+    }
+
+    /// Whether the device says that it has sent all, or more.
+    pub(super) fn is_done(&self) -> bool {
+        self.ring.used() >= self.under_way
+    }
+
+    /// All has been sent.
+    pub(super) fn collect(&mut self) -> Result<(), Broken> {
+        if self.ring.used() != self.under_way {
+            return Err(Broken);
+        }
+        self.ring.pass(self.under_way);
+        self.under_way = 0;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::ring::FEATURE_EVENT_INDEX;
+    use super::super::super::testing::{BASE, Bytes};
+    use super::*;
+    use crate::mm::PhysAddr;
+
+    fn segment(phys: u64, len: u32) -> Segment {
+        let phys = PhysAddr(phys);
+        Segment { phys, len }
+    }
+
+    fn descriptor(memory: &Bytes, number: u16) -> (u64, u64) {
+        let at = u64::from(number) * 16;
+        (memory.read64(at), memory.read64(at + 8))
+    }
+
+    /// The device has sent so many.
+    fn use_all(transmit: &Transmit<Bytes>, used: u16) {
+        let memory = transmit.ring.memory.again();
+        memory.write16(transmit.ring.rings().used.0 - BASE + 2, used);
+    }
+
+    #[test]
+    fn a_frame_is_a_header_and_its_pieces() {
+        let mut transmit = Transmit::<Bytes>::new(256, FEATURE_EVENT_INDEX).unwrap();
+        transmit.add(&[segment(0x5000, 64)]).unwrap();
+        transmit
+            .add(&[segment(0x6ff0, 16), segment(0x8000, 1498)])
+            .unwrap();
+        assert!(transmit.publish(IoMode::Interrupt), "the first rings");
+        let memory = transmit.ring.memory.again();
+        let avail = transmit.ring.rings().avail.0 - BASE;
+        assert_eq!(memory.read16(avail + 2), 2);
+        assert_eq!([0, 2].map(|at| memory.read16(avail + 4 + at)), [0, 4]);
+        assert_eq!(memory.read16(avail + 4 + 2 * 256), 1, "wakes at the last");
+        let (header, rest) = descriptor(&memory, 4);
+        assert_eq!(rest, 12 | 1 << 32 | 5 << 48);
+        assert_eq!(memory.read64(header - BASE), 0);
+        assert_eq!(descriptor(&memory, 1), (0x5000, 64));
+        assert_eq!(descriptor(&memory, 5), (0x6ff0, 16 | 1 << 32 | 6 << 48));
+        assert_eq!(descriptor(&memory, 6), (0x8000, 1498));
+    }
+
+    #[test]
+    fn places_are_used_again_when_all_is_sent() {
+        let mut transmit = Transmit::<Bytes>::new(16, FEATURE_EVENT_INDEX).unwrap();
+        for round in 1..=3 {
+            for _ in 0..4 {
+                assert!(!transmit.is_full());
+                transmit.add(&[segment(0x5000, 60)]).unwrap();
+            }
+            assert!(transmit.is_full());
+            transmit.publish(IoMode::Poll);
+            use_all(&transmit, round * 4 - 1);
+            assert!(!transmit.is_done());
+            use_all(&transmit, round * 4);
+            assert!(transmit.is_done());
+            transmit.collect().unwrap();
+            assert!(transmit.is_empty());
+        }
+    }
+
+    #[test]
+    fn more_than_was_sent_is_found_out() {
+        let mut transmit = Transmit::<Bytes>::new(256, 0).unwrap();
+        transmit.add(&[segment(0x5000, 60)]).unwrap();
+        transmit.publish(IoMode::Poll);
+        use_all(&transmit, 2);
+        assert!(transmit.is_done() && transmit.collect().is_err());
+    }
+
+    #[test]
+    fn what_is_no_frame_is_refused() {
+        let mut transmit = Transmit::<Bytes>::new(256, 0).unwrap();
+        for frame in [
+            &[][..],
+            &[segment(0, 13)],
+            &[segment(0, 1515)],
+            &[segment(0, 15); 4],
+        ] {
+            assert_eq!(transmit.add(frame), Err(Errno::Inval));
+        }
+        assert!(transmit.is_empty());
+        assert!(Transmit::<Bytes>::new(3, 0).is_err(), "no room for one");
+    }
+}
