@@ -20,8 +20,8 @@ mod registers;
 mod transmit;
 
 use super::lazy::Lazy;
-use super::net::NetDevice;
 use super::net::card::{frame_bytes, patience};
+use super::net::{FrameDevice, NetDevice};
 use super::{Segment, pci, poll_until};
 use crate::irq;
 use crate::mm::DmaBuffer;
@@ -268,7 +268,7 @@ impl E1000 {
     }
 }
 
-impl NetDevice for E1000 {
+impl FrameDevice for E1000 {
     fn mac(&self) -> [u8; 6] {
         self.mac
     }

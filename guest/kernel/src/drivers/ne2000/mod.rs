@@ -17,8 +17,8 @@ mod ring;
 mod words;
 
 use super::lazy::Lazy;
-use super::net::NetDevice;
 use super::net::card::{Broken, frame_bytes, patience};
+use super::net::{FrameDevice, NetDevice};
 use super::{Segment, pci, poll_until};
 use crate::irq;
 use crate::sched::{self, WaitQueue};
@@ -163,7 +163,7 @@ impl Ne2000 {
     }
 }
 
-impl NetDevice for Ne2000 {
+impl FrameDevice for Ne2000 {
     fn mac(&self) -> [u8; 6] {
         self.mac
     }

@@ -17,6 +17,11 @@ impl Bytes {
         Self(Arc::clone(&self.0))
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
     fn get(&self, offset: u64, bytes: u64) -> u64 {
         assert!(
             offset.is_multiple_of(bytes),

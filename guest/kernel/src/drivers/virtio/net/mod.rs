@@ -2,8 +2,8 @@
 //! kernel, from which they are copied once.
 //!
 //! ```text
-//!  send, send .. finish: one doorbell, and one interrupt for the last --- Transmit --- queue 1
-//!  receive, receive ..:  none while there are frames ------------------- Receive ---- queue 0
+//!  send:    a batch, one doorbell, and one interrupt for the last --- Transmit --- queue 1
+//!  receive: a batch, no interrupt while there are frames ------------ Receive ---- queue 0
 //! ```
 //! A device that answers nonsense, or does not send in time, is reset and never used again.
 
@@ -15,8 +15,9 @@ use super::transport::{Doorbell, Transport};
 use super::{Broken, DeviceType, FEATURE_VERSION_1, Interrupted, find};
 use crate::drivers::lazy::Lazy;
 use crate::drivers::net::NetDevice;
+use crate::drivers::net::batch::{Incoming, Outgoing};
 use crate::drivers::net::card::patience;
-use crate::drivers::{Segment, poll_until};
+use crate::drivers::poll_until;
 use crate::sched::{self, WaitQueue};
 use crate::sync::Mutex;
 use abi::syscall::{Errno, IoMode};
@@ -132,18 +133,44 @@ impl Card {
         }
     }
 
-    /// Has the device send what is in the queue, and waits until it has.
-    fn send_all(&self, transmit: &mut Transmit, mode: IoMode) -> Result<(), Errno> {
-        if transmit.publish(mode) {
+    /// Shows the device what is in the queue.
+    fn publish_frames(&self, transmit: &mut Transmit) {
+        if transmit.ring.publish() {
             self.transport.notify(self.doorbell(TRANSMIT));
         }
-        let done = || transmit.is_done();
-        // Also by a thread that is to end: the frames are the device's until then.
-        if !done() && !self.wait(TRANSMIT, mode, done) {
+    }
+
+    /// Waits until the device has sent all that it was shown, and frees the places. Also by a
+    /// thread that is to end: frames are the device's until then.
+    fn await_sent(&self, transmit: &mut Transmit, mode: IoMode) -> Result<(), Errno> {
+        if mode == IoMode::Interrupt {
+            transmit.want_interrupt();
+        }
+        let in_time = self.wait(TRANSMIT, mode, || transmit.is_done());
+        transmit.ring.want_no_interrupt();
+        if !in_time {
             return Err(self.break_down());
         }
         self.check()?;
         transmit.collect().map_err(|Broken| self.break_down())
+    }
+
+    /// Puts frames into the queue; when it is full, has them sent first.
+    fn add(
+        &self,
+        transmit: &mut Transmit,
+        frames: &mut Outgoing<'_>,
+        mode: IoMode,
+    ) -> Result<(), Errno> {
+        transmit.collect().map_err(|Broken| self.break_down())?;
+        for frame in frames {
+            if transmit.is_full() {
+                self.publish_frames(transmit);
+                self.await_sent(transmit, mode)?;
+            }
+            transmit.add(frame.segments())?;
+        }
+        Ok(())
     }
 
     fn publish_buffers(&self, receive: &mut Receive) {
@@ -187,37 +214,27 @@ impl NetDevice for Card {
         self.mac
     }
 
-    fn send(&self, frame: &[Segment], mode: IoMode) -> Result<(), Errno> {
-        self.check()?;
+    fn send(&self, frames: &mut Outgoing<'_>, mode: IoMode) -> Result<(), Errno> {
         let mut transmit = self.transmit.lock();
-        if transmit.is_full() {
-            self.send_all(&mut transmit, mode)?;
+        self.check()?;
+        let added = self.add(&mut transmit, frames, mode);
+        self.publish_frames(&mut transmit);
+        if transmit.is_lent() {
+            self.await_sent(&mut transmit, mode)?;
         }
-        transmit.add(frame)
+        added
     }
 
-    fn finish(&self, mode: IoMode) -> Result<(), Errno> {
-        self.check()?;
-        let mut transmit = self.transmit.lock();
-        if transmit.is_empty() {
-            return Ok(());
-        }
-        self.send_all(&mut transmit, mode)
-    }
-
-    fn receive(&self, to: &[Segment], wait: bool, mode: IoMode) -> Result<Option<usize>, Errno> {
-        self.check()?;
+    fn receive(&self, frames: &mut Incoming<'_>, mode: IoMode) -> Result<(), Errno> {
         let mut receive = self.receive.lock();
+        self.check()?;
         if receive.has_none() {
-            if !wait {
-                return Ok(None);
-            }
             self.await_frame(&mut receive, mode)?;
         }
-        let taken = receive.take(to).map_err(|Broken| self.break_down())?;
+        let taken = receive.take(frames);
         if receive.is_low() {
             self.publish_buffers(&mut receive);
         }
-        Ok(Some(taken))
+        taken.map_err(|Broken| self.break_down())
     }
 }

@@ -11,6 +11,7 @@ use super::super::ring::Ring;
 use super::super::shared::SharedMemory;
 use super::{FEATURE_MERGEABLE, HEADER_BUFFERS, HEADER_BYTES};
 use crate::drivers::Segment;
+use crate::drivers::net::batch::Incoming;
 use crate::mm::DmaBuffer;
 
 /// Most buffers.
@@ -85,9 +86,6 @@ impl<M: SharedMemory> Receive<M> {
 
     /// Takes the next buffer that the device has used, which there is.
     fn take_buffer(&mut self) -> Result<Filled, Broken> {
-        if self.ring.used() == 0 {
-            return Err(Broken);
-        }
         let (id, bytes) = self.ring.take();
         let index = usize::try_from(id).map_err(|_| Broken)?;
         let lent = self.lent.get_mut(index).ok_or(Broken)?;
@@ -121,16 +119,20 @@ impl<M: SharedMemory> Receive<M> {
     }
 
     /// Takes the next frame, which there is, and hands its pieces to `each`; its length.
-    fn take_pieces(&mut self, mut each: impl FnMut(usize, Segment)) -> Result<usize, Broken> {
+    #[inline]
+    fn take_pieces(&mut self, mut each: impl FnMut(usize, &Segment)) -> Result<usize, Broken> {
         let first = self.take_buffer()?;
         let piece = self.contents(first, HEADER_BYTES)?;
-        each(0, piece);
+        each(0, &piece);
         let mut bytes = piece.len();
         // The device uses all buffers of a frame together (5.1.6.4).
         for _ in 1..self.count(first) {
+            if self.has_none() {
+                return Err(Broken);
+            }
             let buffer = self.take_buffer()?;
             let piece = self.contents(buffer, 0)?;
-            each(bytes, piece);
+            each(bytes, &piece);
             bytes += piece.len();
             self.give_back(buffer);
         }
@@ -138,25 +140,13 @@ impl<M: SharedMemory> Receive<M> {
         Ok(bytes)
     }
 
-    /// Takes the next frame, which there is, into `to`, as far as it fits; its length.
-    pub(super) fn take(&mut self, to: &[Segment]) -> Result<usize, Broken> {
-        self.take_pieces(|offset, piece| copy(to, offset, piece))
-    }
-}
-
-/// Copies `piece` to `offset` of `to`, as far as it fits.
-fn copy(to: &[Segment], mut offset: usize, mut piece: Segment) {
-    for segment in to {
-        let Some(room) = segment.len().checked_sub(offset) else {
-            offset -= segment.len();
-            continue;
-        };
-        let copied = segment.part(offset, room).copy_from(&piece);
-        piece = piece.part(copied, piece.len() - copied);
-        offset = 0;
-        if piece.is_empty() {
-            break;
+    /// Takes frames as long as there are some and room for them.
+    pub(super) fn take(&mut self, frames: &mut Incoming<'_>) -> Result<(), Broken> {
+        while frames.has_room() && !self.has_none() {
+            let bytes = self.take_pieces(|offset, piece| frames.copy(offset, piece))?;
+            frames.add(bytes);
         }
+        Ok(())
     }
 }
 
