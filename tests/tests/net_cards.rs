@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 use tests::net::Network;
 use tests::{Scratch, TestVm, require_kvm};
 
-const FRAMES: u8 = 60;
+/// More than any ring has room for.
+const FRAMES: u8 = 150;
 /// Byte 14 of the last frame.
 const LAST: u8 = 0xff;
 /// Lengths of frames, in turn.
