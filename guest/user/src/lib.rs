@@ -13,7 +13,7 @@
 //!                                           v
 //!                                   one record (abi::record) on standard output, for the host
 //! ```
-//! `init` writes the record of a check that ends without one. `echo`, `hello` and `spin` are no
+//! `init` writes the record of a check that ends without one. `echo`, `hello`, `net_late` and `spin` are no
 //! checks: `init=bin/echo` on the kernel's command line is a way to try the console.
 //!
 //! What a program stands on:
