@@ -23,6 +23,11 @@ impl Card {
         Ok(Self { file, address })
     }
 
+    /// It as a file, for batches of one's own.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Its address.
     pub fn address(&self) -> [u8; 6] {
         self.address
@@ -35,7 +40,7 @@ impl Card {
         sent
     }
 
-    /// Waits for a frame, and takes others that have come; their number.
+    /// Waits for a frame, and takes others that have come.
     pub fn receive(&self, frames: &mut Inbox) -> Result<(), Errno> {
         frames.len = 0;
         frames.len = self.file.read(&mut frames.bytes)?;

@@ -6,12 +6,14 @@
 #![no_std]
 #![no_main]
 
+use user::abi::net::FRAME_BYTES;
 use user::abi::peer::{ADDRESS, HEADER_BYTES, Header, Opcode};
-use user::abi::syscall::IoMode;
-use user::alloc::format;
+use user::abi::syscall::{Errno, IoMode};
+use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
 use user::net::{Card, Inbox, Outbox};
+use user::sys;
 use user::time::{MS, now_ns, tsc};
 use user::work::{Done, Latencies, Work};
 
@@ -186,10 +188,39 @@ impl Worker {
     }
 }
 
+/// Batches that are none: the kernel refuses them, and takes no frame for them.
+fn refuses_nonsense(card: &Card) -> Verdict {
+    let mut bytes = vec![0_u8; 2 * FRAME_BYTES.end()];
+    let shortest = *FRAME_BYTES.start() as u32;
+    let longest = *FRAME_BYTES.end() as u32;
+    for length in [0, shortest - 1, longest + 1, u32::MAX] {
+        bytes[..4].copy_from_slice(&length.to_le_bytes());
+        let written = card.file().write(&bytes);
+        ensure!(written == Err(Errno::Inval), "length {length}: {written:?}");
+    }
+    bytes[..4].copy_from_slice(&shortest.to_le_bytes());
+    for (what, range) in [
+        ("half a length", 0..3),
+        ("a frame that is cut off", 0..17),
+        ("a place of its own", 1..100),
+    ] {
+        let written = card.file().write(&bytes[range]);
+        ensure!(written == Err(Errno::Inval), "{what}: {written:?}");
+    }
+    for (what, range) in [("no room", 0..1517), ("a place of its own", 2..2000)] {
+        let read = card.file().read(&mut bytes[range]);
+        ensure!(read == Err(Errno::Inval), "{what}: {read:?}");
+    }
+    let nowhere = sys::write_wild(card.file().fd(), 1 << 40, 100);
+    ensure!(nowhere == Err(Errno::Fault), "no memory: {nowhere:?}");
+    Ok(())
+}
+
 fn run(check: &mut Check) -> Verdict {
     let mut worker = Worker::from_args(check)?;
     let ms = check.arg(6).and_then(|text| text.parse::<u64>().ok());
     let ms = ms.ok_or("argument 6 is no number of milliseconds")?;
+    refuses_nonsense(&worker.card)?;
     // What a run that failed has left is none of this one's.
     worker.report(|_| Ok(()))?;
     // Brings up what is brought up at first use.
