@@ -163,6 +163,9 @@ mod tests {
 
     const ALL: u64 = FEATURE_EVENT_INDEX | FEATURE_MERGEABLE;
 
+    /// Offset in a frame, address and length.
+    type Piece = (usize, u64, u32);
+
     /// A driver and its device.
     struct Pair {
         receive: Receive<Bytes>,
@@ -199,8 +202,8 @@ mod tests {
             self.ring.write16(used + 2, self.used);
         }
 
-        /// Offset, address and length of the pieces of the next frame, and the length of all.
-        fn take(&mut self) -> Result<(Vec<(usize, u64, u32)>, usize), Broken> {
+        /// The pieces of the next frame, and the length of all.
+        fn take(&mut self) -> Result<(Vec<Piece>, usize), Broken> {
             let (mut pieces, mut ready) = (Vec::new(), self.receive.ring.used());
             let bytes = self.receive.take_pieces(&mut ready, |offset, piece| {
                 pieces.push((offset, piece.phys.0 - BASE, piece.len))
