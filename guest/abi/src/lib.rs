@@ -5,6 +5,7 @@
 //! - [`port`]: the IO ports of Hostel's own, through which the guest marks points in time and ends.
 //! - [`latency`]: how programs that measure count how long operations took.
 //! - [`net`]: frames between a program and the driver of a network card.
+//! - [`peer`]: what programs that measure a network and its other end say.
 //! - [`image`]: names and options of the built-in guest: initrd members, kernel parameters.
 //!
 //! Data flows from the guest to the host only: a program writes a [`record::Record`] with
@@ -15,6 +16,7 @@
 pub mod image;
 pub mod latency;
 pub mod net;
+pub mod peer;
 pub mod port;
 pub mod record;
 pub mod syscall;

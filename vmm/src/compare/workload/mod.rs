@@ -2,6 +2,7 @@
 
 mod block;
 mod clock;
+mod net;
 
 use serde::Serialize;
 
@@ -92,7 +93,7 @@ impl Workload {
 
 /// All workloads.
 pub(super) fn all() -> impl Iterator<Item = &'static Workload> {
-    let groups = [block::WORKLOADS, clock::WORKLOADS];
+    let groups = [block::WORKLOADS, net::WORKLOADS, clock::WORKLOADS];
     groups.into_iter().flatten()
 }
 
