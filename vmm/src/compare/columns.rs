@@ -209,8 +209,11 @@ pub(super) fn ratio(ratio: Ratio) -> String {
     }
 }
 
-/// Units in which metrics of the guest's own are, by the ends of their names.
-const UNITS: &[(&str, fn(f64) -> String)] = &[("_ns", ns), ("_bytes", |value| bytes(value as u64))];
+/// The end of a name, and how a value of that unit is written.
+type Unit = (&'static str, fn(f64) -> String);
+
+/// Units in which metrics of the guest's own are.
+const UNITS: &[Unit] = &[("_ns", ns), ("_bytes", |value| bytes(value as u64))];
 
 /// The name of such a metric without its unit, and its value.
 fn other(name: &str, value: f64) -> (&str, String) {
