@@ -161,6 +161,9 @@ mod tests {
     use super::super::super::testing::{BASE, Bytes};
     use super::*;
 
+    /// Offset, address and length of a piece.
+    type Taken = (usize, u64, u32);
+
     const ALL: u64 = FEATURE_EVENT_INDEX | FEATURE_MERGEABLE;
 
     /// A driver and its device.
@@ -200,7 +203,7 @@ mod tests {
         }
 
         /// Offset, address and length of the pieces of the next frame, and the length of all.
-        fn take(&mut self) -> Result<(Vec<(usize, u64, u32)>, usize), Broken> {
+        fn take(&mut self) -> Result<(Vec<Taken>, usize), Broken> {
             let (mut pieces, mut ready) = (Vec::new(), self.receive.ring.used());
             let bytes = self.receive.take_pieces(&mut ready, |offset, piece| {
                 pieces.push((offset, piece.phys.0 - BASE, piece.len))
