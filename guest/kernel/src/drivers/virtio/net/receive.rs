@@ -161,10 +161,10 @@ mod tests {
     use super::super::super::testing::{BASE, Bytes};
     use super::*;
 
-    const ALL: u64 = FEATURE_EVENT_INDEX | FEATURE_MERGEABLE;
+    /// Offset, address and length of a piece.
+    type Taken = (usize, u64, u32);
 
-    /// Offset in a frame, address and length.
-    type Piece = (usize, u64, u32);
+    const ALL: u64 = FEATURE_EVENT_INDEX | FEATURE_MERGEABLE;
 
     /// A driver and its device.
     struct Pair {
@@ -202,8 +202,8 @@ mod tests {
             self.ring.write16(used + 2, self.used);
         }
 
-        /// The pieces of the next frame, and the length of all.
-        fn take(&mut self) -> Result<(Vec<Piece>, usize), Broken> {
+        /// Offset, address and length of the pieces of the next frame, and the length of all.
+        fn take(&mut self) -> Result<(Vec<Taken>, usize), Broken> {
             let (mut pieces, mut ready) = (Vec::new(), self.receive.ring.used());
             let bytes = self.receive.take_pieces(&mut ready, |offset, piece| {
                 pieces.push((offset, piece.phys.0 - BASE, piece.len))
