@@ -45,6 +45,7 @@ pub fn machine(
         },
         console: Box::new(Nowhere),
         networks: Vec::new(),
+        more_consoles: Vec::new(),
         disks: Vec::new(),
         ide_disks: Vec::new(),
         vsock: None,

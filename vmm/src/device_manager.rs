@@ -124,6 +124,8 @@ pub struct Backends {
     pub pc: PcBackends,
     /// Output of the virtio console.
     pub console: Sink,
+    /// Outputs of virtio consoles beside it, without input.
+    pub more_consoles: Vec<Sink>,
     /// Disks on virtio, in the order of the guest's names for them.
     pub disks: Vec<DiskFile>,
     /// Disks on IDE, master and slave; there are none without PCI.
@@ -211,6 +213,11 @@ impl DeviceManager {
         });
         let mut virtio: Vec<(String, Box<dyn VirtioDevice>)> = disks.collect();
         virtio.push(("virtio-console".to_owned(), Box::new(console)));
+        for (index, sink) in (1..).zip(backends.more_consoles) {
+            let name = format!("virtio-console{index}");
+            let console = Console::new(sink, None).map_err(descriptors(&name))?;
+            virtio.push((name, Box::new(console)));
+        }
         virtio.push(("virtio-rng".to_owned(), Box::new(rng)));
         let mut emulated = Vec::new();
         for (index, network) in backends.networks.into_iter().enumerate() {

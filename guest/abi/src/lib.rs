@@ -2,6 +2,7 @@
 //!
 //! - [`syscall`]: numbers, errors and argument structures between a program and the kernel.
 //! - [`record`]: the results that leave the guest, as JSON text sequences in its console stream.
+//! - [`stream`]: what a check says of raw bytes that it has sent between records.
 //! - [`port`]: the IO ports of Hostel's own, through which the guest marks points in time and ends.
 //! - [`latency`]: how programs that measure count how long operations took.
 //! - [`net`]: frames between a program and the driver of a network card.
@@ -17,4 +18,5 @@ pub mod latency;
 pub mod net;
 pub mod port;
 pub mod record;
+pub mod stream;
 pub mod syscall;

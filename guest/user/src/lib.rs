@@ -42,6 +42,7 @@ pub mod check;
 pub mod fpu;
 mod heap;
 pub mod mapping;
+pub mod pattern;
 pub mod process;
 mod routines;
 pub mod sync;

@@ -90,9 +90,14 @@ impl Latencies {
 
     /// Runs `operation` and counts how long it took.
     pub fn time<T>(&mut self, operation: impl FnOnce() -> T) -> T {
+        self.time_several(1, operation)
+    }
+
+    /// Runs `body`, which is so many operations, and counts how long each took on average.
+    pub fn time_several<T>(&mut self, operations: u64, body: impl FnOnce() -> T) -> T {
         let start = tsc();
-        let result = operation();
-        self.add(tsc().saturating_sub(start), 1);
+        let result = body();
+        self.add(tsc().saturating_sub(start), operations);
         result
     }
 

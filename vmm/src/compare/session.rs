@@ -97,13 +97,14 @@ pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
     let backends = Backends {
         pc: PcBackends {
             serial: console(),
-            com2: Box::new(io::sink()),
+            com2: console(),
             on_mark: on_mark(meter.clone()),
             keyboard: Keyboard::Absent,
             debug_exit: None,
             test_device: false,
         },
         console: console(),
+        more_consoles: vec![console()],
         disks: vec![disk::marked()?],
         ide_disks: vec![disk::marked()?],
         networks: Vec::new(),

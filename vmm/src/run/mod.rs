@@ -62,6 +62,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
             test_device: wishes.test_device,
         },
         console: sink(wishes, &log, &tail, &out),
+        more_consoles: Vec::new(),
         disks: prepared.disks,
         ide_disks: prepared.ide_disks,
         networks: prepared.networks,

@@ -26,7 +26,7 @@ use crate::sync::Once;
 use crate::{arch, time};
 use abi::image::param;
 use abi::syscall::{Errno, IoMode};
-use uart::COM1;
+use uart::{COM1, Fifo};
 
 /// A disk.
 pub trait BlockDevice: Sync {
@@ -90,7 +90,7 @@ pub fn init(cmdline: &Cmdline) {
     pci::init(cmdline.get(param::PCI_ECAM).and_then(parse_number));
     virtio::init(cmdline);
     let virtio = match cmdline.get(param::CONSOLE) {
-        Some(VIRTIO_CONSOLE) => virtio::console::device(),
+        Some(VIRTIO_CONSOLE) => virtio::console::device(0),
         _ => None,
     };
     CONSOLE.set(virtio.unwrap_or(&COM1));
@@ -101,11 +101,15 @@ pub fn console() -> &'static dyn CharDevice {
     CONSOLE.get().copied().unwrap_or(&COM1)
 }
 
-/// The stream device of this name: `console`, `ttyS0`, `rng`, or a source of time.
+/// The stream device of this name: `console`; `ttyS0`; `ttyS1`, which `ttyS1-byte` opens without its
+/// FIFO; `hvc1`, the second virtio console; `rng`; or a source of time.
 pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
     match name {
         "console" => Some(console()),
         "ttyS0" if COM1.is_present() => Some(&COM1),
+        "ttyS1" => uart::second(Fifo::On).map(|port| port as &dyn CharDevice),
+        "ttyS1-byte" => uart::second(Fifo::Off).map(|port| port as &dyn CharDevice),
+        "hvc1" => virtio::console::device(1),
         "rng" => virtio::rng::device(),
         name => clocks::device(name),
     }

@@ -1,0 +1,27 @@
+//! Consoles.
+
+use super::{Path, Workload};
+
+pub(super) const WORKLOADS: &[Workload] = &[Workload {
+    name: "console",
+    about: "4 KiB of output, checked by the host as it comes",
+    program: "console_work",
+    args: "",
+    paths: &[
+        Path {
+            name: "serial-byte",
+            about: "16550 without its FIFO: line status, a byte, line status, a byte",
+            args: "ttyS1-byte 4096",
+        },
+        Path {
+            name: "serial-fifo",
+            about: "16550: line status, then 16 bytes by a string instruction",
+            args: "ttyS1 4096",
+        },
+        Path {
+            name: "virtio",
+            about: "virtio-console: 64 KiB with one doorbell, by DMA",
+            args: "hvc1 65536",
+        },
+    ],
+}];
