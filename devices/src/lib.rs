@@ -7,6 +7,7 @@
 //!   devices that do something later.
 //! - [`disk`]: the file behind a disk.
 //! - [`e1000`]: a network card that is emulated, with DMA.
+//! - [`hypercall`]: a page of requests that takes one exit.
 //! - [`legacy`]: the PC's own small devices, one file each: serial, keyboard, clock, ACPI, VGA.
 //! - [`ide`]: a controller with ATA disks, for guests without virtio drivers.
 //! - [`ne2000`]: another, by programmed IO.
@@ -32,6 +33,7 @@ pub mod disk;
 pub mod e1000;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+pub mod hypercall;
 pub mod ide;
 pub mod irq;
 pub mod legacy;

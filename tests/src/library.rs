@@ -38,6 +38,7 @@ pub fn machine(
         pc: PcBackends {
             serial: Box::new(Nowhere),
             com2: Box::new(Nowhere),
+            hypercalls: Box::new(Nowhere),
             on_mark: Box::new(on_mark),
             keyboard: Keyboard::Absent,
             debug_exit: None,

@@ -12,6 +12,7 @@
 //! | reset, without PCI | ports 0xcf8 to 0xcfb, of which 0xcf9 | - |
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
+//! | hypercall | `abi::hypercall` | - |
 //! | ide, if a disk wants it | ports 0x1f0 to 0x1f7, 0x3f6, and BAR 4 of a PCI function | 14 |
 //! | virtio-blk 0.., -console, -rng, -net 0.., -vsock, -balloon | by [`TransportKind`], see `virtio` | |
 //! | e1000- 0.., ne2000- 0.., if asked for | functions of PCI, see `cards` | INTA#, by level |
@@ -193,6 +194,8 @@ impl DeviceManager {
                 ..Platform::default()
             },
         };
+        let hypercalls = this.pc.hypercalls.clone();
+        this.working.push(("hypercall".to_owned(), hypercalls));
         for (name, ranges, device) in rows {
             let id = this.name(name.to_owned());
             this.pio.insert_ranges(&ranges, id, name, device)?;

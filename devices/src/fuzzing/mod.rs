@@ -5,6 +5,7 @@
 //! ends, zeroes follow.
 
 mod e1000;
+mod hypercall;
 mod ide;
 mod ne2000;
 mod net_header;
@@ -18,6 +19,7 @@ mod virtio_pci;
 mod vsock;
 
 pub use e1000::e1000;
+pub use hypercall::hypercall;
 pub use ide::ide;
 pub use ne2000::ne2000;
 pub use net_header::net_header;
@@ -31,8 +33,9 @@ pub use vsock::virtio_vsock;
 pub type Target = fn(&[u8]);
 
 /// The targets by the name of their file and of their folder of seeds.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("e1000", e1000),
+    ("hypercall", hypercall),
     ("ide", ide),
     ("ne2000", ne2000),
     ("net_header", net_header),

@@ -10,6 +10,11 @@ fn run(name: &str) {
 }
 
 #[test]
+fn hypercall_takes_anything() {
+    run("hypercall");
+}
+
+#[test]
 fn ide_takes_anything() {
     run("ide");
 }

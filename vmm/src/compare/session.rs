@@ -98,6 +98,7 @@ pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
         pc: PcBackends {
             serial: console(),
             com2: console(),
+            hypercalls: console(),
             on_mark: on_mark(meter.clone()),
             keyboard: Keyboard::Absent,
             debug_exit: None,

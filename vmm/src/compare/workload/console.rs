@@ -19,6 +19,11 @@ pub(super) const WORKLOADS: &[Workload] = &[Workload {
             args: "ttyS1 4096",
         },
         Path {
+            name: "hypercall",
+            about: "the hypercall page: 64 KiB with one exit, copied by its vCPU",
+            args: "hypercall-out 65536",
+        },
+        Path {
             name: "virtio",
             about: "virtio-console: 64 KiB with one doorbell, by DMA",
             args: "hvc1 65536",

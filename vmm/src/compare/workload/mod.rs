@@ -3,6 +3,7 @@
 mod block;
 mod clock;
 mod console;
+mod requests;
 
 /// A way to a device.
 pub(super) struct Path {
@@ -37,7 +38,12 @@ impl Workload {
 
 /// All workloads.
 pub(super) fn all() -> impl Iterator<Item = &'static Workload> {
-    let groups = [block::WORKLOADS, clock::WORKLOADS, console::WORKLOADS];
+    let groups = [
+        block::WORKLOADS,
+        clock::WORKLOADS,
+        console::WORKLOADS,
+        requests::WORKLOADS,
+    ];
     groups.into_iter().flatten()
 }
 
