@@ -1,6 +1,7 @@
 //! Device models and the buses that they sit on. Nothing here knows KVM.
 //!
 //! # Shape
+//! - [`alarm`]: a function that interrupts at a known time.
 //! - [`bus`]: `PioBus` and `MmioBus` find the device of an address and split widths.
 //! - [`irq`]: `IrqLine`, the handle by which a device interrupts, and `LevelLine`, its part of a
 //!   shared one; [`power`]: `PowerSwitch`, the handle by which a device ends the VM; [`timer`]:
@@ -28,6 +29,7 @@
 //! A device never sees an address outside its range or a width that it did not ask for, and
 //! never trusts anything else: addresses, lengths and indices come from the guest.
 
+pub mod alarm;
 pub mod bus;
 pub mod disk;
 pub mod e1000;

@@ -45,6 +45,7 @@ pub fn machine(
             test_device: false,
         },
         console: Box::new(Nowhere),
+        alarm: false,
         networks: Vec::new(),
         more_consoles: Vec::new(),
         disks: Vec::new(),

@@ -15,8 +15,10 @@
 //! | hypercall | `abi::hypercall` | - |
 //! | ide, if a disk wants it | ports 0x1f0 to 0x1f7, 0x3f6, and BAR 4 of a PCI function | 14 |
 //! | virtio-blk 0.., -console, -rng, -net 0.., -vsock, -balloon | by [`TransportKind`], see `virtio` | |
+//! | alarm, if asked for | a function of PCI | `abi::alarm::LINE`, MSI-X |
 //! | e1000- 0.., ne2000- 0.., if asked for | functions of PCI, see `cards` | INTA#, by level |
 
+mod alarm;
 mod cards;
 mod ide;
 mod pc;
@@ -131,6 +133,8 @@ pub struct Backends {
     pub disks: Vec<DiskFile>,
     /// Disks on IDE, master and slave; there are none without PCI.
     pub ide_disks: Vec<DiskFile>,
+    /// Whether there is a device by which interrupts are measured; never without PCI.
+    pub alarm: bool,
     /// Networks, in the order of the guest's names for them.
     pub networks: Vec<OpenNetwork>,
     /// The guest's address for sockets, and where host programs meet them.
@@ -243,7 +247,7 @@ impl DeviceManager {
             virtio.push(("virtio-balloon".to_owned(), Box::new(balloon)));
         }
         let max = transport.max_devices() - usize::from(!backends.ide_disks.is_empty());
-        let asked = virtio.len() + emulated.len();
+        let asked = virtio.len() + emulated.len() + usize::from(backends.alarm);
         if asked > max {
             return Err(WiringError::TooMany { asked, max });
         }
@@ -257,6 +261,9 @@ impl DeviceManager {
             for (name, network) in emulated {
                 cards::add(slots, &mut this, vm, &name, network)?;
             }
+        }
+        if let (Slots::Pci(slots), true) = (&slots, backends.alarm) {
+            this.add_alarm(vm, slots)?;
         }
         if let Some(port) = debug_exit {
             this.add_debug_exit(power, port)?;

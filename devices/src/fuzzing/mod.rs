@@ -4,6 +4,7 @@
 //! Input is a list of actions: a byte that says which, and as many as the action takes. Where it
 //! ends, zeroes follow.
 
+mod alarm;
 mod e1000;
 mod hypercall;
 mod ide;
@@ -18,6 +19,7 @@ mod virtio;
 mod virtio_pci;
 mod vsock;
 
+pub use alarm::alarm;
 pub use e1000::e1000;
 pub use hypercall::hypercall;
 pub use ide::ide;
@@ -33,7 +35,8 @@ pub use vsock::virtio_vsock;
 pub type Target = fn(&[u8]);
 
 /// The targets by the name of their file and of their folder of seeds.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
+    ("alarm", alarm),
     ("e1000", e1000),
     ("hypercall", hypercall),
     ("ide", ide),

@@ -15,6 +15,11 @@ fn hypercall_takes_anything() {
 }
 
 #[test]
+fn alarm_takes_anything() {
+    run("alarm");
+}
+
+#[test]
 fn ide_takes_anything() {
     run("ide");
 }

@@ -4,6 +4,7 @@
 //! - [`record`]: the results that leave the guest, as JSON text sequences in its console stream.
 //! - [`stream`]: what a check says of raw bytes that it has sent between records.
 //! - [`port`]: the IO ports of Hostel's own, through which the guest marks points in time and ends.
+//! - [`alarm`]: a device that interrupts at a known time.
 //! - [`hypercall`]: a page of requests that takes one exit.
 //! - [`latency`]: how programs that measure count how long operations took.
 //! - [`net`]: frames between a program and the driver of a network card.
@@ -14,6 +15,7 @@
 //! `record::Parsed` (feature `host`).
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
 
+pub mod alarm;
 pub mod hypercall;
 pub mod image;
 pub mod latency;

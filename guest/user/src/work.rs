@@ -50,6 +50,11 @@ impl Work {
     /// It has ended.
     pub fn end(self, check: &mut Check, done: &Done) -> Verdict {
         let elapsed_ns = now_ns() - self.began_ns;
+        self.end_after(check, done, elapsed_ns)
+    }
+
+    /// It has ended, and of its time so much counts.
+    pub fn end_after(self, check: &mut Check, done: &Done, elapsed_ns: u64) -> Verdict {
         sys::measure(Phase::End, self.number).context("measure")?;
         let after = sys::stats().context("stats")?;
         let before = self.before;
@@ -103,9 +108,18 @@ impl Latencies {
 
     /// Counts `operations` that took so many ticks of the time-stamp counter together.
     pub fn add(&mut self, ticks: u64, operations: u64) {
+        self.add_ns(self.ns(ticks) / operations.max(1), operations);
+    }
+
+    /// Counts `operations` that took so many nanoseconds each.
+    pub fn add_ns(&mut self, ns: u64, operations: u64) {
+        self.counts[bucket(ns)] += operations;
+    }
+
+    /// Ticks of the time-stamp counter in nanoseconds.
+    pub fn ns(&self, ticks: u64) -> u64 {
         let ns = u128::from(ticks) * 1_000_000 / u128::from(self.tsc_khz);
-        let ns = u64::try_from(ns).unwrap_or(u64::MAX);
-        self.counts[bucket(ns / operations.max(1))] += operations;
+        u64::try_from(ns).unwrap_or(u64::MAX)
     }
 
     /// Counts another's, too.

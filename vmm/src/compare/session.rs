@@ -108,6 +108,7 @@ pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
         more_consoles: vec![console()],
         disks: vec![disk::marked()?],
         ide_disks: vec![disk::marked()?],
+        alarm: true,
         networks: Vec::new(),
         vsock: None,
         balloon: None,

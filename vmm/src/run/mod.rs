@@ -66,6 +66,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
         more_consoles: Vec::new(),
         disks: prepared.disks,
         ide_disks: prepared.ide_disks,
+        alarm: false,
         networks: prepared.networks,
         vsock: prepared.vsock,
         balloon: wishes.balloon.map(|size| size.0),

@@ -3,6 +3,7 @@
 //! - [`BlockDevice`] and [`CharDevice`] are what they can do; payload lies in [`Segment`]s of
 //!   pinned memory and is not copied.
 //! - `clocks` are the sources of time that can be compared.
+//! - `alarm` measures interrupts.
 //! - `hypercall` is a page of requests that takes one exit.
 //! - `uart` is the 16550 of a PC, `ata` its IDE disks; `virtio` finds and drives virtio devices, in memory and on the
 //!   bus of `pci`.
@@ -10,6 +11,7 @@
 //! [`init`] remembers the command line and sets up the console alone. Everything else is brought
 //! up when it is first asked for, as each register costs an exit.
 
+mod alarm;
 mod ata;
 mod clocks;
 mod hypercall;
@@ -105,7 +107,7 @@ pub fn console() -> &'static dyn CharDevice {
 
 /// The stream device of this name: `console`; `ttyS0`; `ttyS1`, which `ttyS1-byte` opens without its
 /// FIFO; `hvc1`, the second virtio console; `rng`; a source of time; or one of
-/// the hypercall page.
+/// the hypercall page, or of the alarm.
 pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
     match name {
         "console" => Some(console()),
@@ -114,7 +116,11 @@ pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
         "ttyS1-byte" => uart::second(Fifo::Off).map(|port| port as &dyn CharDevice),
         "hvc1" => virtio::console::device(1),
         "rng" => virtio::rng::device(),
-        name => clocks::device(name).or_else(|| hypercall::device(name)),
+        name => {
+            let clock = clocks::device(name);
+            let page = || hypercall::device(name);
+            clock.or_else(page).or_else(|| alarm::device(name))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod block;
 mod clock;
 mod console;
+mod interrupts;
 mod requests;
 
 /// A way to a device.
@@ -42,6 +43,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Workload> {
         block::WORKLOADS,
         clock::WORKLOADS,
         console::WORKLOADS,
+        interrupts::WORKLOADS,
         requests::WORKLOADS,
     ];
     groups.into_iter().flatten()

@@ -1,0 +1,55 @@
+//! What KVM offers to guests that know it (Linux Documentation/virt/kvm/x86/{cpuid,msr}.rst).
+//!
+//! Paravirtual end of interrupt: a word of memory, in which KVM sets bit 0 when it needs not be
+//! told by the APIC that an interrupt is done with. Who clears the bit has said so.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+use super::cpu::{cpuid, wrmsr};
+use super::cpu_id;
+use crate::mm::kernel_map;
+
+const SIGNATURE: u32 = 0x4000_0000;
+const FEATURES: u32 = 0x4000_0001;
+const NAME: [u32; 3] = [0x4b4d_564b, 0x564b_4d56, 0x0000_004d];
+
+/// A bit of the features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// The clock by the newer MSRs.
+    Clock = 3,
+    /// Paravirtual end of interrupt.
+    EndOfInterrupt = 6,
+}
+
+/// Whether there is that feature.
+pub fn has(feature: Feature) -> bool {
+    let [_, name @ ..] = cpuid(SIGNATURE, 0);
+    name == NAME && cpuid(FEATURES, 0)[0] & 1 << feature as u32 != 0
+}
+
+/// Where KVM is told the word's address, bit 0 on.
+const EOI_MSR: u32 = 0x4b56_4d04;
+
+/// The first processor's word.
+static EOI: AtomicU32 = AtomicU32::new(0);
+static EOI_IS_ON: AtomicBool = AtomicBool::new(false);
+
+/// Has the first processor, which this is, end its interrupts by the word.
+pub fn start_eoi() {
+    wrmsr(EOI_MSR, kernel_map::image_phys(EOI.as_ptr() as u64).0 | 1);
+    EOI_IS_ON.store(true, Relaxed);
+}
+
+/// Has it end them by the APIC again.
+pub fn stop_eoi() {
+    EOI_IS_ON.store(false, Relaxed);
+    wrmsr(EOI_MSR, 0);
+    EOI.store(0, Relaxed);
+}
+
+/// Ends the interrupt being handled by the word; false if that is to be done by the APIC.
+#[inline]
+pub(super) fn end_of_interrupt() -> bool {
+    EOI_IS_ON.load(Relaxed) && cpu_id() == 0 && EOI.swap(0, Relaxed) & 1 != 0
+}

@@ -1,0 +1,45 @@
+//! Interrupts of a device, from the moment at which it raises them.
+
+use super::{Path, Workload};
+
+const WAYS: &[Path] = &[
+    Path {
+        name: "pic",
+        about: "8259, through the local APIC's LINT0; ended by a port write",
+        args: "alarm-pic",
+    },
+    Path {
+        name: "ioapic",
+        about: "an edge of the IOAPIC; ended at the local APIC",
+        args: "alarm-ioapic",
+    },
+    Path {
+        name: "msi-x",
+        about: "a message, without IOAPIC; ended at the local APIC",
+        args: "alarm-msix",
+    },
+    Path {
+        name: "pv-eoi",
+        about: "a message; ended by a word of memory, KVM agreeing",
+        args: "alarm-pv-eoi",
+    },
+];
+
+const PROGRAM: &str = "interrupt_work";
+
+pub(super) const WORKLOADS: &[Workload] = &[
+    Workload {
+        name: "interrupt-handler",
+        about: "device event to the first instruction of its handler",
+        program: PROGRAM,
+        args: "handler",
+        paths: WAYS,
+    },
+    Workload {
+        name: "interrupt-program",
+        about: "device event to the program that waits for it",
+        program: PROGRAM,
+        args: "program",
+        paths: WAYS,
+    },
+];
