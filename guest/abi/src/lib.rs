@@ -2,7 +2,7 @@
 //!
 //! - [`syscall`]: numbers, errors and argument structures between a program and the kernel.
 //! - [`record`]: the results that leave the guest, as JSON text sequences in its console stream.
-//! - [`stream`]: what a check says of raw bytes that it has sent between records.
+//! - [`metric`]: what the host looks at among a check's figures.
 //! - [`port`]: the IO ports of Hostel's own, through which the guest marks points in time and ends.
 //! - [`alarm`]: a device that interrupts at a known time.
 //! - [`hypercall`]: a page of requests that takes one exit.
@@ -19,8 +19,8 @@ pub mod alarm;
 pub mod hypercall;
 pub mod image;
 pub mod latency;
+pub mod metric;
 pub mod net;
 pub mod port;
 pub mod record;
-pub mod stream;
 pub mod syscall;

@@ -4,12 +4,40 @@
 //! is brought up before [`Work::begin`]; what was done goes with [`Work::end`].
 
 use crate::check::{Check, Context as _, Failure, Verdict};
+use crate::file::File;
 use crate::sys;
 use crate::time::{now_ns, tsc};
 use abi::latency::{BUCKETS, PREFIX, bucket};
-use abi::syscall::{Phase, Stats};
+use abi::metric::ABSENT;
+use abi::syscall::{Errno, Phase, Stats};
 use alloc::boxed::Box;
 use alloc::format;
+
+/// Opens the device of that name, of which a question mark says that it may be absent; if it is,
+/// that is what the check reports.
+pub fn open(check: &mut Check, name: &str) -> Result<Option<File>, Failure> {
+    let (name, may_be_absent) = match name.strip_suffix('?') {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let path = format!("/dev/{name}");
+    match File::open(&path) {
+        Err(Errno::NoEnt) if may_be_absent => {
+            check.metric(ABSENT, 1);
+            Ok(None)
+        }
+        opened => opened.context(&path).map(Some),
+    }
+}
+
+/// The numbers of 64 bits that a device has given.
+pub fn numbers<const N: usize>(bytes: &[u8]) -> [u64; N] {
+    let mut numbers = [0; N];
+    for (number, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(8)) {
+        *number = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+    }
+    numbers
+}
 
 /// A measurement under way.
 pub struct Work {

@@ -3,6 +3,7 @@
 use super::plan::Run;
 use super::session::{Sample, Samples};
 use crate::kvm::ExitKind;
+use abi::metric::ABSENT;
 use abi::record::Outcome;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -89,6 +90,8 @@ pub(super) enum PathOutcome {
     Figures(Figures),
     /// A run found something wrong.
     Failed(String),
+    /// It is not on this host.
+    Absent,
 }
 
 /// What came of a workload.
@@ -148,6 +151,9 @@ fn outcome(samples: &[Sample], devices: &[String]) -> PathOutcome {
     let failed = samples.iter().find(|s| s.check.outcome == Outcome::Fail);
     if let Some(failed) = failed {
         return PathOutcome::Failed(failed.check.detail.clone());
+    }
+    if samples.iter().any(|s| s.check.metrics.contains_key(ABSENT)) {
+        return PathOutcome::Absent;
     }
     match figures(samples, devices) {
         Some(figures) => PathOutcome::Figures(figures),

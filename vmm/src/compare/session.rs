@@ -6,6 +6,7 @@ use super::plan::{self, Run};
 use crate::boot::AcpiTables;
 use crate::boot::platform::Keyboard;
 use crate::device_manager::{Backends, PcBackends, TransportKind};
+use crate::doctor::KvmKind;
 use crate::guest;
 use crate::halt::{HaltReason, status};
 use crate::images::{Image, ModuleImage};
@@ -14,9 +15,11 @@ use crate::machine::{Config, Machine, MachineError, Timeline};
 use crate::memory::MemorySize;
 use crate::msr::MsrPolicy;
 use crate::progress::Screen;
+use crate::report::HostReport;
 use crate::signals::Signals;
 use crate::suite::{CheckResult, ExitCounters, LogSink, SuiteLog};
 use crate::supervisor::{Watch, supervise};
+use abi::image::{HYPERCALLS_KVM, param};
 use devices::disk::DiskError;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -143,6 +146,15 @@ pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
     })
 }
 
+/// Kernel parameters, with a word about what this host's KVM can do.
+fn cmdline() -> String {
+    let words = guest::hostel_parameters(CONSOLE, Some(""));
+    match HostReport::probed().kvm {
+        Some(KvmKind::Hardware) => format!("{words} {}={HYPERCALLS_KVM}", param::HYPERCALLS),
+        Some(KvmKind::Software) | None => words,
+    }
+}
+
 fn config(suite: &str, cpus: u8) -> Config {
     let initrd = guest::initrd(Some(suite.as_bytes()));
     Config {
@@ -158,7 +170,7 @@ fn config(suite: &str, cpus: u8) -> Config {
             words: String::new(),
         }),
         modules: Vec::new(),
-        cmdline: guest::hostel_parameters(CONSOLE, Some("")),
+        cmdline: cmdline(),
         transport: TransportKind::Pci,
         acpi: AcpiTables::Absent,
     }

@@ -57,6 +57,9 @@ pub(super) fn table(out: &mut String, comparison: &Comparison) {
             PathOutcome::Failed(why) => {
                 let _ = writeln!(out, "  {:12} FAILED: {why}", path.path);
             }
+            PathOutcome::Absent => {
+                let _ = writeln!(out, "  {:12} not on this host", path.path);
+            }
         }
     }
     if let Some(sentence) = sentence(comparison) {
@@ -88,7 +91,7 @@ fn sentence(comparison: &Comparison) -> Option<String> {
     let mut all: Vec<(&str, &Figures)> = all
         .filter_map(|path| match &path.outcome {
             PathOutcome::Figures(figures) => Some((path.path, figures)),
-            PathOutcome::Failed(_) => None,
+            PathOutcome::Failed(_) | PathOutcome::Absent => None,
         })
         .collect();
     all.sort_by(|a, b| a.1.operation_ns.median.total_cmp(&b.1.operation_ns.median));

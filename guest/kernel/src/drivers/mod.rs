@@ -3,7 +3,7 @@
 //! - [`BlockDevice`] and [`CharDevice`] are what they can do; payload lies in [`Segment`]s of
 //!   pinned memory and is not copied.
 //! - `clocks` are the sources of time that can be compared.
-//! - `alarm` measures interrupts.
+//! - `alarm` and `ipi` measure interrupts.
 //! - `hypercall` is a page of requests that takes one exit.
 //! - `uart` is the 16550 of a PC, `ata` its IDE disks; `virtio` finds and drives virtio devices, in memory and on the
 //!   bus of `pci`.
@@ -15,6 +15,7 @@ mod alarm;
 mod ata;
 mod clocks;
 mod hypercall;
+mod ipi;
 mod lazy;
 mod net;
 mod pci;
@@ -28,7 +29,7 @@ pub use pinned::Segment;
 use crate::cmdline::Cmdline;
 use crate::sync::Once;
 use crate::{arch, time};
-use abi::image::param;
+use abi::image::{HYPERCALLS_KVM, param};
 use abi::syscall::{Errno, IoMode};
 use uart::{COM1, Fifo};
 
@@ -90,6 +91,9 @@ pub fn init(cmdline: &Cmdline) {
         .get(param::UART_FIFO)
         .and_then(|text| text.parse().ok());
     COM1.init(burst_bytes);
+    if cmdline.get(param::HYPERCALLS) == Some(HYPERCALLS_KVM) {
+        arch::kvm::allow_calls();
+    }
     clocks::init(cmdline.get(param::ACPI_TIMER).and_then(parse_number));
     pci::init(cmdline.get(param::PCI_ECAM).and_then(parse_number));
     virtio::init(cmdline);
@@ -107,7 +111,7 @@ pub fn console() -> &'static dyn CharDevice {
 
 /// The stream device of this name: `console`; `ttyS0`; `ttyS1`, which `ttyS1-byte` opens without its
 /// FIFO; `hvc1`, the second virtio console; `rng`; a source of time; or one of
-/// the hypercall page, or of the alarm.
+/// the hypercall page, the alarm, or interrupts between processors.
 pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
     match name {
         "console" => Some(console()),
@@ -119,7 +123,8 @@ pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
         name => {
             let clock = clocks::device(name);
             let page = || hypercall::device(name);
-            clock.or_else(page).or_else(|| alarm::device(name))
+            let interrupts = || alarm::device(name).or_else(|| ipi::device(name));
+            clock.or_else(page).or_else(interrupts)
         }
     }
 }

@@ -6,8 +6,8 @@
 #![no_std]
 #![no_main]
 
+use user::abi::metric::STREAMED_BYTES;
 use user::abi::record::{Record, crc32};
-use user::abi::stream::STREAMED_BYTES;
 use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Failure, Verdict, write_record_to};
 use user::ensure;

@@ -3,8 +3,8 @@
 #![no_std]
 #![no_main]
 
+use user::abi::metric::STREAMED_BYTES;
 use user::abi::record::{Record, crc32};
-use user::abi::stream::STREAMED_BYTES;
 use user::alloc::vec;
 use user::check::{Check, Context as _, Failure, Verdict, write_record_to};
 use user::ensure;

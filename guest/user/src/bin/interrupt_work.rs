@@ -8,13 +8,12 @@
 #![no_std]
 #![no_main]
 
-use user::alloc::format;
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
 use user::file::File;
 use user::sys;
 use user::time::{MS, now_ns, tsc};
-use user::work::{Done, Latencies, Work};
+use user::work::{self, Done, Latencies, Work};
 
 user::check!(run);
 
@@ -39,11 +38,7 @@ fn ring(alarm: &File) -> Result<Rung, Failure> {
     let mut bytes = [0; 24];
     alarm.read_exact(&mut bytes).context("read")?;
     let woken = tsc();
-    let mut numbers = [0; 3];
-    for (number, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(8)) {
-        *number = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
-    }
-    let [set, handled, delay_before_ns] = numbers;
+    let [set, handled, delay_before_ns] = work::numbers(&bytes);
     ensure!(
         set < handled && handled < woken,
         "set at {set}, handled at {handled}, woken at {woken}"
@@ -65,8 +60,9 @@ fn run(check: &mut Check) -> Verdict {
         return Err("arguments that are no work".into());
     };
     sys::set_affinity(FIRST_PROCESSOR).context("going to the first processor")?;
-    let path = format!("/dev/{name}");
-    let alarm = File::open(&path).context(&path)?;
+    let Some(alarm) = work::open(check, name)? else {
+        return Ok(());
+    };
     ring(&alarm)?;
 
     let mut latencies = Latencies::new()?;

@@ -21,7 +21,7 @@ const WAYS: &[Path] = &[
     Path {
         name: "pv-eoi",
         about: "a message; ended by a word of memory, KVM agreeing",
-        args: "alarm-pv-eoi",
+        args: "alarm-pv-eoi?",
     },
 ];
 
@@ -41,5 +41,23 @@ pub(super) const WORKLOADS: &[Workload] = &[
         program: PROGRAM,
         args: "program",
         paths: WAYS,
+    },
+    Workload {
+        name: "ipi",
+        about: "interrupts of all other processors, or of the only one",
+        program: "ipi_work",
+        args: "",
+        paths: &[
+            Path {
+                name: "lapic",
+                about: "a write of the local APIC's command register for each",
+                args: "ipi-apic",
+            },
+            Path {
+                name: "pv-ipi",
+                about: "a hypercall of KVM's for all; not on software KVM",
+                args: "ipi-kvm?",
+            },
+        ],
     },
 ];

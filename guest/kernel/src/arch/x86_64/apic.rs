@@ -53,6 +53,8 @@ pub enum Ipi {
     Reschedule,
     /// A request of [`super::tlb`] is open.
     FlushTlb,
+    /// A round of [`super::ipi`] is under way.
+    Measured,
 }
 
 /// The registers in memory, where x2APIC is not there.
@@ -176,6 +178,7 @@ pub fn send(cpu: usize, ipi: Ipi) {
     let vector = match ipi {
         Ipi::Reschedule => trap::RESCHEDULE,
         Ipi::FlushTlb => trap::FLUSH_TLB,
+        Ipi::Measured => trap::MEASURED,
     };
     command(cpu as u32, ASSERT | vector as u32);
 }

@@ -1,5 +1,8 @@
 //! What KVM offers to guests that know it (Linux Documentation/virt/kvm/x86/{cpuid,msr}.rst).
 //!
+//! Its calls (hypercalls.rst) are made only where the host has said that they can be: on a software
+//! KVM the instruction never comes back.
+//!
 //! Paravirtual end of interrupt: a word of memory, in which KVM sets bit 0 when it needs not be
 //! told by the APIC that an interrupt is done with. Who clears the bit has said so.
 
@@ -20,12 +23,47 @@ pub enum Feature {
     Clock = 3,
     /// Paravirtual end of interrupt.
     EndOfInterrupt = 6,
+    /// Interrupts for several processors by one call.
+    SendIpi = 11,
 }
 
 /// Whether there is that feature.
 pub fn has(feature: Feature) -> bool {
     let [_, name @ ..] = cpuid(SIGNATURE, 0);
     name == NAME && cpuid(FEATURES, 0)[0] & 1 << feature as u32 != 0
+}
+
+/// The host has said that calls can be made.
+static HAS_CALLS: AtomicBool = AtomicBool::new(false);
+
+/// Remembers that calls can be made.
+pub fn allow_calls() {
+    HAS_CALLS.store(true, Relaxed);
+}
+
+/// Whether calls can be made.
+pub fn has_calls() -> bool {
+    HAS_CALLS.load(Relaxed)
+}
+
+/// KVM_HC_SEND_IPI.
+const SEND_IPI: u64 = 10;
+
+/// Interrupts `cpus` (a bit each) with `vector`; false if KVM does not do that.
+pub(super) fn send_ipi(cpus: u64, vector: u64) -> bool {
+    let result: i64;
+    // The upper half of the mask, and the processor that its bit 0 stands for.
+    let (high, first) = (0_u64, 0_u64);
+    // SAFETY: called only where `has_calls`; the call touches no memory. LLVM keeps rbx for
+    // itself. KVM makes the instruction that of the processor where it is not.
+    unsafe {
+        core::arch::asm!(
+            "xchg rbx, {low}", "vmcall", "xchg rbx, {low}",
+            low = inout(reg) cpus => _, inout("rax") SEND_IPI => result,
+            in("rcx") high, in("rdx") first, in("rsi") vector, options(nostack)
+        );
+    }
+    result >= 0
 }
 
 /// Where KVM is told the word's address, bit 0 on.

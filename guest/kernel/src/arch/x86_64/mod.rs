@@ -4,7 +4,7 @@
 //! - `trap` is where every processor comes in from ring 3, and leaves to it.
 //! - [`context`] switches between kernel threads.
 //! - [`apic`], [`ioapic`], [`pic`], [`clock`], [`pit`], [`port`] are devices, [`kvm`] what their
-//!   emulation offers beside them; [`fpu`], [`tlb`], [`cpu`] the
+//!   emulation offers beside them; [`ipi`] measures; [`fpu`], [`tlb`], [`cpu`] the
 //!   processor's own matters.
 
 #![expect(
@@ -20,6 +20,7 @@ pub mod cpu;
 pub mod descriptor;
 pub mod fpu;
 pub mod ioapic;
+pub mod ipi;
 pub mod kvm;
 pub mod pic;
 pub mod pit;

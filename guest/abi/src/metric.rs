@@ -1,0 +1,6 @@
+//! Metrics of a check that the host looks at.
+
+/// Bytes of the check's last stream of raw bytes. It fails unless so many have come.
+pub const STREAMED_BYTES: &str = "streamed_bytes";
+/// What the check is about is not on this host; there is no other metric then.
+pub const ABSENT: &str = "absent";
