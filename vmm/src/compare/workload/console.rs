@@ -10,7 +10,7 @@ pub(super) const WORKLOADS: &[Workload] = &[Workload {
     paths: &[
         Path {
             name: "serial-byte",
-            about: "16550 without its FIFO: line status, a byte, line status, a byte",
+            about: "16550 without its FIFO: a look at its status for each byte",
             args: "ttyS1-byte 4096",
         },
         Path {
