@@ -35,9 +35,12 @@ pub fn has(feature: Feature) -> bool {
 
 /// The host has said that calls can be made.
 static HAS_CALLS: AtomicBool = AtomicBool::new(false);
+/// By `vmmcall`.
+static IS_VMMCALL: AtomicBool = AtomicBool::new(false);
 
 /// Remembers that calls can be made.
 pub fn allow_calls() {
+    IS_VMMCALL.store(has_vmmcall(), Relaxed);
     HAS_CALLS.store(true, Relaxed);
 }
 
@@ -51,19 +54,44 @@ const SEND_IPI: u64 = 10;
 
 /// Interrupts `cpus` (a bit each) with `vector`; false if KVM does not do that.
 pub(super) fn send_ipi(cpus: u64, vector: u64) -> bool {
-    let result: i64;
-    // The upper half of the mask, and the processor that its bit 0 stands for.
-    let (high, first) = (0_u64, 0_u64);
-    // SAFETY: called only where `has_calls`; the call touches no memory. LLVM keeps rbx for
-    // itself. KVM makes the instruction that of the processor where it is not.
-    unsafe {
-        core::arch::asm!(
-            "xchg rbx, {low}", "vmcall", "xchg rbx, {low}",
-            low = inout(reg) cpus => _, inout("rax") SEND_IPI => result,
-            in("rcx") high, in("rdx") first, in("rsi") vector, options(nostack)
-        );
+    // The upper half of the mask is 0, and so is the processor that its bit 0 stands for.
+    call(SEND_IPI, [cpus, 0, 0, vector]) >= 0
+}
+
+/// Vendors whose processors call by `vmmcall`, in ebx, edx and ecx of CPUID leaf 0.
+const VMMCALL: [[&[u8; 4]; 3]; 2] = [[b"Auth", b"enti", b"cAMD"], [b"Hygo", b"nGen", b"uine"]];
+
+/// Whether this processor is one of those. On the others' instruction KVM writes its own in the
+/// place, which cannot be written to here.
+fn has_vmmcall() -> bool {
+    let [_, b, c, d] = cpuid(0, 0);
+    VMMCALL.contains(&[&b.to_le_bytes(), &d.to_le_bytes(), &c.to_le_bytes()])
+}
+
+macro_rules! call {
+    ($instruction:literal, $number:expr, $arguments:expr) => {{
+        let result: i64;
+        let [b, c, d, si] = $arguments;
+        // SAFETY: called only where `has_calls`, and none of the calls here touches memory. LLVM
+        // keeps rbx for itself.
+        unsafe {
+            core::arch::asm!(
+                "xchg rbx, {b}", $instruction, "xchg rbx, {b}",
+                b = inout(reg) b => _, inout("rax") $number => result,
+                in("rcx") c, in("rdx") d, in("rsi") si, options(nostack)
+            );
+        }
+        result
+    }};
+}
+
+/// A call; its result.
+fn call(number: u64, arguments: [u64; 4]) -> i64 {
+    if IS_VMMCALL.load(Relaxed) {
+        call!("vmmcall", number, arguments)
+    } else {
+        call!("vmcall", number, arguments)
     }
-    result >= 0
 }
 
 /// Where KVM is told the word's address, bit 0 on.
