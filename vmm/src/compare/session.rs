@@ -1,13 +1,15 @@
 //! One VM of the built-in guest that does all runs of a comparison.
 
 use super::disk;
+use super::image::Guest;
 use super::meter::{Meter, Span, on_mark};
+use super::patience::{Patience, START_SECONDS};
 use super::plan::{self, Run};
 use crate::boot::AcpiTables;
 use crate::boot::platform::Keyboard;
 use crate::device_manager::{Backends, PcBackends, TransportKind};
 use crate::doctor::KvmKind;
-use crate::guest;
+use crate::guest::{self, InitrdError};
 use crate::halt::{HaltReason, status};
 use crate::images::{Image, ModuleImage};
 use crate::kvm::CpuModel;
@@ -50,6 +52,45 @@ pub enum CompareError {
         #[source]
         source: io::Error,
     },
+    /// The folder for the results cannot be made or written to.
+    #[error("the results cannot be written to {path}")]
+    Folder {
+        /// Where.
+        path: String,
+        /// What the host said.
+        #[source]
+        source: io::Error,
+    },
+    /// A chart could not be drawn.
+    #[error("a chart could not be drawn: {0}")]
+    Chart(String),
+    /// A file of the guest that was asked for cannot be read.
+    #[error("the guest cannot be read from {path}")]
+    GuestFile {
+        /// Where.
+        path: String,
+        /// What the host said.
+        #[source]
+        source: io::Error,
+    },
+    /// What was asked for is not like the built-in guest.
+    #[error("{path} is no initrd of a guest such as `hostel guest export` writes")]
+    Initrd {
+        /// Where.
+        path: String,
+        /// Why.
+        #[source]
+        source: InitrdError,
+    },
+    /// The guest has not said in time that it runs.
+    #[error(
+        "the kernel has not said within {START_SECONDS} seconds that it runs, as one from \
+         `hostel guest export` does"
+    )]
+    Silent,
+    /// The guest has ended before it said that it runs.
+    #[error("the kernel does not begin as one from `hostel guest export`: {0}")]
+    NotOurs(HaltReason),
     /// No disk to work on.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -68,8 +109,14 @@ impl CompareError {
     /// Exit status of the process.
     pub fn status(&self) -> u8 {
         match self {
-            Self::Unknown { .. } | Self::Report { .. } => status::USAGE,
-            Self::Disk(_) | Self::Host(_) => status::HOST,
+            Self::Unknown { .. }
+            | Self::Report { .. }
+            | Self::Folder { .. }
+            | Self::GuestFile { .. }
+            | Self::Initrd { .. } => status::USAGE,
+            Self::Disk(_) | Self::Host(_) | Self::Chart(_) => status::HOST,
+            Self::Silent => status::TIMEOUT,
+            Self::NotOurs(_) => status::USAGE,
             Self::Machine(error) => error.status(),
             Self::Ended(halt) => halt.status(),
         }
@@ -89,7 +136,7 @@ pub(super) struct Samples {
 }
 
 /// Does the runs on a machine of so many vCPUs.
-pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
+pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, CompareError> {
     let suite = plan::suite(runs);
     let counters = ExitCounters::default();
     let meter = Meter::new(counters.clone());
@@ -117,20 +164,29 @@ pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
         balloon: None,
     };
     let timeline = Arc::new(Timeline::new(Instant::now()));
-    let mut machine = Machine::build(config(&suite, cpus), backends, timeline)?;
+    let mut machine = Machine::build(config(&suite, cpus, guest)?, backends, timeline)?;
     // Nobody else sets it.
     let _ = counters.set(machine.counters());
+    let patience = Patience::start(&machine, meter.clone()).map_err(CompareError::Host)?;
     let watch = Watch {
         input: None,
         escape: false,
         screen: None,
         timeout: None,
         signals: Some(Signals::take().map_err(CompareError::Host)?),
-        timers: Vec::new(),
+        timers: vec![Arc::new(Mutex::new(patience))],
     };
     machine.start();
     let halt = supervise(&machine, watch).map_err(CompareError::Host)?;
     machine.stop();
+    let is_up = || meter.lock().unwrap_or_else(PoisonError::into_inner).is_up();
+    if !is_up() {
+        return Err(match halt {
+            HaltReason::Timeout => CompareError::Silent,
+            HaltReason::Signal(_) | HaltReason::HostError(_) => CompareError::Ended(halt),
+            halt => CompareError::NotOurs(halt),
+        });
+    }
     if halt.status() > status::FAILED {
         return Err(CompareError::Ended(halt));
     }
@@ -155,23 +211,22 @@ fn cmdline() -> String {
     }
 }
 
-fn config(suite: &str, cpus: u8) -> Config {
-    let initrd = guest::initrd(Some(suite.as_bytes()));
-    Config {
+fn config(suite: &str, cpus: u8, guest: &Guest) -> Result<Config, CompareError> {
+    Ok(Config {
         cpus,
         memory: MEMORY,
         cpu_model: CpuModel::Host,
         unknown_msrs: MsrPolicy::Gp,
-        kernel: Image::Bytes(guest::kernel().into()),
+        kernel: guest.kernel()?,
         name: String::new(),
         flat: None,
         initrd: Some(ModuleImage {
-            image: Image::Bytes(initrd.into()),
+            image: Image::Bytes(guest.initrd(suite)?.into()),
             words: String::new(),
         }),
         modules: Vec::new(),
         cmdline: cmdline(),
         transport: TransportKind::Pci,
         acpi: AcpiTables::Absent,
-    }
+    })
 }

@@ -1,5 +1,6 @@
 //! Interrupts of a device, from the moment at which it raises them.
 
+use super::Model::{Emulated, Paravirtual};
 use super::{Path, Workload};
 
 const WAYS: &[Path] = &[
@@ -7,21 +8,33 @@ const WAYS: &[Path] = &[
         name: "pic",
         about: "8259, through the local APIC's LINT0; ended by a port write",
         args: "alarm-pic",
+        model: Emulated,
+        copies: None,
+        textbook: None,
     },
     Path {
         name: "ioapic",
         about: "an edge of the IOAPIC; ended at the local APIC",
         args: "alarm-ioapic",
+        model: Emulated,
+        copies: None,
+        textbook: None,
     },
     Path {
         name: "msi-x",
         about: "a message, without IOAPIC; ended at the local APIC",
         args: "alarm-msix",
+        model: Emulated,
+        copies: None,
+        textbook: None,
     },
     Path {
         name: "pv-eoi",
         about: "a message; ended by a word of memory, KVM agreeing",
         args: "alarm-pv-eoi?",
+        model: Paravirtual,
+        copies: None,
+        textbook: None,
     },
 ];
 
@@ -52,11 +65,17 @@ pub(super) const WORKLOADS: &[Workload] = &[
                 name: "lapic",
                 about: "a write of the local APIC's command register for each",
                 args: "ipi-apic",
+                model: Emulated,
+                copies: None,
+                textbook: None,
             },
             Path {
                 name: "pv-ipi",
                 about: "a hypercall of KVM's for all; not on software KVM",
                 args: "ipi-kvm?",
+                model: Paravirtual,
+                copies: None,
+                textbook: None,
             },
         ],
     },
