@@ -8,7 +8,7 @@ use crate::file::File;
 use crate::sys;
 use crate::time::{now_ns, tsc};
 use abi::latency::{BUCKETS, PREFIX, bucket};
-use abi::metric::ABSENT;
+use abi::metric::{ABSENT, PARTIAL};
 use abi::syscall::{Errno, Phase, Stats};
 use alloc::boxed::Box;
 use alloc::format;
@@ -78,11 +78,17 @@ impl Work {
     /// It has ended.
     pub fn end(self, check: &mut Check, done: &Done) -> Verdict {
         let elapsed_ns = now_ns() - self.began_ns;
-        self.end_after(check, done, elapsed_ns)
+        self.report(check, done, elapsed_ns)
     }
 
     /// It has ended, and of its time so much counts.
     pub fn end_after(self, check: &mut Check, done: &Done, elapsed_ns: u64) -> Verdict {
+        self.report(check, done, elapsed_ns)?;
+        check.metric(PARTIAL, 1);
+        Ok(())
+    }
+
+    fn report(self, check: &mut Check, done: &Done, elapsed_ns: u64) -> Verdict {
         sys::measure(Phase::End, self.number).context("measure")?;
         let after = sys::stats().context("stats")?;
         let before = self.before;
