@@ -4,6 +4,7 @@ use super::latency::{self, Latency};
 use super::session::Sample;
 use super::spread::Spread;
 use crate::kvm::ExitKind;
+use abi::metric::{PARTIAL, STREAMED_BYTES};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -82,6 +83,8 @@ const KNOWN: &[&str] = &[
     INTERRUPTS,
     DOORBELLS,
     REQUESTS,
+    STREAMED_BYTES,
+    PARTIAL,
     "exits",
     "took_ns",
 ];
@@ -178,7 +181,8 @@ pub(super) fn figures(samples: &[Sample], cpus: u8, devices: &[String]) -> Optio
         user_ns: user_ns / operations,
         kernel_ns: kernel_ns / operations,
         guest_ns: guest_ns / operations,
-        split: Split::of(all_ns, vcpu_ns / operations, exit_ns / operations),
+        split: Split::of(all_ns, vcpu_ns / operations, exit_ns / operations)
+            .filter(|_| sum(PARTIAL).is_none()),
         latency: Latency::of(samples.iter().map(|sample| &sample.check.metrics)),
         more: more.collect(),
     })

@@ -9,6 +9,7 @@ use super::plan::{self, Run};
 use crate::boot::AcpiTables;
 use crate::boot::platform::Keyboard;
 use crate::device_manager::{Backends, PcBackends, TransportKind};
+use crate::doctor::KvmKind;
 use crate::guest::{self, InitrdError};
 use crate::halt::{HaltReason, status};
 use crate::images::{Image, ModuleImage};
@@ -17,10 +18,12 @@ use crate::machine::{Config, Machine, MachineError, Timeline};
 use crate::memory::MemorySize;
 use crate::msr::MsrPolicy;
 use crate::progress::Screen;
+use crate::report::HostReport;
 use crate::run::{Card, OpenNetwork};
 use crate::signals::Signals;
 use crate::suite::{CheckResult, ExitCounters, LogSink, SuiteLog};
 use crate::supervisor::{Watch, supervise};
+use abi::image::{HYPERCALLS_KVM, param};
 use devices::disk::DiskError;
 use devices::net::mac::MacAddress;
 use std::io;
@@ -147,15 +150,18 @@ pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, Comp
     let backends = Backends {
         pc: PcBackends {
             serial: console(),
-            com2: Box::new(io::sink()),
+            com2: console(),
+            hypercalls: console(),
             on_mark: on_mark(meter.clone()),
             keyboard: Keyboard::Absent,
             debug_exit: None,
             test_device: false,
         },
         console: console(),
+        more_consoles: vec![console()],
         disks: vec![disk::marked()?],
         ide_disks: vec![disk::marked()?],
+        alarm: true,
         networks: networks().map_err(CompareError::Host)?,
         vsock: None,
         balloon: None,
@@ -212,6 +218,15 @@ fn networks() -> io::Result<Vec<OpenNetwork>> {
     cards.map(network).collect()
 }
 
+/// Kernel parameters, with a word about what this host's KVM can do.
+fn cmdline() -> String {
+    let words = guest::hostel_parameters(CONSOLE, Some(""));
+    match HostReport::probed().kvm {
+        Some(KvmKind::Hardware) => format!("{words} {}={HYPERCALLS_KVM}", param::HYPERCALLS),
+        Some(KvmKind::Software) | None => words,
+    }
+}
+
 fn config(suite: &str, cpus: u8, guest: &Guest) -> Result<Config, CompareError> {
     Ok(Config {
         cpus,
@@ -226,7 +241,7 @@ fn config(suite: &str, cpus: u8, guest: &Guest) -> Result<Config, CompareError> 
             words: String::new(),
         }),
         modules: Vec::new(),
-        cmdline: guest::hostel_parameters(CONSOLE, Some("")),
+        cmdline: cmdline(),
         transport: TransportKind::Pci,
         acpi: AcpiTables::Absent,
     })

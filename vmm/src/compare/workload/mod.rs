@@ -2,7 +2,10 @@
 
 mod block;
 mod clock;
+mod console;
+mod interrupts;
 mod net;
+mod requests;
 
 use serde::Serialize;
 
@@ -93,7 +96,14 @@ impl Workload {
 
 /// All workloads.
 pub(super) fn all() -> impl Iterator<Item = &'static Workload> {
-    let groups = [block::WORKLOADS, net::WORKLOADS, clock::WORKLOADS];
+    let groups = [
+        block::WORKLOADS,
+        net::WORKLOADS,
+        clock::WORKLOADS,
+        console::WORKLOADS,
+        interrupts::WORKLOADS,
+        requests::WORKLOADS,
+    ];
     groups.into_iter().flatten()
 }
 
