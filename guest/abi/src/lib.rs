@@ -8,6 +8,7 @@
 //! - [`hypercall`]: a page of requests that takes one exit.
 //! - [`latency`]: how programs that measure count how long operations took.
 //! - [`net`]: frames between a program and the driver of a network card.
+//! - [`peer`]: what programs that measure a network and its other end say.
 //! - [`image`]: names and options of the built-in guest: initrd members, kernel parameters.
 //!
 //! Data flows from the guest to the host only: a program writes a [`record::Record`] with
@@ -21,6 +22,7 @@ pub mod image;
 pub mod latency;
 pub mod metric;
 pub mod net;
+pub mod peer;
 pub mod port;
 pub mod record;
 pub mod syscall;

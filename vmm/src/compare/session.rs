@@ -4,6 +4,7 @@ use super::disk;
 use super::image::Guest;
 use super::meter::{Meter, Span, on_mark};
 use super::patience::{Patience, START_SECONDS};
+use super::peer::Peer;
 use super::plan::{self, Run};
 use crate::boot::AcpiTables;
 use crate::boot::platform::Keyboard;
@@ -18,11 +19,13 @@ use crate::memory::MemorySize;
 use crate::msr::MsrPolicy;
 use crate::progress::Screen;
 use crate::report::HostReport;
+use crate::run::{Card, OpenNetwork};
 use crate::signals::Signals;
 use crate::suite::{CheckResult, ExitCounters, LogSink, SuiteLog};
 use crate::supervisor::{Watch, supervise};
 use abi::image::{HYPERCALLS_KVM, param};
 use devices::disk::DiskError;
+use devices::net::mac::MacAddress;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -159,7 +162,7 @@ pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, Comp
         disks: vec![disk::marked()?],
         ide_disks: vec![disk::marked()?],
         alarm: true,
-        networks: Vec::new(),
+        networks: networks().map_err(CompareError::Host)?,
         vsock: None,
         balloon: None,
     };
@@ -209,6 +212,19 @@ fn cmdline() -> String {
         Some(KvmKind::Hardware) => format!("{words} {}={HYPERCALLS_KVM}", param::HYPERCALLS),
         Some(KvmKind::Software) | None => words,
     }
+}
+
+/// A card of each kind, each with a peer.
+fn networks() -> io::Result<Vec<OpenNetwork>> {
+    let cards = (0..).zip([Card::Virtio, Card::E1000, Card::Ne2000]);
+    let network = |(position, card)| {
+        Ok(OpenNetwork {
+            backend: Box::new(Peer::new()?),
+            mac: MacAddress::local(position),
+            card,
+        })
+    };
+    cards.map(network).collect()
 }
 
 fn config(suite: &str, cpus: u8, guest: &Guest) -> Result<Config, CompareError> {

@@ -135,7 +135,7 @@ impl Hardware {
         }
         let is_open = match way {
             Some(Way::Pic) => pic::open(LINE),
-            Some(Way::Ioapic) => ioapic::route(LINE.into()),
+            Some(Way::Ioapic) => ioapic::route(LINE.into(), ioapic::Trigger::Edge),
             Some(Way::PvEoi) => {
                 kvm::start_eoi();
                 true

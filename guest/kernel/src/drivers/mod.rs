@@ -2,11 +2,12 @@
 //!
 //! - [`BlockDevice`] and [`CharDevice`] are what they can do; payload lies in [`Segment`]s of
 //!   pinned memory and is not copied.
+//! - [`net`] is what network cards can do.
 //! - `clocks` are the sources of time that can be compared.
 //! - `alarm` and `ipi` measure interrupts.
 //! - `hypercall` is a page of requests that takes one exit.
 //! - `uart` is the 16550 of a PC, `ata` its IDE disks; `virtio` finds and drives virtio devices, in memory and on the
-//!   bus of `pci`.
+//!   bus of `pci`, where the network cards `e1000` and `ne2000` are, too.
 //!
 //! [`init`] remembers the command line and sets up the console alone. Everything else is brought
 //! up when it is first asked for, as each register costs an exit.
@@ -14,10 +15,12 @@
 mod alarm;
 mod ata;
 mod clocks;
+mod e1000;
 mod hypercall;
 mod ipi;
 mod lazy;
-mod net;
+mod ne2000;
+pub mod net;
 mod pci;
 mod pinned;
 mod uart;

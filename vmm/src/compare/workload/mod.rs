@@ -4,6 +4,7 @@ mod block;
 mod clock;
 mod console;
 mod interrupts;
+mod net;
 mod requests;
 
 use serde::Serialize;
@@ -97,6 +98,7 @@ impl Workload {
 pub(super) fn all() -> impl Iterator<Item = &'static Workload> {
     let groups = [
         block::WORKLOADS,
+        net::WORKLOADS,
         clock::WORKLOADS,
         console::WORKLOADS,
         interrupts::WORKLOADS,

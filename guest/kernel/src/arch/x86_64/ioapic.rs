@@ -9,16 +9,30 @@ const BASE: PhysAddr = PhysAddr(0xfec0_0000);
 const SELECT: u64 = 0x00;
 const WINDOW: u64 = 0x10;
 /// First register of line 0's redirection entry (82093AA 3.2.4). Edge, active high, processor 0
-/// are all zeroes in it.
+/// are all zeroes in it. What drives a line of PCI makes it active high, too.
 const REDIRECTION: u32 = 0x10;
 /// In it: nothing is delivered.
 const MASKED: u32 = 1 << 16;
+const REDIRECTION_LEVEL: u32 = 1 << 15;
+
+/// How a line asks for an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// By rising.
+    Edge,
+    /// By being high, and again after each end of interrupt.
+    Level,
+}
 
 static REGISTERS: SpinLock<Option<MmioRegion>> = SpinLock::new(None);
 
 /// Leads line `gsi` to its vector, on processor 0; false if there is no such line.
-pub fn route(gsi: u32) -> bool {
-    set(gsi, FIRST_LINE as u32 + gsi)
+pub fn route(gsi: u32, trigger: Trigger) -> bool {
+    let trigger = match trigger {
+        Trigger::Edge => 0,
+        Trigger::Level => REDIRECTION_LEVEL,
+    };
+    set(gsi, trigger | (FIRST_LINE as u32 + gsi))
 }
 
 /// Leads line `gsi` nowhere.

@@ -49,7 +49,8 @@ pub(super) fn device_type(id: u32) -> Option<u32> {
 
 /// Whether the driver of such a device reads its configuration.
 fn reads_config(device_type: u32) -> bool {
-    device_type == DeviceType::Block as u32
+    let readers = [DeviceType::Block, DeviceType::Net];
+    readers.iter().any(|reader| *reader as u32 == device_type)
 }
 
 impl Structures {
