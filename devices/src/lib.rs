@@ -1,4 +1,5 @@
-//! Device models and the buses that they sit on. Nothing here knows KVM.
+//! Device models and the buses that they sit on. Nothing here knows KVM. Layouts of the devices that
+//! are Hostel's own come from `abi`, as the guest's drivers have them.
 //!
 //! # Shape
 //! - [`alarm`]: a function that interrupts at a known time.

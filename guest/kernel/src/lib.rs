@@ -14,7 +14,7 @@
 //!                 v                   areas, faults,      ^
 //!             drivers                 eviction            │ waits for
 //!             16550, IDE, clocks, <──── swap              │ the device
-//!             e1000, NE2000,                              │
+//!             e1000, NE2000, hypercalls,                  │
 //!             virtio: blk, console, rng ──────────────────┘
 //! ```
 //!

@@ -24,6 +24,7 @@
 //! - [`file`], [`process`], [`thread`], [`sync`], [`time`], [`mapping`]: the same as things with
 //!   an owner. `heap` makes `alloc` usable.
 //! - [`net`]: frames to and from a network card.
+//! - [`pattern`]: bytes for streams that the host checks.
 //! - [`check`]: how a check measures, judges and reports.
 //! - [`work`]: how the programs of `hostel compare` say what they measured.
 //! - [`fpu`], [`wild`]: what only assembly can do, for the checks about it.
