@@ -59,11 +59,11 @@ numbered! {
         FutexWait = 14,
         /// `(address: *const u32, count) -> number woken`.
         FutexWake = 15,
-        /// `(bytes, Protection) -> address`: zero pages, made at first touch.
+        /// `(bytes, Protection, PageSize) -> address`: zero pages, made at first touch.
         Mmap = 16,
-        /// `(address, bytes) -> 0`.
+        /// `(address, bytes) -> 0`; of large pages, whole ones.
         Munmap = 17,
-        /// `(address, bytes, Protection) -> 0`.
+        /// `(address, bytes, Protection) -> 0`; not for large pages.
         Mprotect = 18,
         /// `(pages: 0 for none, Replacement) -> 0`: budget of frames for this process; pages over
         /// it are evicted to the swap area by that policy.
@@ -155,6 +155,17 @@ numbered! {
         ReadWrite = 2,
         /// Read and execute.
         ReadExecute = 3,
+    }
+}
+
+numbered! {
+    /// Size of the pages that memory is made of.
+    PageSize: u64 {
+        /// 4 KiB.
+        Small = 0,
+        /// 2 MiB. Such pages are the program's alone: system calls take no buffers in them, a
+        /// child has none of them, and no budget of frames counts or evicts them.
+        Large = 1,
     }
 }
 
@@ -260,6 +271,8 @@ pub struct Stats {
     pub notifications: u64,
     /// Free frames of the machine.
     pub free_frames: u64,
+    /// Those of them that nobody has written to since the machine was started.
+    pub fresh_frames: u64,
 }
 
 /// What the machine is.
@@ -281,7 +294,7 @@ pub struct SysInfo {
 }
 
 const _: () = assert!(size_of::<ExitStatus>() == 16);
-const _: () = assert!(size_of::<Stats>() == 19 * 8);
+const _: () = assert!(size_of::<Stats>() == 20 * 8);
 const _: () = assert!(size_of::<SysInfo>() == 6 * 8);
 
 /// A result register as the program sees it.

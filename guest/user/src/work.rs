@@ -7,9 +7,18 @@ use crate::check::{Check, Context as _, Failure, Verdict};
 use crate::sys;
 use crate::time::{now_ns, tsc};
 use abi::latency::{BUCKETS, PREFIX, bucket};
-use abi::syscall::{Phase, Stats};
+use abi::syscall::{PageSize, Phase, Stats};
 use alloc::boxed::Box;
 use alloc::format;
+
+/// The size of pages that argument `index` names: `4k` or `2m`.
+pub fn page_size(check: &Check, index: usize) -> Option<PageSize> {
+    match check.arg(index)? {
+        "4k" => Some(PageSize::Small),
+        "2m" => Some(PageSize::Large),
+        _ => None,
+    }
+}
 
 /// A measurement under way.
 pub struct Work {
@@ -63,6 +72,7 @@ impl Work {
             after.device_interrupts - before.device_interrupts,
         );
         check.metric("notifications", after.notifications - before.notifications);
+        check.metric("page_faults", after.page_faults - before.page_faults);
         check.metric("requests", after.block_requests - before.block_requests);
         done.latencies.report(check);
         if done.operations == 0 {

@@ -169,6 +169,11 @@ pub fn set_slot(phys: PhysAddr, slot: u32) {
     info(phys).slot().store(slot + 1, Relaxed);
 }
 
+/// Those of the free frames that nobody has written to since the machine was started.
+pub fn fresh_frames() -> u64 {
+    FREE.lock().fresh_count()
+}
+
 /// Frames that are free.
 pub fn free_frames() -> u64 {
     FREE.lock().count()

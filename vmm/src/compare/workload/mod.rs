@@ -2,6 +2,7 @@
 
 mod block;
 mod clock;
+mod paging;
 
 /// A way to a device.
 pub(super) struct Path {
@@ -36,7 +37,7 @@ impl Workload {
 
 /// All workloads.
 pub(super) fn all() -> impl Iterator<Item = &'static Workload> {
-    let groups = [block::WORKLOADS, clock::WORKLOADS];
+    let groups = [block::WORKLOADS, clock::WORKLOADS, paging::WORKLOADS];
     groups.into_iter().flatten()
 }
 
