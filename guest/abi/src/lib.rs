@@ -4,6 +4,7 @@
 //! - [`record`]: the results that leave the guest, as JSON text sequences in its console stream.
 //! - [`port`]: the IO ports of Hostel's own, through which the guest marks points in time and ends.
 //! - [`latency`]: how programs that measure count how long operations took.
+//! - [`balloon`]: files by which a program has free memory given to the host.
 //! - [`net`]: frames between a program and the driver of a network card.
 //! - [`image`]: names and options of the built-in guest: initrd members, kernel parameters.
 //!
@@ -12,6 +13,7 @@
 //! `record::Parsed` (feature `host`).
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
 
+pub mod balloon;
 pub mod image;
 pub mod latency;
 pub mod net;

@@ -70,7 +70,7 @@ numbered! {
         SetFrameBudget = 19,
         /// `(path, path_len) -> fd`: an initrd member, or `/dev/vda`.., `/dev/hda`..
         /// (`-pio`, `-word`: how its data goes), `/dev/console`, `/dev/ttyS0`, `/dev/rng`,
-        /// `/dev/clock-rtc`, `-acpi`, `-pit`, `-kvm`.
+        /// `/dev/clock-rtc`, `-acpi`, `-pit`, `-kvm`, those of [`crate::balloon`].
         Open = 20,
         /// `(fd) -> 0`.
         Close = 21,
@@ -100,8 +100,8 @@ numbered! {
         PowerOff = 32,
         /// `(fd) -> bytes`: size of a block device or an initrd member.
         Size = 33,
-        /// `(Phase, number) -> 0`: what is measured under that number, up to 2^24, begins or has
-        /// ended; the host notes it there and then.
+        /// `(Phase, number) -> 0`: what is measured under that number, up to 2^24, begins, goes
+        /// on or has ended; the host notes it there and then.
         Measure = 34,
     }
 }
@@ -198,6 +198,8 @@ numbered! {
         Begin = 0,
         /// It has ended.
         End = 1,
+        /// It goes on; the host looks how much of its memory the guest has.
+        Look = 2,
     }
 }
 

@@ -14,7 +14,7 @@
 //!                 v                   areas, faults,      ^
 //!             drivers                 eviction            │ waits for
 //!             16550, IDE, clocks, <──── swap              │ the device
-//!             virtio: blk, console, rng ──────────────────┘
+//!             virtio: blk, console, rng, balloon ─────────┘
 //! ```
 //!
 //! From start to end:

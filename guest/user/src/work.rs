@@ -56,6 +56,11 @@ impl Work {
         self.began_ns
     }
 
+    /// Has the host look how much of its memory this machine has just now.
+    pub fn look(&self) -> Verdict {
+        sys::measure(Phase::Look, self.number).context("measure")
+    }
+
     /// It has ended.
     pub fn end(self, check: &mut Check, done: &Done) -> Verdict {
         let elapsed_ns = now_ns() - self.began_ns;

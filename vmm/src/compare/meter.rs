@@ -35,11 +35,17 @@ pub(super) struct Span {
     /// Exits and writes that waited, but for the marks.
     pub(super) tallies: Vec<(ExitKind, DeviceId, Tally)>,
     pub(super) cpu: Cpu,
+    /// By how much this process's resident memory has fallen since it began, where the guest had
+    /// it looked at.
+    pub(super) fallen_bytes: Option<u64>,
 }
 
 struct Reading {
     tallies: Tallies,
     cpu: Cpu,
+    resident_bytes: u64,
+    /// The least at any look.
+    least_bytes: Option<u64>,
 }
 
 /// Reads counters when the guest says so.
@@ -63,6 +69,8 @@ impl Meter {
         Reading {
             tallies: Tallies::now(vcpus),
             cpu: cpu(),
+            resident_bytes: resident_bytes(),
+            least_bytes: None,
         }
     }
 
@@ -80,8 +88,17 @@ impl Meter {
                 let span = Span {
                     tallies: now.tallies.since(&begun.tallies),
                     cpu: now.cpu.since(begun.cpu),
+                    fallen_bytes: begun
+                        .least_bytes
+                        .map(|least| begun.resident_bytes.saturating_sub(least)),
                 };
                 self.spans.insert(number, span);
+            }
+            Mark::Look => {
+                if let Some(begun) = self.begun.get_mut(&number) {
+                    let now = resident_bytes();
+                    begun.least_bytes = Some(begun.least_bytes.map_or(now, |b| b.min(now)));
+                }
             }
             Mark::Kernel | Mark::User => {}
         }
@@ -101,6 +118,15 @@ pub(super) fn on_mark(meter: Arc<Mutex<Meter>>) -> Box<dyn FnMut(u32) + Send> {
         }
     })
 }
+
+/// Resident memory of this process: the second field of /proc/self/statm, in pages (proc(5)).
+fn resident_bytes() -> u64 {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split_whitespace().nth(1);
+    pages.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) * PAGE_BYTES
+}
+
+const PAGE_BYTES: u64 = 4096;
 
 /// Fields of /proc/self/stat behind the name (proc(5)): time in user mode, which has the guest's in
 /// it, in the kernel, and in guests, in ticks.

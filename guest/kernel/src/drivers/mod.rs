@@ -101,13 +101,14 @@ pub fn console() -> &'static dyn CharDevice {
     CONSOLE.get().copied().unwrap_or(&COM1)
 }
 
-/// The stream device of this name: `console`, `ttyS0`, `rng`, or a source of time.
+/// The stream device of this name: `console`, `ttyS0`, `rng`, a source of time, or a
+/// file of the balloon.
 pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
     match name {
         "console" => Some(console()),
         "ttyS0" if COM1.is_present() => Some(&COM1),
         "rng" => virtio::rng::device(),
-        name => clocks::device(name),
+        name => clocks::device(name).or_else(|| virtio::balloon::device(name)),
     }
 }
 

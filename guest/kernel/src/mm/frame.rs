@@ -94,6 +94,23 @@ pub fn release(phys: PhysAddr, order: u8) {
     FREE.lock().release(phys.frame(), order);
 }
 
+/// Writes to the first word of each of 2^`order` frames that the caller has; how many were zero.
+pub fn mark(phys: PhysAddr, order: u8) -> u64 {
+    let starts = (0..1 << order).map(|frame| phys.offset(frame * PAGE_BYTES));
+    let marked = starts.map(|start| {
+        let word = phys_to_virt(start).cast::<u64>();
+        // SAFETY: the block is the caller's, in the direct map, and holds no Rust object.
+        let old = unsafe { word.read_volatile() };
+        // SAFETY: as above.
+        unsafe { word.write_volatile(MARK) };
+        u64::from(old == 0)
+    });
+    marked.sum()
+}
+
+/// Any word but zero.
+const MARK: u64 = 0x6b72_616d;
+
 /// A frame for a page of a program, counted once.
 pub fn allocate_page(want: Want) -> Option<PhysAddr> {
     let phys = match want {

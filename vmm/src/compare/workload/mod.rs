@@ -2,7 +2,10 @@
 
 mod block;
 mod clock;
+mod memory;
 mod paging;
+
+pub(super) use memory::RETURNED_BYTES;
 
 /// A way to a device.
 pub(super) struct Path {
@@ -37,7 +40,12 @@ impl Workload {
 
 /// All workloads.
 pub(super) fn all() -> impl Iterator<Item = &'static Workload> {
-    let groups = [block::WORKLOADS, clock::WORKLOADS, paging::WORKLOADS];
+    let groups = [
+        block::WORKLOADS,
+        clock::WORKLOADS,
+        memory::WORKLOADS,
+        paging::WORKLOADS,
+    ];
     groups.into_iter().flatten()
 }
 

@@ -1,9 +1,9 @@
 //! Virtio devices (virtio 1.3) in memory and on PCI: finding them, and requests to them.
 //!
 //! ```text
-//!  blk, console, rng --Request--> Device --> Channel: Queue + sleepers --> Transport --> device
-//!                                   ^                                                     |
-//!                                   +------------------ interrupt ------------------------+
+//!  blk, console,  --Request--> Device --> Channel: Queue + sleepers --> Transport --> device
+//!  rng, balloon                  ^                                                     |
+//!                                +------------------ interrupt ------------------------+
 //! ```
 //!
 //! The words `virtio_mmio.device=` and `pci.ecam=` are read at boot, but no register is touched
@@ -11,6 +11,7 @@
 //! `transport` brings devices up, by the registers of `mmio` or `pci`. A device that answers nonsense, or not in time, is reset
 //! and never used again; requests to it fail with [`Errno::Io`].
 
+pub(super) mod balloon;
 pub(super) mod blk;
 mod chain;
 pub(super) mod console;
@@ -56,6 +57,7 @@ enum DeviceType {
     Block = 2,
     Console = 3,
     Rng = 4,
+    Balloon = 5,
 }
 
 /// What may be a device.

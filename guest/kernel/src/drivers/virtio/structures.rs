@@ -47,9 +47,11 @@ pub(super) fn device_type(id: u32) -> Option<u32> {
     (vendor == VENDOR).then_some(device_type)
 }
 
-/// Whether the driver of such a device reads its configuration.
+/// Whether the driver of such a device uses its configuration.
 fn reads_config(device_type: u32) -> bool {
-    device_type == DeviceType::Block as u32
+    [DeviceType::Block, DeviceType::Balloon]
+        .into_iter()
+        .any(|with| with as u32 == device_type)
 }
 
 impl Structures {
