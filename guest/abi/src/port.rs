@@ -31,7 +31,7 @@ pub enum Mark {
     Begin = 3,
     /// It has ended.
     End = 4,
-    /// In the midst of it: the host looks how much of its memory the guest has.
+    /// Before or after it: the host looks how much of its memory the guest has.
     Look = 5,
 }
 

@@ -100,8 +100,8 @@ numbered! {
         PowerOff = 32,
         /// `(fd) -> bytes`: size of a block device or an initrd member.
         Size = 33,
-        /// `(Phase, number) -> 0`: what is measured under that number, up to 2^24, begins, goes
-        /// on or has ended; the host notes it there and then.
+        /// `(Phase, number) -> 0`: what is measured under that number, up to 2^24, begins or has
+        /// ended, or the host is to look; it does so there and then.
         Measure = 34,
     }
 }
@@ -198,7 +198,7 @@ numbered! {
         Begin = 0,
         /// It has ended.
         End = 1,
-        /// It goes on; the host looks how much of its memory the guest has.
+        /// Before or after it: the host looks how much of its memory the guest has.
         Look = 2,
     }
 }

@@ -20,6 +20,17 @@ pub fn page_size(check: &Check, index: usize) -> Option<PageSize> {
     }
 }
 
+fn number(check: &Check) -> Result<u64, Failure> {
+    let number = check.arg(0).and_then(|text| text.parse().ok());
+    number.ok_or_else(|| "argument 0 is no number of a measurement".into())
+}
+
+/// Has the host look how much of its memory this machine has just now. That takes it a while, so
+/// it is for before or after what is measured.
+pub fn look(check: &Check) -> Verdict {
+    sys::measure(Phase::Look, number(check)?).context("measure")
+}
+
 /// A measurement under way.
 pub struct Work {
     number: u64,
@@ -40,8 +51,7 @@ pub struct Done {
 impl Work {
     /// What is measured begins.
     pub fn begin(check: &Check) -> Result<Self, Failure> {
-        let number = check.arg(0).and_then(|text| text.parse().ok());
-        let number = number.ok_or("argument 0 is no number of a measurement")?;
+        let number = number(check)?;
         let before = sys::stats().context("stats")?;
         sys::measure(Phase::Begin, number).context("measure")?;
         Ok(Self {
@@ -54,11 +64,6 @@ impl Work {
     /// When it began, in nanoseconds since boot.
     pub fn began_ns(&self) -> u64 {
         self.began_ns
-    }
-
-    /// Has the host look how much of its memory this machine has just now.
-    pub fn look(&self) -> Verdict {
-        sys::measure(Phase::Look, self.number).context("measure")
     }
 
     /// It has ended.

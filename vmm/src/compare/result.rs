@@ -59,6 +59,11 @@ pub(super) struct Figures {
     pub(super) doorbells: f64,
     /// Interrupts of devices an operation.
     pub(super) interrupts: f64,
+    /// Page faults of the guest's program an operation.
+    pub(super) page_faults: f64,
+    /// What KVM itself counted an operation, by its names: `exits` are those to KVM, of which few
+    /// come as far as userspace.
+    pub(super) kernel: BTreeMap<&'static str, f64>,
     /// Requests that reached the device, an operation.
     pub(super) requests: f64,
     /// Time of exits in userspace, in nanoseconds an operation.
@@ -172,6 +177,7 @@ fn figures(samples: &[Sample], devices: &[String]) -> Option<Figures> {
         |sample: &Sample| Some(metric(sample, "operations")? / metric(sample, "elapsed_ns")? * 1e9);
     let mut exits_by = BTreeMap::new();
     let [mut exits, mut accesses, mut exit_ns] = [0.0; 3];
+    let mut kernel = BTreeMap::new();
     let [mut user_ns, mut kernel_ns, mut guest_ns] = [0.0; 3];
     for sample in samples {
         let span = sample.span.as_ref()?;
@@ -190,6 +196,9 @@ fn figures(samples: &[Sample], devices: &[String]) -> Option<Figures> {
                 *exits_by.entry(name).or_insert(0.0) += tally.count as f64 / operations;
             }
         }
+        for (name, count) in &span.kernel {
+            *kernel.entry(*name).or_insert(0.0) += *count as f64 / operations;
+        }
         user_ns += span.cpu.user_ns as f64;
         kernel_ns += span.cpu.kernel_ns as f64;
         guest_ns += span.cpu.guest_ns as f64;
@@ -205,6 +214,8 @@ fn figures(samples: &[Sample], devices: &[String]) -> Option<Figures> {
         accesses: accesses / operations,
         doorbells: sum("notifications").unwrap_or(0.0) / operations,
         interrupts: sum("interrupts").unwrap_or(0.0) / operations,
+        page_faults: sum("page_faults").unwrap_or(0.0) / operations,
+        kernel,
         requests: sum("requests").unwrap_or(0.0) / operations,
         exit_ns: exit_ns / operations,
         user_ns: user_ns / operations,

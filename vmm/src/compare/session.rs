@@ -1,7 +1,7 @@
 //! One VM of the built-in guest that does all runs of a comparison.
 
 use super::disk;
-use super::meter::{Meter, Span, on_mark};
+use super::meter::{Insight, Meter, Span, on_mark};
 use super::plan::{self, Run};
 use super::workload::RETURNED_BYTES;
 use crate::boot::AcpiTables;
@@ -22,7 +22,7 @@ use crate::table;
 use abi::record::Outcome;
 use devices::disk::DiskError;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 const MEMORY: MemorySize = MemorySize(256 << 20);
@@ -83,16 +83,15 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// As it is, or failed if memory that the guest says it has given away did not leave this
-    /// process; what else comes and goes meanwhile is little against that.
+    /// As it is, or failed if memory that the guest says it has given away is still
+    /// resident here; what else comes and goes meanwhile is little against that.
     fn verified(mut self) -> Self {
         let given = self.check.metrics.get("given_bytes").copied().unwrap_or(0);
-        let fallen = self.span.as_ref().and_then(|span| span.fallen_bytes);
-        let fallen = fallen.unwrap_or(0);
+        let fallen = self.span.as_ref().map_or(0, |span| span.fallen_bytes);
         if self.check.outcome == Outcome::Pass && fallen < given - given / 8 {
             self.check.outcome = Outcome::Fail;
             self.check.detail = format!(
-                "the guest gave {} away, of which {} left this process",
+                "the guest gave {} away, of which the host got {}",
                 table::bytes(given),
                 table::bytes(fallen)
             );
@@ -111,7 +110,8 @@ pub(super) struct Samples {
 pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
     let suite = plan::suite(runs);
     let counters = ExitCounters::default();
-    let meter = Meter::new(counters.clone());
+    let insight = Arc::new(OnceLock::new());
+    let meter = Meter::new(counters.clone(), insight.clone());
     let screen = Box::new(Screen::new(runs.len() as u64));
     let checks = guest::planned_checks(suite.as_bytes());
     let log = Arc::new(Mutex::new(SuiteLog::new(checks, counters.clone(), screen)));
@@ -136,6 +136,10 @@ pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
     let mut machine = Machine::build(config(&suite, cpus), backends, timeline)?;
     // Nobody else sets it.
     let _ = counters.set(machine.counters());
+    let _ = insight.set(Insight {
+        kernel_counters: std::mem::take(&mut machine.kernel_counters),
+        memory: machine.memory().clone(),
+    });
     let watch = Watch {
         input: None,
         escape: false,
@@ -180,5 +184,6 @@ fn config(suite: &str, cpus: u8) -> Config {
         cmdline: guest::hostel_parameters(CONSOLE, Some("")),
         transport: TransportKind::Pci,
         acpi: AcpiTables::Absent,
+        kernel_counters: true,
     }
 }

@@ -128,6 +128,9 @@ fn reason((fast, best): (&str, &Figures), (slow, worst): (&str, &Figures)) -> St
     if differs(best.doorbells, worst.doorbells) {
         return by("doorbells", best.doorbells, worst.doorbells);
     }
+    if differs(best.page_faults, worst.page_faults) {
+        return by("page faults", best.page_faults, worst.page_faults);
+    }
     if differs(worst.exits, best.exits) || differs(worst.interrupts, best.interrupts) {
         return format!(
             "not for its counts ({} exits, {} interrupts an operation against {}, {}), but for \

@@ -81,6 +81,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
         cmdline: prepared.boot.cmdline,
         transport: wishes.transport,
         acpi: wishes.acpi,
+        kernel_counters: false,
     };
     let signals = Signals::take().map_err(RunError::Host)?;
     let mut machine = Machine::build(config, backends, timeline)?;

@@ -2,36 +2,36 @@
 
 use super::{Path, Workload};
 
-/// What a program of the guest gives back at once.
+/// The most that a program of the guest gives back at once.
 pub(in crate::compare) const RETURNED_BYTES: u64 = 64 << 20;
 
 const WAYS: &[Path] = &[
     Path {
         name: "touch",
         about: "none: a PC has none; memory that is new to the guest is touched",
-        args: "touch",
+        args: "touch 16384",
     },
     Path {
         name: "balloon-page",
-        about: "virtio-balloon, a page a request",
-        args: "balloon-page",
+        about: "virtio-balloon, a page a request; 4 MiB, which take as long",
+        args: "balloon-page 1024",
     },
     Path {
         name: "balloon",
         about: "virtio-balloon, 256 pages a request",
-        args: "balloon",
+        args: "balloon 16384",
     },
     Path {
         name: "reporting",
         about: "free page reporting, 16 blocks of 4 MiB a request",
-        args: "balloon-report",
+        args: "balloon-report 16384",
     },
 ];
 
 pub(super) const WORKLOADS: &[Workload] = &[Workload {
     name: "memory-return",
-    about: "64 MiB given to the host, taken again and touched",
+    about: "pages given to the host, taken again, touched; 64 MiB at once",
     program: "memory_work",
-    args: "16384",
+    args: "",
     paths: WAYS,
 }];
