@@ -2,10 +2,11 @@
 //!
 //! A write of one [`WORD_BYTES`] word, little-endian, says how many pages of 4 KiB the host is to
 //! have; their contents are lost. A read takes all of them again, writes to each, and gives such a
-//! word: how many of them were zero by then, as new memory is. One file has them at a time. The
+//! word: how many of them were zero by then, as new memory is. Another write takes them again, too. The
 //! kernel keeps the pages for the next write, until that is of zero pages.
 //!
 //! [`Errno::NoSpc`](crate::syscall::Errno::NoSpc): the host does not ask for so many.
+//! [`Errno::Again`](crate::syscall::Errno::Again): there is nothing to take.
 
 /// Bytes of what is written and read.
 pub const WORD_BYTES: usize = 8;

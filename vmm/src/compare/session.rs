@@ -187,3 +187,44 @@ fn config(suite: &str, cpus: u8) -> Config {
         kernel_counters: true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::meter::Cpu;
+    use abi::record::Subsystem;
+    use std::collections::BTreeMap;
+
+    const GIVEN: u64 = 4 << 20;
+
+    fn sample(outcome: Outcome, fallen_bytes: Option<u64>) -> Sample {
+        let metrics = [("given_bytes".to_owned(), GIVEN)];
+        let span = fallen_bytes.map(|fallen_bytes| Span {
+            tallies: Vec::new(),
+            cpu: Cpu::default(),
+            kernel: BTreeMap::new(),
+            fallen_bytes,
+        });
+        let check = CheckResult {
+            id: "memory-return.balloon.0".to_owned(),
+            subsystem: Subsystem::Io,
+            outcome,
+            detail: String::new(),
+            metrics: metrics.into(),
+        };
+        Sample { check, span }
+    }
+
+    #[test]
+    fn memory_that_did_not_come_back_spoils_a_run() {
+        for fallen in [None, Some(0), Some(GIVEN / 2)] {
+            let sample = sample(Outcome::Pass, fallen).verified();
+            assert_eq!(sample.check.outcome, Outcome::Fail, "{fallen:?}");
+            assert!(sample.check.detail.contains("4.00 MiB"), "{fallen:?}");
+        }
+        let returned = sample(Outcome::Pass, Some(GIVEN)).verified();
+        assert_eq!(returned.check.outcome, Outcome::Pass);
+        let failed = sample(Outcome::Fail, None).verified();
+        assert_eq!(failed.check.detail, "", "what was wrong before stays");
+    }
+}

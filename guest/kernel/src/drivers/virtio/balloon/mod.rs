@@ -114,8 +114,9 @@ impl Balloon {
     /// Gives so many pages to the host.
     fn give(&self, pages: u64, manner: Manner, mode: IoMode) -> Result<(), Errno> {
         let mut memory = self.memory.lock();
-        if memory.given.is_some() {
-            return Err(Errno::Again);
+        if let Some(given) = memory.given {
+            // By a program that has ended since.
+            self.take_back(&mut memory, given, mode)?;
         }
         let transport = &self.device.transport;
         let target = transport.config_u32(CONFIG_TARGET).ok_or(Errno::Io)?;
@@ -145,12 +146,18 @@ impl Balloon {
     /// Takes what the host has again, and writes to all of it; how many pages were zero.
     fn take(&self, mode: IoMode) -> Result<u64, Errno> {
         let mut memory = self.memory.lock();
-        if let Manner::Inflate { most } = memory.given.ok_or(Errno::Again)? {
-            self.transfer(self.deflate, &memory, most, mode)?;
+        let given = memory.given.ok_or(Errno::Again)?;
+        self.take_back(&mut memory, given, mode)?;
+        Ok(memory.blocks.touch())
+    }
+
+    fn take_back(&self, memory: &mut Memory, given: Manner, mode: IoMode) -> Result<(), Errno> {
+        if let Manner::Inflate { most } = given {
+            self.transfer(self.deflate, memory, most, mode)?;
             self.device.transport.set_config_u32(CONFIG_ACTUAL, 0);
         }
         memory.given = None;
-        Ok(memory.blocks.touch())
+        Ok(())
     }
 
     /// Lists the pages in a queue, at most so many a request.
