@@ -1,8 +1,13 @@
 //! [`DiskFile`]: the file or block device behind a guest's disk, checked and locked.
 
+mod errors;
+
+pub use errors::{DiskErrors, DiskFailures, DiskOperation};
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use vmm_sys_util::tempfile::TempFile;
 
 /// Unit of a disk's size and of all addresses on it, in bytes (virtio 1.3 5.2; ATA's logical sectors).
@@ -67,7 +72,10 @@ pub struct DiskFile {
     file: File,
     access: DiskAccess,
     sectors: u64,
+    /// Whether its end can move: not that of a block device.
+    is_regular: bool,
     id: [u8; 20],
+    errors: Arc<DiskErrors>,
 }
 
 impl DiskFile {
@@ -104,11 +112,14 @@ impl DiskFile {
             let path = path.to_owned();
             return Err(DiskError::Size { path, bytes });
         }
+        let metadata = file.metadata().map_err(|error| io_error(path, error))?;
         Ok(Self {
+            is_regular: metadata.is_file(),
             file,
             access,
             sectors: bytes / SECTOR_BYTES,
             id: id_of(path),
+            errors: Arc::new(DiskErrors::new(path.to_owned())),
         })
     }
 
@@ -125,6 +136,26 @@ impl DiskFile {
     /// Size in sectors.
     pub fn sectors(&self) -> u64 {
         self.sectors
+    }
+
+    /// What the host fails at, also after the disk itself is gone.
+    pub fn errors(&self) -> &Arc<DiskErrors> {
+        &self.errors
+    }
+
+    /// Counts an operation that the host has failed.
+    pub(crate) fn failed(&self, operation: DiskOperation, error: &io::Error) {
+        self.errors.add(operation, error);
+    }
+
+    /// Fails if somebody has cut the file off before `end`, in bytes: a write there would give it
+    /// its length back, with zeroes for what was lost.
+    pub(crate) fn reaches(&self, end: u64) -> io::Result<()> {
+        if !self.is_regular || self.file.metadata()?.len() >= end {
+            return Ok(());
+        }
+        let error = "the file has become shorter than the disk";
+        Err(io::Error::new(ErrorKind::UnexpectedEof, error))
     }
 
     /// What the device calls itself: the end of the file's name, padded with zeroes.

@@ -1,7 +1,5 @@
 //! On a nested host with hardware KVM, beside QEMU's microvm in the same run: boots of Debian's
 //! kernel, the start of a minimal guest and the cost of an exit, in instructions; reads of a disk.
-//!
-//! This program goes into the nested host's image and runs itself there as `--inside WHAT`.
 
 use anyhow::{Context, Result, ensure};
 use std::fs::File;
@@ -10,26 +8,29 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use tests::bench::{Samples, print, rounds};
+use tests::bench::{Samples, at_least, print, rounds};
 use tests::linux::{KernelFile, file, files, initramfs, said};
-use tests::nested::{Boot, Clock, Image, Profile};
+use tests::nested::measured::{self, Part};
+use tests::nested::{Clock, Image, Profile};
 use tests::{Kernel, Scratch, linux::archive::Archive, machine_code};
 
 /// Port writes of the longer of two guests, beyond those of the shorter.
 const WRITES: u32 = 100_000;
 
-/// What runs in a nested host of its own; all, or those that the command line names.
-const PARTS: [(&str, Clock, &str); 2] = [
-    (
-        "instructions",
-        Clock::Instructions,
-        "time is a count of instructions (millions), 1 processor",
-    ),
-    ("disk", Clock::Parallel, "2 processors side by side"),
+const PARTS: [Part; 2] = [
+    Part {
+        name: "instructions",
+        clock: Clock::Instructions,
+        head: "time is a count of instructions (millions), 1 processor",
+        run: instructions,
+    },
+    Part {
+        name: "disk",
+        clock: Clock::Parallel,
+        head: "2 processors side by side",
+        run: disk,
+    },
 ];
-const DEADLINE: Duration = Duration::from_secs(1200);
-/// No figure takes so long.
-const SILENCE: Duration = Duration::from_secs(300);
 
 /// Targets of the project.
 const PORT_WRITE: f64 = 3650.0;
@@ -86,17 +87,9 @@ machine_code!(
 );
 
 fn main() -> Result<()> {
-    let args: Vec<String> = std::env::args().collect();
-    let inside = args.iter().position(|arg| arg == "--inside");
-    match inside.and_then(|at| args.get(at + 1)).map(String::as_str) {
-        Some("instructions") => instructions(),
-        Some("disk") => disk(),
-        Some(other) => anyhow::bail!("nothing is called {other}"),
-        None => outside(),
+    if measured::inside(&PARTS)? {
+        return Ok(());
     }
-}
-
-fn outside() -> Result<()> {
     let image = match Image::new(Profile::Release) {
         Ok(image) => image,
         Err(error) => {
@@ -104,7 +97,6 @@ fn outside() -> Result<()> {
             return Ok(());
         }
     };
-    image.program(&std::env::current_exe()?, "root/bench")?;
     image.program(Path::new(QEMU), &QEMU[1..])?;
     for name in FIRMWARE {
         let paths = FIRMWARE_FOLDERS.map(|folder| Path::new(folder).join(name));
@@ -112,37 +104,7 @@ fn outside() -> Result<()> {
             image.file(path, &format!("usr/share/qemu/{name}"))?;
         }
     }
-    let short = if tests::bench::is_short() {
-        "--short"
-    } else {
-        ""
-    };
-    for (what, _, _) in PARTS {
-        image.job(what, &format!("/root/bench --inside {what} {short}"))?;
-    }
-    let disk = image.disk()?;
-    let show = |bytes: &[u8]| {
-        let _ = std::io::stdout().write_all(bytes);
-    };
-    let wished = |part: &str| std::env::args().any(|arg| arg == part);
-    let is_any_wished = PARTS.iter().any(|(what, _, _)| wished(what));
-    for (what, clock, head) in PARTS {
-        if is_any_wished && !wished(what) {
-            continue;
-        }
-        println!("nested host, {head}");
-        let cpus = if clock == Clock::Parallel { 2 } else { 1 };
-        let boot = Boot::new(&image, &disk).clock(clock).cpus(cpus);
-        let boot = boot.deadline(DEADLINE).silence(SILENCE);
-        let run = || boot.clone().run(what, show);
-        // That a nested host breaks says nothing about what is measured there.
-        let ended = run().or_else(|error| {
-            println!("once more: {error}");
-            run()
-        })?;
-        ensure!(ended.status == 0, "the job failed");
-    }
-    Ok(())
+    measured::outside(&image, &PARTS)
 }
 
 /// A VMM that was started, and when.
@@ -475,14 +437,4 @@ fn disk() -> Result<()> {
         ORDERED_OF_QEMU,
     );
     Ok(())
-}
-
-/// Prints a ratio with the least that it should be.
-fn at_least(name: &str, samples: &Samples, target: f64) {
-    let verdict = if samples.median() >= target {
-        "holds"
-    } else {
-        "MISSED"
-    };
-    print(name, samples, &format!("at least {target} {verdict}"), None);
 }

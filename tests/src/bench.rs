@@ -70,3 +70,13 @@ pub fn print(name: &str, samples: &Samples, unit: &str, target: Option<f64>) {
     let spread = format!("{low:.3} to {high:.3}");
     println!("  {name:50} {median:>10.3} {spread:>22} {verdict} ({unit})");
 }
+
+/// Prints a figure with the least that it should be.
+pub fn at_least(name: &str, samples: &Samples, target: f64) {
+    let verdict = if samples.median() >= target {
+        "holds"
+    } else {
+        "MISSED"
+    };
+    print(name, samples, &format!("at least {target} {verdict}"), None);
+}

@@ -37,8 +37,8 @@ fn a_batch_of_pages_is_a_request() -> Result<()> {
     let report = compare("memory-return")?;
     let doorbells = |path| figure(&report, path, "doorbells", None);
     ensure!(doorbells("touch")? == 0.0, "{report}");
-    // There and back: a request each.
-    ensure!(doorbells("balloon-page")? >= 1.9, "{report}");
+    // There and back: a request each, of which the device sees some by itself.
+    ensure!((0.5..2.1).contains(&doorbells("balloon-page")?), "{report}");
     let batched = doorbells("balloon")?;
     ensure!(batched > 0.0 && batched <= 2.0 / 256.0, "{report}");
     // Sixteen blocks of 4 MiB, where memory is whole; a few more, where it is not.
@@ -55,7 +55,7 @@ fn a_batch_of_pages_is_a_request() -> Result<()> {
 fn a_large_page_takes_one_fault() -> Result<()> {
     require_kvm!();
     let report = compare("page-faults")?;
-    let faults = |path| figure(&report, path, "page_faults", None);
+    let faults = |path| figure(&report, path, "more", Some("page_faults"));
     ensure!(faults("4k")? >= 512.0, "{report}");
     let large = faults("2m")?;
     // The program's own pages come on top.

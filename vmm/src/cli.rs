@@ -48,6 +48,15 @@ pub(crate) struct CompareArgs {
     /// Write the figures as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Write the figures there as JSON, CSV, charts and a page [index.html] that shows them all
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Kernel of a guest like the built-in one, which does the work instead
+    #[arg(long, value_name = "KERNEL", requires = "initrd")]
+    pub(crate) guest: Option<PathBuf>,
+    /// Initial RAM disk of that guest; what it holds as a suite is replaced
+    #[arg(long, value_name = "FILE", requires = "guest")]
+    pub(crate) initrd: Option<PathBuf>,
     /// Say what workloads and paths there are
     #[arg(long)]
     pub(crate) list: bool,

@@ -30,7 +30,7 @@ use crate::kvm::{Vm, VmError};
 use crate::memory::Discarder;
 use crate::run::{Card, OpenNetwork};
 use devices::bus::{BusError, BusRange, DeviceId, MmioBus, PioBus, PioDevice};
-use devices::disk::DiskFile;
+use devices::disk::{DiskErrors, DiskFile};
 use devices::legacy::debug_exit::TestExit;
 use devices::legacy::reset_port::{self, ResetPort};
 use devices::legacy::test_device::{self, TestMemory};
@@ -154,6 +154,8 @@ pub struct DeviceManager {
     pub balloon: Option<BalloonHandle>,
     /// Devices with threads by name, to end these and to ask what was refused.
     pub working: WorkingDevices,
+    /// What the host fails at for each disk, with its device's name.
+    pub disk_errors: Vec<(String, Arc<DiskErrors>)>,
     /// What the guest is to be told.
     pub platform: Platform,
 }
@@ -184,6 +186,7 @@ impl DeviceManager {
             console_input: console.input(),
             balloon: None,
             working: Vec::new(),
+            disk_errors: Vec::new(),
             platform: Platform {
                 cpus,
                 serial_ports: pc::SERIAL_PORTS.to_vec(),
@@ -205,11 +208,12 @@ impl DeviceManager {
                 Slots::mmio()
             }
         };
-        let disks = backends.disks.into_iter().enumerate().map(|(index, file)| {
-            let device: Box<dyn VirtioDevice> = Box::new(Blk::new(file, EngineChoice::Auto));
-            (format!("virtio-blk{index}"), device)
-        });
-        let mut virtio: Vec<(String, Box<dyn VirtioDevice>)> = disks.collect();
+        let mut virtio: Vec<(String, Box<dyn VirtioDevice>)> = Vec::new();
+        for (index, file) in backends.disks.into_iter().enumerate() {
+            let name = format!("virtio-blk{index}");
+            this.disk_errors.push((name.clone(), file.errors().clone()));
+            virtio.push((name, Box::new(Blk::new(file, EngineChoice::Auto))));
+        }
         virtio.push(("virtio-console".to_owned(), Box::new(console)));
         virtio.push(("virtio-rng".to_owned(), Box::new(rng)));
         let mut emulated = Vec::new();

@@ -1,8 +1,8 @@
 //! The built-in guest: kernel, programs and suites, embedded by the build script.
 //!
-//! The initrd is put together at run time, as it holds the chosen suite: a cpio archive in the
-//! newc format (Linux initramfs buffer-format.rst).
+//! The initrd is put together at run time, as it holds the chosen suite.
 
+use crate::cpio::{self, Archive, MODE_DATA, MODE_PROGRAM, Member};
 use abi::image;
 use abi::record::Subsystem;
 use devices::legacy::acpi_pm::TIMER_PORT;
@@ -73,60 +73,47 @@ pub fn works_on_ide(suite: &[u8]) -> bool {
 
 /// The initrd: all programs, the first of the guest first, and `suite` if there is one.
 pub fn initrd(suite: Option<&[u8]>) -> Vec<u8> {
-    let mut archive = Vec::new();
+    let mut archive = Archive::default();
     let (first, others): (Vec<_>, Vec<_>) = PROGRAMS
         .iter()
         .map(|(name, elf)| (format!("bin/{name}"), *elf))
         .partition(|(name, _)| name == image::INIT);
     for (name, elf) in first.into_iter().chain(others) {
-        member(&mut archive, &name, MODE_PROGRAM, elf);
+        archive.add(&name, MODE_PROGRAM, elf);
     }
     if let Some(suite) = suite {
-        member(&mut archive, image::SUITE, MODE_DATA, suite);
+        archive.add(image::SUITE, MODE_DATA, suite);
     }
-    member(&mut archive, "TRAILER!!!", 0, &[]);
-    archive
+    archive.end()
 }
 
-/// Regular file, rwxr-xr-x.
-const MODE_PROGRAM: u32 = 0o100_755;
-/// Regular file, rw-r--r--.
-const MODE_DATA: u32 = 0o100_644;
-/// Bytes before the name.
-const HEADER: usize = 110;
-/// The guest maps pages of a program from where they lie in the archive, if they lie on pages.
-const PAGE: usize = 4096;
-
-fn member(archive: &mut Vec<u8>, name: &str, mode: u32, data: &[u8]) {
-    // NUL bytes after the name bring the data to a page; readers stop at the first.
-    let name_at = archive.len() + HEADER;
-    let data_at = match data {
-        [] => (name_at + name.len() + 1).next_multiple_of(4),
-        _ => (name_at + name.len() + 1).next_multiple_of(PAGE),
-    };
-    let fields = [
-        archive.len(),
-        mode as usize,
-        0,
-        0,
-        1,
-        0,
-        data.len(),
-        0,
-        0,
-        0,
-        0,
-        data_at - name_at,
-        0,
-    ];
-    archive.extend(b"070701");
-    for field in fields {
-        archive.extend(format!("{field:08x}").bytes());
+/// An initrd like that of the built-in guest, with another suite.
+pub fn initrd_with(initrd: &[u8], suite: &[u8]) -> Result<Vec<u8>, InitrdError> {
+    let mut archive = Archive::default();
+    let mut has_init = false;
+    for member in cpio::members(initrd) {
+        let Member { name, mode, data } = member?;
+        has_init |= name == image::INIT;
+        if name != image::SUITE {
+            archive.add(name, mode, data);
+        }
     }
-    archive.extend(name.bytes());
-    archive.resize(data_at, 0);
-    archive.extend(data);
-    archive.resize(archive.len().next_multiple_of(4), 0);
+    if !has_init {
+        return Err(InitrdError::NoInit);
+    }
+    archive.add(image::SUITE, MODE_DATA, suite);
+    Ok(archive.end())
+}
+
+/// Why an initrd is not one of a guest like the built-in one.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InitrdError {
+    /// It is no archive.
+    #[error(transparent)]
+    Archive(#[from] cpio::CpioError),
+    /// It has nothing to start.
+    #[error("it has no member bin/init")]
+    NoInit,
 }
 
 /// Kernel parameters for any VMM.
@@ -198,7 +185,7 @@ mod tests {
         let initrd = initrd(Some(b"# nothing\n"));
         assert!(initrd.starts_with(b"070701"));
         assert!(
-            initrd[PAGE..].starts_with(b"\x7fELF"),
+            initrd[cpio::PAGE..].starts_with(b"\x7fELF"),
             "the first program lies on a page"
         );
         assert_eq!(initrd.len() % 4, 0);
@@ -208,5 +195,24 @@ mod tests {
                 .windows(trailer.len())
                 .any(|window| window == trailer)
         );
+    }
+
+    #[test]
+    fn a_suite_takes_the_place_of_another_and_the_rest_stays() {
+        let (one, other) = (b"one io 1 a\n".as_slice(), b"other io 1 b\n".as_slice());
+        assert_eq!(
+            initrd_with(&initrd(Some(one)), other),
+            Ok(initrd(Some(other)))
+        );
+        assert_eq!(initrd_with(&initrd(None), other), Ok(initrd(Some(other))));
+    }
+
+    #[test]
+    fn what_has_no_first_program_is_no_initrd_of_a_guest() {
+        let mut archive = Archive::default();
+        archive.add("etc/passwd", MODE_DATA, b"root");
+        assert_eq!(initrd_with(&archive.end(), b"x"), Err(InitrdError::NoInit));
+        let gzip = initrd_with(b"\x1f\x8b\x08", b"x");
+        assert!(matches!(gzip, Err(InitrdError::Archive(_))), "{gzip:?}");
     }
 }

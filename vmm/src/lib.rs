@@ -21,7 +21,7 @@
 //!   [`stream`] takes out of its console, [`table`] shows them and [`report`] writes them.
 //! - [`compare`] is `hostel compare`: the built-in guest does the same work over each way to a
 //!   device, and marks where what is measured begins and ends.
-//! - [`guest`] holds the built-in guest, [`doctor`] is `hostel doctor`.
+//! - [`guest`] holds the built-in guest, whose programs [`cpio`] packs; [`doctor`] is `hostel doctor`.
 //!
 //! # The way of a port write
 //! `kvm::Vcpu::run` returns `VmExit::PioWrite`; `run_loop::handle` gives it to the `PioBus`, which
@@ -32,6 +32,7 @@
 pub mod accounting;
 pub mod boot;
 pub mod compare;
+pub mod cpio;
 pub mod device_manager;
 pub mod doctor;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -17,6 +17,7 @@ use crate::memory::{self, GuestMemory, MemoryError, MemorySize};
 use crate::msr::{MsrPolicy, UnknownMsr, UnknownMsrs};
 use crate::run_loop::Shared;
 use crate::vcpu_thread::{Gate, VcpuHandle};
+use devices::disk::DiskErrors;
 use devices::legacy::fw_cfg::FwCfgContents;
 use devices::power::PowerSwitch;
 use devices::virtio::balloon::BalloonHandle;
@@ -172,6 +173,21 @@ pub struct Refused {
     pub count: u64,
 }
 
+/// What the host failed at for a disk; the guest was told of each.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct DiskFailure {
+    /// The device.
+    pub device: String,
+    /// The file.
+    pub disk: String,
+    /// `read`, `write`, `flush` or `discard`.
+    pub operation: &'static str,
+    /// What the host said.
+    pub error: String,
+    /// How many times.
+    pub count: u64,
+}
+
 /// A virtual machine, before it runs and while it does.
 pub struct Machine {
     // Dropped in this order: the gate sends waiting threads home, the handles stop the others,
@@ -183,6 +199,7 @@ pub struct Machine {
     shared: Arc<Shared>,
     device_names: Vec<String>,
     working: WorkingDevices,
+    disk_errors: Vec<(String, Arc<DiskErrors>)>,
     /// The PC's own devices.
     pub pc: Pc,
     /// Takes input for the guest's virtio console.
@@ -298,6 +315,7 @@ impl Machine {
             shared: Arc::new(shared),
             device_names: devices.names,
             working: devices.working,
+            disk_errors: devices.disk_errors,
             pc: devices.pc,
             console_input: devices.console_input,
             balloon: devices.balloon,
@@ -313,7 +331,7 @@ impl Machine {
     }
 
     /// Where the vCPUs tell that the VM has ended.
-    pub fn shared(&self) -> &Shared {
+    pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
@@ -376,6 +394,22 @@ impl Machine {
                 .refused(),
         });
         counts.filter(|refused| refused.count > 0).collect()
+    }
+
+    /// What the host failed at for the disks so far.
+    pub fn disk_failures(&self) -> Vec<DiskFailure> {
+        let of_disk = |(device, errors): &(String, Arc<DiskErrors>)| {
+            let (device, disk) = (device.clone(), errors.path().display().to_string());
+            let failures = errors.failures().into_iter();
+            failures.map(move |failure| DiskFailure {
+                device: device.clone(),
+                disk: disk.clone(),
+                operation: failure.operation.name(),
+                error: failure.error,
+                count: failure.count,
+            })
+        };
+        self.disk_errors.iter().flat_map(of_disk).collect()
     }
 
     /// Presses the power button.

@@ -105,6 +105,11 @@ fn compare_paths(args: CompareArgs) -> u8 {
         runs: args.runs,
         cpus: args.cpus,
         report: args.report,
+        out: args.out,
+        guest: match (args.guest, args.initrd) {
+            (Some(kernel), Some(initrd)) => compare::Guest::Files { kernel, initrd },
+            _ => compare::Guest::BuiltIn,
+        },
     };
     match compare::compare(&wishes) {
         Ok(status) => status,

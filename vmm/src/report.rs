@@ -4,7 +4,7 @@ use crate::accounting::ExitRow;
 use crate::doctor::{KvmKind, Probe};
 use crate::halt::HaltReason;
 use crate::kvm::Kvm;
-use crate::machine::{Point, Refused, Timeline};
+use crate::machine::{DiskFailure, Point, Refused, Timeline};
 use crate::memory;
 use crate::msr::UnknownMsr;
 use crate::suite::CheckResult;
@@ -33,6 +33,8 @@ pub struct Report {
     pub coalesced: Vec<ExitRow>,
     /// What drivers did against the specification and was ignored.
     pub refused: Vec<Refused>,
+    /// What the host failed at for the guest's disks.
+    pub disk_failures: Vec<DiskFailure>,
     /// Text of the screen at the end, a string a row, if anything was written there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub screen: Option<Vec<String>>,

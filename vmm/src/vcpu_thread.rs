@@ -22,6 +22,9 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+/// What the names of vCPU threads begin with.
+pub const VCPU_THREADS: &str = "vcpu";
+
 /// vCPU threads wait here until the machine is whole: they start and set their vCPUs up while the
 /// devices are made. Dropping it sends them home.
 #[derive(Default)]
@@ -161,7 +164,7 @@ impl VcpuHandle {
             gate: gate.0.clone(),
         };
         let thread = thread::Builder::new()
-            .name(format!("vcpu{index}"))
+            .name(format!("{VCPU_THREADS}{index}"))
             .stack_size(STACK_BYTES)
             .spawn(move || {
                 leave(makers);

@@ -8,7 +8,7 @@ use super::ata::drive::BadSector;
 use super::ata::spec::Direction;
 use super::channel::Channel;
 use super::prd::{PrdError, PrdList};
-use crate::disk::{DiskFile, SECTOR_BYTES};
+use crate::disk::{DiskFile, DiskOperation, SECTOR_BYTES};
 use crate::virtio::blk::engine::sync::SyncEngine;
 use crate::virtio::blk::engine::{Durability, Engine, Transfer};
 use crate::virtio::io_buffers::IoBuffers;
@@ -160,21 +160,35 @@ impl DmaWork {
         let buffers = IoBuffers::new(&self.memory, &regions);
         let buffers = buffers.ok_or(DmaEnd::List(PrdError::OutsideMemory))?;
         let offset = sector * SECTOR_BYTES;
-        let transfer = match job.direction {
-            Direction::Read => Transfer::Read { offset, buffers },
-            Direction::Write => Transfer::Write {
-                offset,
-                buffers,
-                durability: job.durability,
-            },
+        let (operation, transfer) = match job.direction {
+            Direction::Read => (DiskOperation::Read, Transfer::Read { offset, buffers }),
+            Direction::Write => {
+                let durability = job.durability;
+                let transfer = Transfer::Write {
+                    offset,
+                    buffers,
+                    durability,
+                };
+                (DiskOperation::Write, transfer)
+            }
         };
-        engine.start(0, transfer);
-        match engine.completed().map(|completion| completion.result) {
-            Some(Err(error)) => {
-                log::debug!("disk: sectors from {sector}: {error}");
+        let there = match operation {
+            DiskOperation::Write => job.disk.reaches(offset + u64::from(moved * BYTES)),
+            _ => Ok(()),
+        };
+        let done = there.and_then(|()| {
+            engine.start(0, transfer);
+            engine.completed().map_or(Ok(()), |done| done.result)
+        });
+        match done {
+            Ok(()) => Ok(moved),
+            Err(error) => {
+                // One of many is tried again, to know which.
+                if count == 1 {
+                    job.disk.failed(operation, &error);
+                }
                 Err(DmaEnd::Disk(BadSector(sector)))
             }
-            _ => Ok(moved),
         }
     }
 }

@@ -82,7 +82,6 @@ impl Work {
             after.device_interrupts - before.device_interrupts,
         );
         check.metric("notifications", after.notifications - before.notifications);
-        check.metric("page_faults", after.page_faults - before.page_faults);
         check.metric("requests", after.block_requests - before.block_requests);
         done.latencies.report(check);
         if done.operations == 0 {

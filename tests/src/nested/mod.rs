@@ -9,6 +9,7 @@
 //! - [`Boot`] starts it and runs a job: a shell script in the image. What the job writes comes
 //!   out at once, the files it leaves in `/results` and its exit status at the end ([`Ended`]).
 //! - [`console`] knows what a nested host in trouble says.
+//! - [`measured`] runs benchmarks there.
 //! - [`suite`] runs the whole-VM test binaries as jobs; `src/bin/nested.rs` is the command.
 //!
 //! ```text
@@ -24,6 +25,7 @@ mod boot;
 mod cargo;
 pub mod console;
 mod image;
+pub mod measured;
 mod needs;
 mod qemu;
 pub mod suite;

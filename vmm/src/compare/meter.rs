@@ -4,6 +4,7 @@ use crate::accounting::{Tallies, Tally};
 use crate::kvm::{ExitKind, KernelCounters};
 use crate::memory::{GuestMemory, resident_bytes};
 use crate::suite::ExitCounters;
+use crate::vcpu_thread::VCPU_THREADS;
 use abi::port::Mark;
 use devices::bus::DeviceId;
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +17,8 @@ pub(super) struct Cpu {
     pub(super) user_ns: u64,
     pub(super) kernel_ns: u64,
     pub(super) guest_ns: u64,
+    /// Of the threads of vCPUs, whatever they did; none where the kernel does not say.
+    pub(super) vcpu_ns: u64,
 }
 
 impl Cpu {
@@ -26,6 +29,7 @@ impl Cpu {
             user_ns: self.user_ns.saturating_sub(earlier.user_ns),
             kernel_ns: self.kernel_ns.saturating_sub(earlier.kernel_ns),
             guest_ns: self.guest_ns.saturating_sub(earlier.guest_ns),
+            vcpu_ns: self.vcpu_ns.saturating_sub(earlier.vcpu_ns),
         }
     }
 }
@@ -58,6 +62,7 @@ struct Reading {
 pub(super) struct Meter {
     counters: ExitCounters,
     insight: Arc<OnceLock<Insight>>,
+    is_up: bool,
     begun: HashMap<u32, Reading>,
     spans: HashMap<u32, Span>,
     /// Resident memory of the guest at each look.
@@ -69,6 +74,7 @@ impl Meter {
         Arc::new(Mutex::new(Self {
             counters,
             insight,
+            is_up: false,
             begun: HashMap::new(),
             spans: HashMap::new(),
             looks: HashMap::new(),
@@ -126,8 +132,13 @@ impl Meter {
                 self.spans.insert(number, span);
             }
             Mark::Look => self.look(number),
-            Mark::Kernel | Mark::User => {}
+            Mark::Kernel | Mark::User => self.is_up = true,
         }
+    }
+
+    /// Whether the guest has said that it runs.
+    pub(super) fn is_up(&self) -> bool {
+        self.is_up
     }
 
     pub(super) fn take(&mut self, number: u32) -> Option<Span> {
@@ -164,7 +175,25 @@ const TICK_NS: u64 = 10_000_000;
 fn cpu() -> Cpu {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
-    parse(fields)
+    Cpu {
+        vcpu_ns: vcpu_ns().unwrap_or(0),
+        ..parse(fields)
+    }
+}
+
+/// Time on a processor of the threads whose names say that they are vCPUs: the first field of
+/// schedstat (Linux sched-stats.rst), where the kernel has it.
+fn vcpu_ns() -> Option<u64> {
+    let mut sum = 0;
+    for task in fs::read_dir("/proc/self/task").ok()?.flatten() {
+        let read = |file| fs::read_to_string(task.path().join(file)).ok();
+        // A thread may have ended meanwhile.
+        if read("comm").is_some_and(|name| name.starts_with(VCPU_THREADS)) {
+            let schedstat = read("schedstat")?;
+            sum += schedstat.split(' ').next()?.parse::<u64>().ok()?;
+        }
+    }
+    Some(sum)
 }
 
 fn parse(fields: &str) -> Cpu {
@@ -177,6 +206,7 @@ fn parse(fields: &str) -> Cpu {
         user_ns: ns(USER).saturating_sub(ns(GUEST)),
         kernel_ns: ns(KERNEL),
         guest_ns: ns(GUEST),
+        vcpu_ns: 0,
     }
 }
 

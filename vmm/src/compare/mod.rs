@@ -1,33 +1,52 @@
 //! `hostel compare`: the same work over each way to a device, in one VM, and what each way costs.
 //!
 //! ```text
-//!  workload: what is done, by which paths --> plan: runs in turn, as a suite of the built-in guest
+//!  workload: what is done, by which paths --> plan: runs in turn, as a suite of the guest (image)
 //!                                               |
 //!      guest: marks where what is measured begins and ends --> meter: exits, processor time
 //!                                               |                |
 //!                                               v                v
-//!                                      result: medians and spreads --> show: tables, sentences
+//!               figures: medians and spreads, counts, latency --> result: paths beside each other
+//!                                                                        |
+//!                    columns, sentence: what is said of them <-----------+
+//!                       |                                                |
+//!                       v                                                v
+//!                     show: on the terminal        output: report, CSV, chart: SVG, a page of all
 //! ```
 //! Runs of the paths take turns, so that what disturbs the host disturbs all of them alike. A run
 //! whose guest program found something wrong spoils its path: no figure of it is shown.
 
+mod chart;
+mod columns;
 mod disk;
+mod figures;
+mod image;
+mod latency;
 mod meter;
+mod output;
+mod patience;
 mod plan;
+mod report;
 mod result;
+mod sentence;
 mod session;
 mod show;
+mod spread;
+#[cfg(test)]
+mod testing;
 mod workload;
 
+pub use image::Guest;
 pub use session::CompareError;
 
 use crate::halt::status;
 use crate::report::HostReport;
+use output::Folder;
+use report::Report;
 use result::Comparison;
-use serde::Serialize;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 /// What the user asked for.
 pub struct Wishes {
@@ -41,30 +60,19 @@ pub struct Wishes {
     pub cpus: u8,
     /// File for the results as JSON.
     pub report: Option<PathBuf>,
-}
-
-/// What `--report` writes.
-#[derive(Serialize)]
-struct Report<'a> {
-    hostel: &'static str,
-    host: HostReport,
-    cpus: u8,
-    runs: u32,
-    workloads: &'a [Comparison],
+    /// Folder for the results in all their forms.
+    pub out: Option<PathBuf>,
+    /// Who does the work.
+    pub guest: Guest,
 }
 
 /// Runs the comparison and shows it; the exit status.
 pub fn compare(wishes: &Wishes) -> Result<u8, CompareError> {
-    let report = match &wishes.report {
-        Some(path) => Some(File::create(path).map_err(|source| CompareError::Report {
-            path: path.display().to_string(),
-            source,
-        })?),
-        None => None,
-    };
     let runs = plan::plan(wishes)?;
-    let samples = session::run(&runs, wishes.cpus)?;
-    let comparisons = result::compare(&runs, samples);
+    let file = wishes.report.as_deref().map(create).transpose()?;
+    let folder = wishes.out.as_deref().map(Folder::prepare).transpose()?;
+    let samples = session::run(&runs, wishes.cpus, &wishes.guest)?;
+    let comparisons = result::compare(&runs, wishes.cpus, samples);
     let mut out = String::new();
     for comparison in &comparisons {
         show::table(&mut out, comparison);
@@ -72,18 +80,25 @@ pub fn compare(wishes: &Wishes) -> Result<u8, CompareError> {
     }
     // A closed pipe is the reader's wish.
     let _ = io::stdout().write_all(out.as_bytes());
-    if let Some(file) = report {
+    if file.is_some() || folder.is_some() {
         let report = Report {
             hostel: env!("CARGO_PKG_VERSION"),
             host: HostReport::probed(),
+            guest: wishes.guest.name(),
             cpus: wishes.cpus,
             runs: wishes.runs,
             workloads: &comparisons,
         };
-        let mut file = BufWriter::new(file);
-        let written = serde_json::to_writer_pretty(&mut file, &report).map_err(io::Error::from);
-        let written = written.and_then(|()| file.flush());
-        written.map_err(CompareError::Host)?;
+        if let Some(mut file) = file {
+            let written = report
+                .json()
+                .and_then(|text| file.write_all(text.as_bytes()));
+            written.map_err(CompareError::Host)?;
+        }
+        if let Some(folder) = folder {
+            let page = folder.write(&report)?;
+            eprintln!("hostel: the page is {}", page.display());
+        }
     }
     let spoilt: Vec<_> = comparisons.iter().flat_map(Comparison::failures).collect();
     if spoilt.is_empty() {
@@ -94,6 +109,13 @@ pub fn compare(wishes: &Wishes) -> Result<u8, CompareError> {
         spoilt.join(", ")
     );
     Ok(status::FAILED)
+}
+
+fn create(path: &Path) -> Result<File, CompareError> {
+    File::create(path).map_err(|source| CompareError::Report {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 /// What workloads and paths there are, a line each.

@@ -82,6 +82,7 @@ pub(super) fn suite(runs: &[Run]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::Guest;
     use crate::guest;
 
     fn wishes(workloads: &[&str], paths: &[&str]) -> Wishes {
@@ -92,6 +93,8 @@ mod tests {
             runs: 2,
             cpus: 1,
             report: None,
+            out: None,
+            guest: Guest::BuiltIn,
         }
     }
 

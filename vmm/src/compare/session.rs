@@ -1,13 +1,16 @@
 //! One VM of the built-in guest that does all runs of a comparison.
 
 use super::disk;
+use super::figures::GIVEN;
+use super::image::Guest;
 use super::meter::{Insight, Meter, Span, on_mark};
+use super::patience::{Patience, START_SECONDS};
 use super::plan::{self, Run};
 use super::workload::RETURNED_BYTES;
 use crate::boot::AcpiTables;
 use crate::boot::platform::Keyboard;
 use crate::device_manager::{Backends, PcBackends, TransportKind};
-use crate::guest;
+use crate::guest::{self, InitrdError};
 use crate::halt::{HaltReason, status};
 use crate::images::{Image, ModuleImage};
 use crate::kvm::CpuModel;
@@ -50,6 +53,45 @@ pub enum CompareError {
         #[source]
         source: io::Error,
     },
+    /// The folder for the results cannot be made or written to.
+    #[error("the results cannot be written to {path}")]
+    Folder {
+        /// Where.
+        path: String,
+        /// What the host said.
+        #[source]
+        source: io::Error,
+    },
+    /// A chart could not be drawn.
+    #[error("a chart could not be drawn: {0}")]
+    Chart(String),
+    /// A file of the guest that was asked for cannot be read.
+    #[error("the guest cannot be read from {path}")]
+    GuestFile {
+        /// Where.
+        path: String,
+        /// What the host said.
+        #[source]
+        source: io::Error,
+    },
+    /// What was asked for is not like the built-in guest.
+    #[error("{path} is no initrd of a guest such as `hostel guest export` writes")]
+    Initrd {
+        /// Where.
+        path: String,
+        /// Why.
+        #[source]
+        source: InitrdError,
+    },
+    /// The guest has not said in time that it runs.
+    #[error(
+        "the kernel has not said within {START_SECONDS} seconds that it runs, as one from \
+         `hostel guest export` does"
+    )]
+    Silent,
+    /// The guest has ended before it said that it runs.
+    #[error("the kernel does not begin as one from `hostel guest export`: {0}")]
+    NotOurs(HaltReason),
     /// No disk to work on.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -68,8 +110,14 @@ impl CompareError {
     /// Exit status of the process.
     pub fn status(&self) -> u8 {
         match self {
-            Self::Unknown { .. } | Self::Report { .. } => status::USAGE,
-            Self::Disk(_) | Self::Host(_) => status::HOST,
+            Self::Unknown { .. }
+            | Self::Report { .. }
+            | Self::Folder { .. }
+            | Self::GuestFile { .. }
+            | Self::Initrd { .. } => status::USAGE,
+            Self::Disk(_) | Self::Host(_) | Self::Chart(_) => status::HOST,
+            Self::Silent => status::TIMEOUT,
+            Self::NotOurs(_) => status::USAGE,
             Self::Machine(error) => error.status(),
             Self::Ended(halt) => halt.status(),
         }
@@ -86,7 +134,7 @@ impl Sample {
     /// As it is, or failed if memory that the guest says it has given away is still
     /// resident here; what else comes and goes meanwhile is little against that.
     fn verified(mut self) -> Self {
-        let given = self.check.metrics.get("given_bytes").copied().unwrap_or(0);
+        let given = self.check.metrics.get(GIVEN).copied().unwrap_or(0);
         let fallen = self.span.as_ref().map_or(0, |span| span.fallen_bytes);
         if self.check.outcome == Outcome::Pass && fallen < given - given / 8 {
             self.check.outcome = Outcome::Fail;
@@ -107,7 +155,7 @@ pub(super) struct Samples {
 }
 
 /// Does the runs on a machine of so many vCPUs.
-pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
+pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, CompareError> {
     let suite = plan::suite(runs);
     let counters = ExitCounters::default();
     let insight = Arc::new(OnceLock::new());
@@ -133,24 +181,33 @@ pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
         balloon: Some(RETURNED_BYTES),
     };
     let timeline = Arc::new(Timeline::new(Instant::now()));
-    let mut machine = Machine::build(config(&suite, cpus), backends, timeline)?;
+    let mut machine = Machine::build(config(&suite, cpus, guest)?, backends, timeline)?;
     // Nobody else sets it.
     let _ = counters.set(machine.counters());
     let _ = insight.set(Insight {
         kernel_counters: std::mem::take(&mut machine.kernel_counters),
         memory: machine.memory().clone(),
     });
+    let patience = Patience::start(&machine, meter.clone()).map_err(CompareError::Host)?;
     let watch = Watch {
         input: None,
         escape: false,
         screen: None,
         timeout: None,
         signals: Some(Signals::take().map_err(CompareError::Host)?),
-        timers: Vec::new(),
+        timers: vec![Arc::new(Mutex::new(patience))],
     };
     machine.start();
     let halt = supervise(&machine, watch).map_err(CompareError::Host)?;
     machine.stop();
+    let is_up = || meter.lock().unwrap_or_else(PoisonError::into_inner).is_up();
+    if !is_up() {
+        return Err(match halt {
+            HaltReason::Timeout => CompareError::Silent,
+            HaltReason::Signal(_) | HaltReason::HostError(_) => CompareError::Ended(halt),
+            halt => CompareError::NotOurs(halt),
+        });
+    }
     if halt.status() > status::FAILED {
         return Err(CompareError::Ended(halt));
     }
@@ -166,18 +223,17 @@ pub(super) fn run(runs: &[Run], cpus: u8) -> Result<Samples, CompareError> {
     })
 }
 
-fn config(suite: &str, cpus: u8) -> Config {
-    let initrd = guest::initrd(Some(suite.as_bytes()));
-    Config {
+fn config(suite: &str, cpus: u8, guest: &Guest) -> Result<Config, CompareError> {
+    Ok(Config {
         cpus,
         memory: MEMORY,
         cpu_model: CpuModel::Host,
         unknown_msrs: MsrPolicy::Gp,
-        kernel: Image::Bytes(guest::kernel().into()),
+        kernel: guest.kernel()?,
         name: String::new(),
         flat: None,
         initrd: Some(ModuleImage {
-            image: Image::Bytes(initrd.into()),
+            image: Image::Bytes(guest.initrd(suite)?.into()),
             words: String::new(),
         }),
         modules: Vec::new(),
@@ -185,7 +241,7 @@ fn config(suite: &str, cpus: u8) -> Config {
         transport: TransportKind::Pci,
         acpi: AcpiTables::Absent,
         kernel_counters: true,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -195,10 +251,10 @@ mod tests {
     use abi::record::Subsystem;
     use std::collections::BTreeMap;
 
-    const GIVEN: u64 = 4 << 20;
+    const GIVEN_BYTES: u64 = 4 << 20;
 
     fn sample(outcome: Outcome, fallen_bytes: Option<u64>) -> Sample {
-        let metrics = [("given_bytes".to_owned(), GIVEN)];
+        let metrics = [(GIVEN.to_owned(), GIVEN_BYTES)];
         let span = fallen_bytes.map(|fallen_bytes| Span {
             tallies: Vec::new(),
             cpu: Cpu::default(),
@@ -217,12 +273,12 @@ mod tests {
 
     #[test]
     fn memory_that_did_not_come_back_spoils_a_run() {
-        for fallen in [None, Some(0), Some(GIVEN / 2)] {
+        for fallen in [None, Some(0), Some(GIVEN_BYTES / 2)] {
             let sample = sample(Outcome::Pass, fallen).verified();
             assert_eq!(sample.check.outcome, Outcome::Fail, "{fallen:?}");
             assert!(sample.check.detail.contains("4.00 MiB"), "{fallen:?}");
         }
-        let returned = sample(Outcome::Pass, Some(GIVEN)).verified();
+        let returned = sample(Outcome::Pass, Some(GIVEN_BYTES)).verified();
         assert_eq!(returned.check.outcome, Outcome::Pass);
         let failed = sample(Outcome::Fail, None).verified();
         assert_eq!(failed.check.detail, "", "what was wrong before stays");

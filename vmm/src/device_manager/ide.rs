@@ -20,6 +20,10 @@ impl DeviceManager {
     ) -> Result<(), WiringError> {
         let name = "ide";
         let id = self.name(name.to_owned());
+        let errors = disks
+            .iter()
+            .map(|disk| (name.to_owned(), disk.errors().clone()));
+        self.disk_errors.extend(errors);
         let line = IrqLine::new().map_err(descriptors(name))?;
         vm.connect_irq(&line, IRQ.into())?;
         let piix = Piix::new(disks, line, vm.memory().clone()).map_err(descriptors(name))?;

@@ -1,7 +1,7 @@
 //! Measurements in a throw-away VM: what an instruction and an exit cost here.
 //!
 //! Each experiment is a few bytes of 32-bit code without paging, run for a known number of
-//! instructions or exits; the median of several rounds counts.
+//! instructions or exits. Of a loop the shortest try counts, of exits the median round.
 
 use crate::kvm::{Chips, CpuMode, CpuStart, Kvm, Vcpu, VcpuError, Vm, VmError, VmExit};
 use crate::memory::{self, MIN, MemoryError};
@@ -52,8 +52,10 @@ const CODE: u64 = 0x10_0000;
 /// Iterations of the loop that is timed to tell the kind: 2 instructions each.
 const LOOPS: u32 = 1000;
 /// A processor runs so many more in that time.
-const NATIVE_FACTOR: u32 = 1000;
+const NATIVE_FACTOR: u32 = 100;
 const SHORT_LOOPS: u32 = 100;
+/// Times that a loop is timed, of which the shortest counts.
+const TRIES: usize = 3;
 /// Exits of one round.
 const EXITS: u32 = 200;
 /// Rounds, of which the median counts.
@@ -66,14 +68,8 @@ const EVENT_PORT: u8 = 0x11;
 impl Probe {
     /// Finds out the kind only: a few milliseconds on software KVM.
     pub fn kind_only(kvm: &Kvm) -> Result<Self, ProbeError> {
-        let mut ring0_instruction_ns = Bench::new(kvm)?.ring0_instruction_ns()?;
-        // A processor that was busy elsewhere looks slow, never fast.
-        for _ in 0..2 {
-            let again = Bench::new(kvm)?.ring0_instruction_ns()?;
-            ring0_instruction_ns = ring0_instruction_ns.min(again);
-        }
         Ok(Self {
-            ring0_instruction_ns,
+            ring0_instruction_ns: Bench::new(kvm)?.ring0_instruction_ns()?,
             exit_costs_ns: Vec::new(),
         })
     }
@@ -169,6 +165,7 @@ impl Bench {
         Ok(((long - short) / f64::from(2 * loops)).max(0.0))
     }
 
+    /// Time of a loop. A processor that was busy elsewhere looks slow, never fast.
     fn loop_ns(&mut self, loops: u32) -> Result<f64, ProbeError> {
         let [a, b, c, d] = loops.to_le_bytes();
         // out; mov ecx, loops; dec ecx; jnz; out; jmp back
@@ -176,10 +173,14 @@ impl Bench {
             0xe6, PORT, 0xb9, a, b, c, d, 0x49, 0x75, 0xfd, 0xe6, PORT, 0xeb, 0xf2,
         ];
         self.load(&code)?;
-        self.next_exit()?;
-        let start = Instant::now();
-        self.next_exit()?;
-        Ok(start.elapsed().as_nanos() as f64)
+        let mut shortest = f64::INFINITY;
+        for _ in 0..TRIES {
+            self.next_exit()?;
+            let start = Instant::now();
+            self.next_exit()?;
+            shortest = shortest.min(start.elapsed().as_nanos() as f64);
+        }
+        Ok(shortest)
     }
 
     fn exit_ns(&mut self, code: &[u8]) -> Result<u64, ProbeError> {

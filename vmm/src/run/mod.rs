@@ -241,6 +241,7 @@ fn report(
         exits: machine.exits(),
         coalesced: machine.coalesced(),
         refused: machine.refused(),
+        disk_failures: machine.disk_failures(),
         screen: screen_text(wishes, machine),
         unknown_msrs: machine.unknown_msrs(),
         balloon: machine

@@ -3,7 +3,7 @@
 use super::identify::{self, Facts};
 use super::registers::{Addressing, Geometry, TaskFile};
 use super::spec::{MULTIPLE_MAX, Width, error, feature, status};
-use crate::disk::{DiskAccess, DiskFile, SECTOR_BYTES};
+use crate::disk::{DiskAccess, DiskFile, DiskOperation, SECTOR_BYTES};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -131,7 +131,7 @@ impl Drive {
         // Which one it is.
         for (sector, data) in (sector..).zip(data.chunks_mut(SECTOR_BYTES as usize)) {
             if let Err(error) = read(data, sector) {
-                log::debug!("disk: sector {sector}: {error}");
+                self.disk.failed(DiskOperation::Read, &error);
                 return Err(BadSector(sector));
             }
         }
@@ -142,11 +142,15 @@ impl Drive {
     pub fn write(&mut self, sector: u64, data: &[u8]) -> Result<(), BadSector> {
         self.state.standby = false;
         let file = self.disk.file();
-        let write = |data: &[u8], sector| file.write_all_at(data, sector * SECTOR_BYTES);
+        let write = |data: &[u8], sector| {
+            let offset = sector * SECTOR_BYTES;
+            self.disk.reaches(offset + data.len() as u64)?;
+            file.write_all_at(data, offset)
+        };
         if write(data, sector).is_err() {
             for (sector, data) in (sector..).zip(data.chunks(SECTOR_BYTES as usize)) {
                 if let Err(error) = write(data, sector) {
-                    log::debug!("disk: sector {sector}: {error}");
+                    self.disk.failed(DiskOperation::Write, &error);
                     return Err(BadSector(sector));
                 }
             }
@@ -160,7 +164,8 @@ impl Drive {
     /// All that was written lasts.
     pub fn flush(&mut self) -> io::Result<()> {
         self.state.standby = false;
-        self.disk.file().sync_data()
+        let flushed = self.disk.file().sync_data();
+        flushed.inspect_err(|error| self.disk.failed(DiskOperation::Flush, error))
     }
 
     /// The motor stops; what has waited in the drive is on the disk before.

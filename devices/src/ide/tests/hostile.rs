@@ -94,6 +94,19 @@ fn a_disk_that_has_shrunk_names_the_first_sector_that_is_gone() {
         all(6..10),
         "what there is"
     );
+    driver.out(BUS_MASTER, 0);
+    driver
+        .pio()
+        .write(BUS_MASTER + 4, &0x1000_u32.to_le_bytes());
+    driver.status();
+    driver.edges();
+    driver.command(WRITE_DMA, LBA, 8, 4);
+    driver.out(BUS_MASTER, 1);
+    driver.wait();
+    driver.failed(error::ABRT);
+    assert_eq!(driver.address(), [10, 0, 0]);
+    let left = driver.files[0].metadata().unwrap().len();
+    assert_eq!(left, 10 * SECTOR as u64 + 7, "it has grown again");
 }
 
 /// A disk in memory, and what makes all writes to it fail from now on.

@@ -1,9 +1,9 @@
 //! The disk's thread: takes requests while there are free tags, starts them, and gives back all
 //! that are finished, with one interrupt; then it stays awake for a moment, if that has paid.
 
-use super::engine::{DEPTH, Durability, Engine};
+use super::engine::{DEPTH, Durability, Engine, Transfer};
 use super::request::{Limits, Range, RangeOp, Reply, Request, Status, parse, take_reply};
-use crate::disk::DiskFile;
+use crate::disk::{DiskFile, DiskOperation};
 use crate::virtio::ring::{Buffer, Chain, Ring};
 use crate::virtio::vigil::Vigil;
 use crate::virtio::worker::Work;
@@ -26,7 +26,7 @@ pub(super) struct BlkWork {
     engine: Box<dyn Engine>,
     limits: Limits,
     /// By tag: requests that the engine is at.
-    in_flight: Vec<Option<Reply>>,
+    in_flight: Vec<Option<(Reply, DiskOperation)>>,
     free_tags: Vec<u16>,
     vigil: Vigil,
 }
@@ -87,12 +87,7 @@ impl BlkWork {
         };
         let status = match parse(chain, self.ring.memory(), &self.limits) {
             Ok(Request::Transfer(transfer)) => {
-                // Checked by the caller.
-                if let Some(tag) = self.free_tags.pop() {
-                    self.in_flight[usize::from(tag)] = Some(reply);
-                    self.engine.start(tag, transfer);
-                }
-                return;
+                return self.start(reply, transfer);
             }
             Ok(Request::GetId(buffers)) => self.get_id(&buffers),
             Ok(Request::Ranges(ranges)) => self.change_ranges(&ranges),
@@ -101,16 +96,39 @@ impl BlkWork {
         self.reply(reply, status);
     }
 
+    fn start(&mut self, reply: Reply, transfer: Transfer) {
+        let (operation, there) = match &transfer {
+            Transfer::Read { .. } => (DiskOperation::Read, Ok(())),
+            Transfer::Flush => (DiskOperation::Flush, Ok(())),
+            Transfer::Write {
+                offset, buffers, ..
+            } => {
+                let end = offset + buffers.len() as u64;
+                (DiskOperation::Write, self.disk.reaches(end))
+            }
+        };
+        if let Err(error) = there {
+            self.disk.failed(operation, &error);
+            return self.reply(reply, Status::IoError);
+        }
+        // The caller has seen that there is one.
+        if let Some(tag) = self.free_tags.pop() {
+            self.in_flight[usize::from(tag)] = Some((reply, operation));
+            self.engine.start(tag, transfer);
+        }
+    }
+
     fn give_back(&mut self) {
         while let Some(completion) = self.engine.completed() {
-            let Some(reply) = self.in_flight[usize::from(completion.tag)].take() else {
+            let under_way = self.in_flight[usize::from(completion.tag)].take();
+            let Some((reply, operation)) = under_way else {
                 continue;
             };
             self.free_tags.push(completion.tag);
             let status = match completion.result {
                 Ok(()) => Status::Ok,
                 Err(error) => {
-                    log::debug!("disk transfer: {error}");
+                    self.disk.failed(operation, &error);
                     Status::IoError
                 }
             };
@@ -141,17 +159,23 @@ impl BlkWork {
 
     fn change_ranges(&self, ranges: &[(RangeOp, Range)]) -> Status {
         let file = self.disk.file();
-        let changed = ranges
-            .iter()
-            .try_for_each(|(op, range)| change(file, *op, *range));
+        let changed = ranges.iter().try_for_each(|(op, range)| {
+            let operation = match op {
+                RangeOp::Discard => DiskOperation::Discard,
+                RangeOp::Zero | RangeOp::ZeroAndUnmap => DiskOperation::Write,
+            };
+            let there = self.disk.reaches(range.offset + range.len);
+            let changed = there.and_then(|()| change(file, *op, *range));
+            changed.map_err(|error| (operation, error))
+        });
         let lasting = changed.and_then(|()| match self.limits.durability {
-            Durability::Through => file.sync_data(),
+            Durability::Through => file.sync_data().map_err(|e| (DiskOperation::Flush, e)),
             Durability::Cached => Ok(()),
         });
         match lasting {
             Ok(()) => Status::Ok,
-            Err(error) => {
-                log::debug!("disk ranges: {error}");
+            Err((operation, error)) => {
+                self.disk.failed(operation, &error);
                 Status::IoError
             }
         }

@@ -4,6 +4,7 @@
 //! counted, too, but never become free.
 
 use core::slice;
+use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 use super::addr::{PAGE_BYTES, PAGE_SHIFT, PhysAddr, phys_to_virt};
@@ -100,10 +101,9 @@ pub fn mark(phys: PhysAddr, order: u8) -> u64 {
     let marked = starts.map(|start| {
         let word = phys_to_virt(start).cast::<u64>();
         // SAFETY: the block is the caller's, in the direct map, and holds no Rust object.
-        let old = unsafe { word.read_volatile() };
-        // SAFETY: as above.
-        unsafe { word.write_volatile(MARK) };
-        u64::from(old == 0)
+        let word = unsafe { AtomicU64::from_ptr(word) };
+        // Reading first would be another fault on the host, for a page that it has not yet.
+        u64::from(word.swap(MARK, Relaxed) == 0)
     });
     marked.sum()
 }

@@ -70,6 +70,7 @@ fn run(check: &mut Check) -> Verdict {
 
     let mut latencies = Latencies::new()?;
     let mut operations = 0;
+    let before = sys::stats().context("stats")?.page_faults;
     let work = Work::begin(check)?;
     let end = work.began_ns() + ms * MS;
     while now_ns() < end {
@@ -81,5 +82,8 @@ fn run(check: &mut Check) -> Verdict {
         operation_bytes: Some(PAGES as u64 * PAGE_BYTES),
         latencies,
     };
-    work.end(check, &done)
+    work.end(check, &done)?;
+    let faults = sys::stats().context("stats")?.page_faults - before;
+    check.metric("page_faults", faults);
+    Ok(())
 }

@@ -1,32 +1,48 @@
 //! Sources of time.
 
-use super::{Path, Workload};
+use super::Model::{Direct, Emulated, Paravirtual};
+use super::{Path, Textbook, Workload};
 
 const CLOCKS: &[Path] = &[
     Path {
         name: "rtc",
         about: "the PC's clock: hour, minute, second by index and data port",
         args: "clock-rtc",
+        model: Emulated,
+        copies: None,
+        textbook: Some(Textbook::Fixed(8)),
     },
     Path {
         name: "acpi-timer",
         about: "ACPI's timer, by its port",
         args: "clock-acpi",
+        model: Emulated,
+        copies: None,
+        textbook: Some(Textbook::Fixed(1)),
     },
     Path {
         name: "pit",
         about: "the 8254's count, latched; KVM has it in the kernel",
         args: "clock-pit",
+        model: Emulated,
+        copies: None,
+        textbook: Some(Textbook::Fixed(3)),
     },
     Path {
         name: "kvmclock",
         about: "a page that KVM keeps up to date, and the time-stamp counter",
         args: "clock-kvm",
+        model: Paravirtual,
+        copies: None,
+        textbook: Some(Textbook::Fixed(0)),
     },
     Path {
         name: "tsc",
         about: "the time-stamp counter, by the program itself",
         args: "tsc",
+        model: Direct,
+        copies: None,
+        textbook: Some(Textbook::Fixed(0)),
     },
 ];
 

@@ -2,6 +2,7 @@
 //! what it costs is the host's matter. KVM follows every entry where it shadows the tables, and none
 //! where the processor walks both.
 
+use super::Model::Direct;
 use super::{Path, Workload};
 
 const SIZES: &[Path] = &[
@@ -9,11 +10,17 @@ const SIZES: &[Path] = &[
         name: "4k",
         about: "pages of 4 KiB, an entry each",
         args: "4k",
+        model: Direct,
+        copies: None,
+        textbook: None,
     },
     Path {
         name: "2m",
         about: "pages of 2 MiB",
         args: "2m",
+        model: Direct,
+        copies: None,
+        textbook: None,
     },
 ];
 
