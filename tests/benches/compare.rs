@@ -49,7 +49,7 @@ const IDLE_TIME: Duration = Duration::from_secs(5);
 const OF_HOST: f64 = 0.8;
 
 const FIO: &str = "/usr/bin/fio";
-const LIBRARIES: [&str; 2] = ["lib/x86_64-linux-gnu", "lib64"];
+const LIBRARIES: [&str; 3] = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64"];
 const DISK_MIB: usize = 32;
 /// What fio does, by name.
 const JOBS: [(&str, &str); 2] = [

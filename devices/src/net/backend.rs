@@ -9,7 +9,7 @@ use crate::virtio::ring::Buffer;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex};
-use vm_memory::GuestMemoryMmap;
+use vm_memory::{Bytes, GuestMemoryMmap};
 
 /// A network on the host's side.
 pub trait Backend: Send + Sync {
@@ -49,6 +49,24 @@ pub struct Scattered<'a> {
     pub memory: &'a Arc<GuestMemoryMmap>,
     /// The pieces in their order.
     pub buffers: &'a [Buffer],
+}
+
+impl Scattered<'_> {
+    /// Copies a frame to the pieces, and to `overflow` its end, for which they have no room.
+    pub fn deliver(self, frame: &[u8], overflow: &mut [u8]) -> io::Result<()> {
+        let mut left = frame;
+        for buffer in self.buffers {
+            let (part, rest) = left.split_at(left.len().min(buffer.len as usize));
+            let written = self.memory.write_slice(part, buffer.gpa);
+            written.map_err(io::Error::other)?;
+            left = rest;
+            if left.is_empty() {
+                break;
+            }
+        }
+        overflow[..left.len()].copy_from_slice(left);
+        Ok(())
+    }
 }
 
 /// What [`Port::receive`] did.

@@ -21,7 +21,6 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use vm_memory::Bytes;
 
 /// Bytes before each frame.
 const LENGTH_BYTES: usize = 4;
@@ -137,7 +136,7 @@ impl Port for StreamPort {
         match self.inbox.next_frame()? {
             Some(frame) if frame.len() < MIN_FRAME_BYTES => Ok(Received::Dropped),
             Some(frame) => {
-                deliver(frame, space, overflow)?;
+                space.deliver(frame, overflow)?;
                 let (header, bytes) = (Header::default(), frame.len());
                 Ok(Received::Frame { header, bytes })
             }
@@ -204,22 +203,6 @@ fn sent(written: io::Result<usize>) -> Result<Option<usize>, PortError> {
             _ => Err(error.into()),
         },
     }
-}
-
-/// Copies a frame to guest memory, and its end to `overflow`.
-fn deliver(frame: &[u8], space: Scattered, overflow: &mut [u8]) -> Result<(), PortError> {
-    let mut left = frame;
-    for buffer in space.buffers {
-        let (part, rest) = left.split_at(left.len().min(buffer.len as usize));
-        let written = space.memory.write_slice(part, buffer.gpa);
-        written.map_err(io::Error::other)?;
-        left = rest;
-        if left.is_empty() {
-            break;
-        }
-    }
-    overflow[..left.len()].copy_from_slice(left);
-    Ok(())
 }
 
 /// Bytes from the socket, of which the first frames are complete.

@@ -6,6 +6,7 @@
 //! - [`latency`]: how programs that measure count how long operations took.
 //! - [`balloon`]: files by which a program has free memory given to the host.
 //! - [`net`]: frames between a program and the driver of a network card.
+//! - [`peer`]: what programs that measure a network and its other end say.
 //! - [`image`]: names and options of the built-in guest: initrd members, kernel parameters.
 //!
 //! Data flows from the guest to the host only: a program writes a [`record::Record`] with
@@ -17,6 +18,7 @@ pub mod balloon;
 pub mod image;
 pub mod latency;
 pub mod net;
+pub mod peer;
 pub mod port;
 pub mod record;
 pub mod syscall;

@@ -70,7 +70,8 @@ numbered! {
         SetFrameBudget = 19,
         /// `(path, path_len) -> fd`: an initrd member, or `/dev/vda`.., `/dev/hda`..
         /// (`-pio`, `-word`: how its data goes), `/dev/console`, `/dev/ttyS0`, `/dev/rng`,
-        /// `/dev/clock-rtc`, `-acpi`, `-pit`, `-kvm`, those of [`crate::balloon`].
+        /// `/dev/clock-rtc`, `-acpi`, `-pit`, `-kvm`, `/dev/eth-virtio`, `-e1000`, `-ne2000`,
+        /// those of [`crate::balloon`].
         Open = 20,
         /// `(fd) -> 0`.
         Close = 21,
@@ -103,6 +104,8 @@ numbered! {
         /// `(Phase, number) -> 0`: what is measured under that number, up to 2^24, begins or has
         /// ended, or the host is to look; it does so there and then.
         Measure = 34,
+        /// `(fd) -> address`: that of a network card, its first byte lowest.
+        NetAddress = 40,
     }
 }
 

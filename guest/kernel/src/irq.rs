@@ -2,11 +2,14 @@
 
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use crate::arch::ioapic::Trigger;
 use crate::arch::{apic, ioapic};
-use crate::sync::Once;
+use crate::sync::{Once, SpinLock};
 
 /// Lines that can have a handler.
 const LINES: usize = 24;
+/// Functions of PCI that can share one.
+const SHARERS: usize = 4;
 /// Messages that can have one.
 pub const MESSAGES: usize = 16;
 
@@ -25,6 +28,8 @@ struct Handler {
 }
 
 static HANDLERS: [Once<Handler>; LINES] = [const { Once::new() }; LINES];
+static SHARED_HANDLERS: [[Once<Handler>; SHARERS]; LINES] =
+    [const { [const { Once::new() }; SHARERS] }; LINES];
 static MESSAGE_HANDLERS: [Once<Handler>; MESSAGES] = [const { Once::new() }; MESSAGES];
 
 /// Device interrupts since boot.
@@ -41,7 +46,44 @@ pub fn register(gsi: u32, function: fn(usize), argument: usize) -> bool {
         return false;
     }
     handler.set(Handler { function, argument });
-    ioapic::route(gsi)
+    ioapic::route(gsi, Trigger::Edge)
+}
+
+/// The same for a line of PCI, level-triggered, which functions share: each handler makes its own
+/// function let go of the line, if that is what holds it. False if there is no such line, or no
+/// place on it.
+pub fn register_shared(gsi: u32, function: fn(usize), argument: usize) -> bool {
+    static REGISTERING: SpinLock<()> = SpinLock::new(());
+    let _registering = REGISTERING.lock();
+    let (Some(line), Some(handlers)) = (
+        HANDLERS.get(gsi as usize),
+        SHARED_HANDLERS.get(gsi as usize),
+    ) else {
+        return false;
+    };
+    let Some(place) = handlers.iter().position(|handler| handler.get().is_none()) else {
+        return false;
+    };
+    if place > 0 {
+        handlers[place].set(Handler { function, argument });
+        return true;
+    }
+    if line.get().is_some() {
+        return false;
+    }
+    handlers[place].set(Handler { function, argument });
+    line.set(Handler {
+        function: dispatch_shared,
+        argument: gsi as usize,
+    });
+    ioapic::route(gsi, Trigger::Level)
+}
+
+fn dispatch_shared(line: usize) {
+    let handlers = SHARED_HANDLERS.get(line).into_iter().flatten();
+    for handler in handlers.map_while(Once::get) {
+        (handler.function)(handler.argument);
+    }
 }
 
 /// Calls `function(argument)`, as for a line, at each message that is given back; `None` when

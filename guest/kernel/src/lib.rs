@@ -14,6 +14,7 @@
 //!                 v                   areas, faults,      ^
 //!             drivers                 eviction            │ waits for
 //!             16550, IDE, clocks, <──── swap              │ the device
+//!             e1000, NE2000,                              │
 //!             virtio: blk, console, rng, balloon ─────────┘
 //! ```
 //!

@@ -13,7 +13,7 @@
 //!                                           v
 //!                                   one record (abi::record) on standard output, for the host
 //! ```
-//! `init` writes the record of a check that ends without one. `echo`, `hello` and `spin` are no
+//! `init` writes the record of a check that ends without one. `echo`, `hello`, `net_late` and `spin` are no
 //! checks: `init=bin/echo` on the kernel's command line is a way to try the console.
 //!
 //! What a program stands on:
@@ -23,6 +23,7 @@
 //! - [`sys`]: one function for each system call, with typed results.
 //! - [`file`], [`process`], [`thread`], [`sync`], [`time`], [`mapping`]: the same as things with
 //!   an owner. `heap` makes `alloc` usable.
+//! - [`net`]: frames to and from a network card.
 //! - [`check`]: how a check measures, judges and reports.
 //! - [`work`]: how the programs of `hostel compare` say what they measured.
 //! - [`fpu`], [`wild`]: what only assembly can do, for the checks about it.
@@ -42,6 +43,7 @@ pub mod check;
 pub mod fpu;
 mod heap;
 pub mod mapping;
+pub mod net;
 pub mod process;
 mod routines;
 pub mod sync;

@@ -322,3 +322,10 @@ pub fn power_off(code: u64) -> Errno {
 pub fn size(fd: Fd) -> Result<u64, Errno> {
     plain(Sysno::Size, [fd.0.into(), 0, 0])
 }
+
+/// [`Sysno::NetAddress`].
+pub fn net_address(fd: Fd) -> Result<[u8; 6], Errno> {
+    let address = plain(Sysno::NetAddress, [fd.0.into(), 0, 0])?;
+    let [a, b, c, d, e, f, ..] = address.to_le_bytes();
+    Ok([a, b, c, d, e, f])
+}

@@ -25,6 +25,7 @@ mod latency;
 mod meter;
 mod output;
 mod patience;
+mod peer;
 mod plan;
 mod report;
 mod result;

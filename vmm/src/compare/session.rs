@@ -5,6 +5,7 @@ use super::figures::GIVEN;
 use super::image::Guest;
 use super::meter::{Insight, Meter, Span, on_mark};
 use super::patience::{Patience, START_SECONDS};
+use super::peer::Peer;
 use super::plan::{self, Run};
 use super::workload::RETURNED_BYTES;
 use crate::boot::AcpiTables;
@@ -18,12 +19,14 @@ use crate::machine::{Config, Machine, MachineError, Timeline};
 use crate::memory::MemorySize;
 use crate::msr::MsrPolicy;
 use crate::progress::Screen;
+use crate::run::{Card, OpenNetwork};
 use crate::signals::Signals;
 use crate::suite::{CheckResult, ExitCounters, LogSink, SuiteLog};
 use crate::supervisor::{Watch, supervise};
 use crate::table;
 use abi::record::Outcome;
 use devices::disk::DiskError;
+use devices::net::mac::MacAddress;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
@@ -176,7 +179,7 @@ pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, Comp
         console: console(),
         disks: vec![disk::marked()?],
         ide_disks: vec![disk::marked()?],
-        networks: Vec::new(),
+        networks: networks().map_err(CompareError::Host)?,
         vsock: None,
         balloon: Some(RETURNED_BYTES),
     };
@@ -221,6 +224,19 @@ pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, Comp
         devices: machine.device_names().to_vec(),
         samples: samples.collect(),
     })
+}
+
+/// A card of each kind, each with a peer.
+fn networks() -> io::Result<Vec<OpenNetwork>> {
+    let cards = (0..).zip([Card::Virtio, Card::E1000, Card::Ne2000]);
+    let network = |(position, card)| {
+        Ok(OpenNetwork {
+            backend: Box::new(Peer::new()?),
+            mac: MacAddress::local(position),
+            card,
+        })
+    };
+    cards.map(network).collect()
 }
 
 fn config(suite: &str, cpus: u8, guest: &Guest) -> Result<Config, CompareError> {

@@ -2,17 +2,20 @@
 //!
 //! - [`BlockDevice`] and [`CharDevice`] are what they can do; payload lies in [`Segment`]s of
 //!   pinned memory and is not copied.
+//! - [`net`] is what network cards can do.
 //! - `clocks` are the sources of time that can be compared.
 //! - `uart` is the 16550 of a PC, `ata` its IDE disks; `virtio` finds and drives virtio devices, in memory and on the
-//!   bus of `pci`.
+//!   bus of `pci`, where the network cards `e1000` and `ne2000` are, too.
 //!
 //! [`init`] remembers the command line and sets up the console alone. Everything else is brought
 //! up when it is first asked for, as each register costs an exit.
 
 mod ata;
 mod clocks;
+mod e1000;
 mod lazy;
-mod net;
+mod ne2000;
+pub mod net;
 mod pci;
 mod pinned;
 mod uart;

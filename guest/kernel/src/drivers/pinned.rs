@@ -31,7 +31,7 @@ impl Segment {
     /// Lends the bytes to `send`, which hands them to a device.
     pub(super) fn lend<T>(&self, send: impl FnOnce(&[u8]) -> T) -> T {
         // SAFETY: the segment is pinned memory, which the direct map has, and `send` only has
-        // port instructions read it, for which any bytes will do.
+        // port instructions or a copy read it, for which any bytes will do.
         send(unsafe { core::slice::from_raw_parts(phys_to_virt(self.phys), self.len()) })
     }
 
@@ -44,11 +44,33 @@ impl Segment {
         }
     }
 
-    /// Lends the bytes to `fill`, which has a device write them.
+    /// Lends the bytes to `fill`, which has a device write them, or copies what one has written.
     pub(super) fn receive<T>(&self, fill: impl FnOnce(&mut [u8]) -> T) -> T {
         // SAFETY: the segment is pinned memory, which the direct map has, and `fill` only has
-        // port instructions write to it; no Rust object is there.
+        // port instructions or a copy write to it; no Rust object is there.
         fill(unsafe { core::slice::from_raw_parts_mut(phys_to_virt(self.phys), self.len()) })
+    }
+
+    /// The little-endian number at the start of the segment, which has it whole and aligned.
+    pub(super) fn read32(&self) -> u32 {
+        let word = self.word();
+        // SAFETY: inside the segment as checked, which is pinned memory.
+        unsafe { word.read_volatile() }
+    }
+
+    /// Writes that.
+    pub(super) fn write32(&self, value: u32) {
+        let word = self.word();
+        // SAFETY: inside the segment as checked, which is pinned memory; no Rust object is there.
+        unsafe { word.write_volatile(value) };
+    }
+
+    fn word(&self) -> *mut u32 {
+        assert!(
+            self.len >= 4 && self.phys.0.is_multiple_of(4),
+            "no word in a segment"
+        );
+        phys_to_virt(self.phys).cast()
     }
 
     /// Copies what is at `offset` to `bytes`; how much there was.
@@ -58,6 +80,16 @@ impl Segment {
         // SAFETY: `count` bytes from `offset` are inside the segment, which is pinned memory, and
         // any bytes will do.
         unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), count) };
+        count
+    }
+
+    /// Copies the start of `from`, which is other memory, to the start of this; how much fits.
+    pub(super) fn copy_from(&self, from: &Self) -> usize {
+        let count = self.len().min(from.len());
+        let (source, to) = (phys_to_virt(from.phys), phys_to_virt(self.phys));
+        // SAFETY: `count` bytes are inside either segment, which is pinned memory or a driver's,
+        // and not the same; any bytes will do, and no Rust object is there.
+        unsafe { to.copy_from_nonoverlapping(source, count) };
         count
     }
 

@@ -115,7 +115,7 @@ impl VmSpace {
     /// them ([`Access::Read`]) or writes them.
     pub fn pin(&mut self, address: u64, len: u64, access: Access) -> Result<Pinned, Errno> {
         let mut pinned = Pinned {
-            segments: Vec::new(),
+            segments: Vec::with_capacity(MOST_AT_ONCE.min(len / PAGE_BYTES) as usize + 2),
         };
         self.pieces(address, len, access, |piece| {
             frame::pin(piece.phys);
@@ -125,6 +125,9 @@ impl VmSpace {
         Ok(pinned)
     }
 }
+
+/// Pages for which room is made at once.
+const MOST_AT_ONCE: u64 = 16;
 
 /// Pages of a program that stay where they are as long as this exists.
 pub struct Pinned {

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use abi::syscall::{Errno, IoMode};
 
 use super::Pipe;
-use crate::drivers::{self, BlockDevice, CharDevice};
+use crate::drivers::{self, BlockDevice, CharDevice, NetDevice};
 use crate::initrd::{self, Member};
 
 /// Most files that a process has open.
@@ -22,6 +22,8 @@ pub enum Kind {
     Char(&'static dyn CharDevice),
     /// A device of blocks.
     Block(&'static dyn BlockDevice),
+    /// A network card.
+    Net(&'static dyn NetDevice),
     /// A file of the initrd.
     Member(&'static Member),
     /// The end of a pipe that is read from.
@@ -74,14 +76,16 @@ impl Drop for OpenFile {
         match &self.kind {
             Kind::PipeReader(pipe) => pipe.close_reader(),
             Kind::PipeWriter(pipe) => pipe.close_writer(),
-            Kind::Char(_) | Kind::Block(_) | Kind::Member(_) => {}
+            Kind::Char(_) | Kind::Block(_) | Kind::Net(_) | Kind::Member(_) => {}
         }
     }
 }
 
 fn device(name: &str) -> Option<Kind> {
-    let disk = drivers::block_device(name).map(Kind::Block);
-    disk.or_else(|| drivers::char_device(name).map(Kind::Char))
+    drivers::net::device(name)
+        .map(Kind::Net)
+        .or_else(|| drivers::block_device(name).map(Kind::Block))
+        .or_else(|| drivers::char_device(name).map(Kind::Char))
 }
 
 /// A process's table of open files.

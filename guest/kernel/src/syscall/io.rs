@@ -4,11 +4,13 @@ use alloc::sync::Arc;
 use alloc::vec;
 use core::sync::atomic::Ordering::Relaxed;
 
+use abi::net::{BATCH_BYTES, LENGTH_BYTES};
 use abi::syscall::{Errno, IoMode};
 
 use super::Outcome;
 use super::process::text;
-use crate::drivers::{BlockDevice, CharDevice, Segment};
+use crate::drivers::net::batch;
+use crate::drivers::{BlockDevice, CharDevice, NetDevice, Segment};
 use crate::initrd::Member;
 use crate::mm::fault::Access;
 use crate::process::{Kind, OpenFile, Pipe, current};
@@ -18,6 +20,8 @@ const PIECE: u64 = 64 * 1024;
 /// Bytes that pass through the kernel at a time.
 const COPY: u64 = 4096;
 const SECTOR: u64 = 512;
+
+const _: () = assert!(BATCH_BYTES as u64 <= PIECE, "a batch is one piece");
 
 pub(super) fn sys_open(path: u64, len: u64) -> Outcome {
     let file = OpenFile::open(&text((path, len))?)?;
@@ -39,6 +43,7 @@ pub(super) fn sys_read(number: u64, buffer: u64, len: u64) -> Outcome {
     match &file.kind {
         Kind::Char(device) => read_char(*device, file.mode(), buffer, len),
         Kind::Block(device) => read_block(*device, &file, buffer, len),
+        Kind::Net(device) => read_net(*device, file.mode(), buffer, len),
         Kind::Member(member) => read_member(member, &file, buffer, len),
         Kind::PipeReader(pipe) => read_pipe(pipe, buffer, len),
         Kind::PipeWriter(_) => Err(Errno::BadF),
@@ -50,6 +55,7 @@ pub(super) fn sys_write(number: u64, buffer: u64, len: u64) -> Outcome {
     match &file.kind {
         Kind::Char(device) => write_char(*device, file.mode(), buffer, len),
         Kind::Block(device) => write_block(*device, &file, buffer, len),
+        Kind::Net(device) => write_net(*device, file.mode(), buffer, len),
         Kind::PipeWriter(pipe) => write_pipe(pipe, buffer, len),
         Kind::Member(_) | Kind::PipeReader(_) => Err(Errno::BadF),
     }
@@ -91,6 +97,28 @@ fn read_char(device: &dyn CharDevice, mode: IoMode, buffer: u64, len: u64) -> Ou
 fn write_char(device: &dyn CharDevice, mode: IoMode, buffer: u64, len: u64) -> Outcome {
     in_pieces(buffer, len, Access::Read, |segments, _| {
         device.write(segments, mode).map(|count| count as u64)
+    })
+}
+
+/// Bytes of a batch that are looked at, if it is where one may be.
+fn batch_bytes(buffer: u64, len: u64) -> Outcome {
+    if !buffer.is_multiple_of(LENGTH_BYTES as u64) {
+        return Err(Errno::Inval);
+    }
+    Ok(len.min(BATCH_BYTES as u64))
+}
+
+fn read_net(device: &dyn NetDevice, mode: IoMode, buffer: u64, len: u64) -> Outcome {
+    let len = batch_bytes(buffer, len)?;
+    in_pieces(buffer, len, Access::Write, |segments, _| {
+        batch::receive(device, segments, mode).map(|count| count as u64)
+    })
+}
+
+fn write_net(device: &dyn NetDevice, mode: IoMode, buffer: u64, len: u64) -> Outcome {
+    let len = batch_bytes(buffer, len)?;
+    in_pieces(buffer, len, Access::Read, |segments, _| {
+        batch::send(device, segments, mode).map(|count| count as u64)
     })
 }
 
@@ -171,7 +199,9 @@ pub(super) fn sys_seek(number: u64, offset: u64) -> Outcome {
             file.position.store(offset, Relaxed);
             Ok(0)
         }
-        Kind::Char(_) | Kind::PipeReader(_) | Kind::PipeWriter(_) => Err(Errno::Inval),
+        Kind::Char(_) | Kind::Net(_) | Kind::PipeReader(_) | Kind::PipeWriter(_) => {
+            Err(Errno::Inval)
+        }
     }
 }
 
@@ -179,7 +209,11 @@ pub(super) fn sys_flush(number: u64) -> Outcome {
     let file = file(number)?;
     match &file.kind {
         Kind::Block(device) => device.flush(file.mode()).map(|()| 0),
-        Kind::Char(_) | Kind::Member(_) | Kind::PipeReader(_) | Kind::PipeWriter(_) => Ok(0),
+        Kind::Char(_)
+        | Kind::Net(_)
+        | Kind::Member(_)
+        | Kind::PipeReader(_)
+        | Kind::PipeWriter(_) => Ok(0),
     }
 }
 
@@ -187,7 +221,19 @@ pub(super) fn sys_size(number: u64) -> Outcome {
     match &file(number)?.kind {
         Kind::Block(device) => Ok(capacity(*device)),
         Kind::Member(member) => Ok(member.data.len() as u64),
-        Kind::Char(_) | Kind::PipeReader(_) | Kind::PipeWriter(_) => Err(Errno::Inval),
+        Kind::Char(_) | Kind::Net(_) | Kind::PipeReader(_) | Kind::PipeWriter(_) => {
+            Err(Errno::Inval)
+        }
+    }
+}
+
+pub(super) fn sys_net_address(number: u64) -> Outcome {
+    match &file(number)?.kind {
+        Kind::Net(device) => {
+            let [a, b, c, d, e, f] = device.mac();
+            Ok(u64::from_le_bytes([a, b, c, d, e, f, 0, 0]))
+        }
+        _ => Err(Errno::Inval),
     }
 }
 

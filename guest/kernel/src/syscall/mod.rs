@@ -65,6 +65,7 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::GetStats => process::sys_get_stats(rdi),
         Sysno::GetSysInfo => process::sys_get_sys_info(rdi),
         Sysno::Measure => time::sys_measure(rdi, rsi),
+        Sysno::NetAddress => io::sys_net_address(rdi),
         Sysno::PowerOff => process::sys_power_off(rdi),
     }
 }

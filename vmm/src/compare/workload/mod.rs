@@ -3,6 +3,7 @@
 mod block;
 mod clock;
 mod memory;
+mod net;
 mod paging;
 
 pub(super) use memory::RETURNED_BYTES;
@@ -98,6 +99,7 @@ impl Workload {
 pub(super) fn all() -> impl Iterator<Item = &'static Workload> {
     let groups = [
         block::WORKLOADS,
+        net::WORKLOADS,
         clock::WORKLOADS,
         memory::WORKLOADS,
         paging::WORKLOADS,

@@ -10,10 +10,20 @@ const BASE: PhysAddr = PhysAddr(0xfec0_0000);
 const SELECT: u64 = 0x00;
 const WINDOW: u64 = 0x10;
 /// First register of line 0's redirection entry (82093AA 3.2.4). Edge, active high, processor 0
-/// are all zeroes in it.
+/// are all zeroes in it. What drives a line of PCI makes it active high, too.
 const REDIRECTION: u32 = 0x10;
+const REDIRECTION_LEVEL: u32 = 1 << 15;
 
 const PIC_MASKS: [u16; 2] = [0x21, 0xa1];
+
+/// How a line asks for an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// By rising.
+    Edge,
+    /// By being high, and again after each end of interrupt.
+    Level,
+}
 
 static REGISTERS: SpinLock<Option<MmioRegion>> = SpinLock::new(None);
 
@@ -25,7 +35,7 @@ pub fn mask_pic() {
 }
 
 /// Leads line `gsi` to its vector, on processor 0; false if there is no such line.
-pub fn route(gsi: u32) -> bool {
+pub fn route(gsi: u32, trigger: Trigger) -> bool {
     if u64::from(gsi) >= LINES {
         return false;
     }
@@ -36,9 +46,13 @@ pub fn route(gsi: u32) -> bool {
     let Some(registers) = &*registers else {
         return false;
     };
+    let trigger = match trigger {
+        Trigger::Edge => 0,
+        Trigger::Level => REDIRECTION_LEVEL,
+    };
     registers.write32(SELECT, REDIRECTION + gsi * 2 + 1);
     registers.write32(WINDOW, 0);
     registers.write32(SELECT, REDIRECTION + gsi * 2);
-    registers.write32(WINDOW, FIRST_LINE as u32 + gsi);
+    registers.write32(WINDOW, trigger | (FIRST_LINE as u32 + gsi));
     true
 }

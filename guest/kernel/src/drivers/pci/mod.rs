@@ -35,6 +35,11 @@ const COMMAND_MEMORY: u16 = 1 << 1;
 const COMMAND_MASTER: u16 = 1 << 2;
 const COMMAND_INTX_DISABLE: u16 = 1 << 10;
 
+/// Interrupt line, which firmware has filled in, and pin (PCI 3.0 6.2.4).
+const INTERRUPT: u64 = 0x3c;
+/// No line is connected to the pin.
+const NO_LINE: u8 = 0xff;
+
 /// Revision, programming interface, subclass, class, from the low byte up.
 const CLASS: u64 = 0x08;
 
@@ -48,6 +53,14 @@ pub(super) fn init(ecam: Option<u64>) {
 /// Bus 0, if there is PCI.
 pub(super) fn bus() -> Option<Bus> {
     BUS.get().copied().flatten()
+}
+
+/// The first function of that vendor and, in the upper half, device.
+pub(super) fn find(id: u32) -> Option<Function> {
+    let bus = bus()?;
+    let mut functions = (0..MAX_DEVICES).filter_map(|device| bus.function(device));
+    let found = functions.find(|(_, other)| *other == id);
+    found.map(|(function, _)| function)
 }
 
 /// Bus 0.
@@ -88,6 +101,20 @@ impl Function {
     /// Lets the function answer at its ports, and read and write memory.
     pub(super) fn enable_ports(&self) {
         self.allow(COMMAND_IO | COMMAND_MASTER);
+    }
+
+    /// Lets the function answer at its addresses, read and write memory, and use its interrupt
+    /// line.
+    pub(super) fn enable_with_line(&self) {
+        let command = self.config.read16(COMMAND) & !COMMAND_INTX_DISABLE;
+        let wanted = COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER;
+        self.config.write16(COMMAND, command | wanted);
+    }
+
+    /// The interrupt line that the function is connected to, if it is to one.
+    pub(super) fn line(&self) -> Option<u32> {
+        let [line, pin, ..] = self.config.read32(INTERRUPT).to_le_bytes();
+        (pin != 0 && line != NO_LINE).then_some(line.into())
     }
 
     fn allow(&self, bits: u16) {

@@ -2,9 +2,10 @@
 
 use super::chain::Request;
 use super::layout::MAX_SLOTS;
-use super::queue::{Answer, FEATURE_EVENT_INDEX, FEATURE_INDIRECT, Queue, Slots, Token};
+use super::queue::{Answer, FEATURE_INDIRECT, Queue, Slots, Token};
+use super::ring::FEATURE_EVENT_INDEX;
 use super::transport::{Doorbell, Transport};
-use super::{Broken, Handle};
+use super::{Broken, FEATURE_VERSION_1, Handle, Interrupted};
 use crate::drivers::poll_until;
 use crate::sched::WaitQueue;
 use crate::sync::SpinLock;
@@ -13,8 +14,6 @@ use abi::syscall::{Errno, IoMode};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// `VIRTIO_F_VERSION_1` (virtio 1.3 6).
-const FEATURE_VERSION_1: u64 = 1 << 32;
 /// A device that does not answer for so long is given up.
 const ANSWER_TIMEOUT_NS: u64 = 10_000_000_000;
 
@@ -95,20 +94,6 @@ impl Device {
             channel.starving.wake_all();
         }
         Errno::Io
-    }
-
-    pub(super) fn interrupted(&self) {
-        self.transport.acknowledge();
-        for channel in &self.channels {
-            self.collect(channel);
-        }
-    }
-
-    /// An interrupt that is that queue's alone.
-    pub(super) fn queue_interrupted(&self, queue: usize) {
-        if let Some(channel) = self.channels.get(queue) {
-            self.collect(channel);
-        }
     }
 
     /// Takes in what the device has done, and wakes those who wait for it.
@@ -208,6 +193,21 @@ impl Device {
         drop(queue);
         self.wake(channel, collected);
         done || self.is_broken()
+    }
+}
+
+impl Interrupted for Device {
+    fn interrupted(&self) {
+        self.transport.acknowledge();
+        for channel in &self.channels {
+            self.collect(channel);
+        }
+    }
+
+    fn queue_interrupted(&self, queue: usize) {
+        if let Some(channel) = self.channels.get(queue) {
+            self.collect(channel);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The virtio-mmio transport, version 2 (virtio 1.3 4.2): its registers.
 
-use super::queue::Rings;
+use super::ring::Rings;
 use super::transport::{Doorbell, Registers, halves};
 use super::{Broken, Handle};
 use crate::drivers::parse_number;
@@ -141,6 +141,11 @@ impl Registers for MmioRegisters {
 
     fn config_generation(&self) -> u32 {
         self.region.read32(reg::CONFIG_GENERATION)
+    }
+
+    fn config_u8(&self, offset: u64) -> Option<u8> {
+        let end = REGION_BYTES - reg::CONFIG;
+        (offset < end).then(|| self.region.read8(reg::CONFIG + offset))
     }
 
     fn config_u32(&self, offset: u64) -> Option<u32> {

@@ -1,9 +1,10 @@
 //! Virtio devices (virtio 1.3) in memory and on PCI: finding them, and requests to them.
 //!
 //! ```text
-//!  blk, console,  --Request--> Device --> Channel: Queue + sleepers --> Transport --> device
-//!  rng, balloon                  ^                                                     |
-//!                                +------------------ interrupt ------------------------+
+//!  blk, console, --Request--> Device --> Channel: Queue + sleepers ------+--> Transport --> device
+//!  rng, balloon                     ^                                    |                     |
+//!  net: batches of frames ----------|-------> Ring, to and from ---------+                     |
+//!                                   +------------------ interrupt -----------------------------+
 //! ```
 //!
 //! The words `virtio_mmio.device=` and `pci.ecam=` are read at boot, but no register is touched
@@ -19,11 +20,15 @@ mod cut;
 mod device;
 mod layout;
 mod mmio;
+pub(super) mod net;
 mod pci;
 mod queue;
+mod ring;
 pub(super) mod rng;
 mod shared;
 mod structures;
+#[cfg(test)]
+mod testing;
 mod transport;
 
 use crate::cmdline::Cmdline;
@@ -32,6 +37,7 @@ use crate::drivers::pci::{Bus, Function, MAX_DEVICES};
 use crate::sync::Once;
 use abi::image::param;
 use abi::syscall::Errno;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use device::Device;
 use mmio::{MmioRegisters, Place};
@@ -54,6 +60,7 @@ const MAX_PLACES: usize = 32;
 /// Device types (virtio 1.3 5).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum DeviceType {
+    Net = 1,
     Block = 2,
     Console = 3,
     Rng = 4,
@@ -63,7 +70,18 @@ enum DeviceType {
 /// What may be a device.
 struct Slot {
     found: Lazy<Option<Found>>,
-    started: Once<Device>,
+    started: Once<&'static dyn Interrupted>,
+}
+
+/// `VIRTIO_F_VERSION_1` (virtio 1.3 6).
+const FEATURE_VERSION_1: u64 = 1 << 32;
+
+/// A started device, as interrupts see it.
+trait Interrupted: Sync {
+    /// An interrupt of whatever queue.
+    fn interrupted(&self);
+    /// One that is that queue's alone.
+    fn queue_interrupted(&self, queue: usize);
 }
 
 /// A device that was found.
@@ -159,20 +177,32 @@ impl Handle {
         features: u64,
         max_slots: u16,
     ) -> Result<&'static Device, Broken> {
-        let slot = SLOTS.get(self.slot).ok_or(Broken)?;
-        let found = slot.found.get().and_then(Option::as_ref).ok_or(Broken)?;
-        let transport = match &found.kind {
-            Kind::Mmio(registers) => Transport::new(registers.clone()),
-            Kind::Pci(function) => Transport::new(PciRegisters::find(function, found.device_type)?),
-        };
-        let device = Device::set_up::<QUEUES>(transport, self, features, max_slots)?;
-        let device = slot.started.set(device);
+        let device = Device::set_up::<QUEUES>(self.transport()?, self, features, max_slots)?;
+        let device = self.keep(device)?;
         device.transport.start();
         Ok(device)
     }
 
-    fn started(self) -> Option<&'static Device> {
-        SLOTS.get(self.slot)?.started.get()
+    /// The way to the device.
+    fn transport(self) -> Result<Transport, Broken> {
+        let slot = SLOTS.get(self.slot).ok_or(Broken)?;
+        let found = slot.found.get().and_then(Option::as_ref).ok_or(Broken)?;
+        Ok(match &found.kind {
+            Kind::Mmio(registers) => Transport::new(registers.clone()),
+            Kind::Pci(function) => Transport::new(PciRegisters::find(function, found.device_type)?),
+        })
+    }
+
+    /// Keeps a device for ever, and tells it of its interrupts from now on.
+    fn keep<D: Interrupted + 'static>(self, device: D) -> Result<&'static D, Broken> {
+        let slot = SLOTS.get(self.slot).ok_or(Broken)?;
+        let device: &'static D = Box::leak(Box::new(device));
+        slot.started.set(device);
+        Ok(device)
+    }
+
+    fn started(self) -> Option<&'static dyn Interrupted> {
+        SLOTS.get(self.slot)?.started.get().copied()
     }
 
     /// Interrupt of the device in a slot.

@@ -3,7 +3,7 @@
 //! Queues interrupt by MSI-X, a vector each, so that nothing has to be read or acknowledged; a
 //! change of the configuration does not interrupt.
 
-use super::queue::Rings;
+use super::ring::Rings;
 use super::structures::{Place, Structures};
 use super::transport::{Doorbell, Registers, halves};
 use super::{Broken, Handle};
@@ -157,6 +157,11 @@ impl Registers for PciRegisters {
 
     fn config_generation(&self) -> u32 {
         self.common.read8(reg::CONFIG_GENERATION).into()
+    }
+
+    fn config_u8(&self, offset: u64) -> Option<u8> {
+        let (region, len) = self.device.as_ref()?;
+        (offset < *len).then(|| region.read8(offset))
     }
 
     fn config_u32(&self, offset: u64) -> Option<u32> {

@@ -10,18 +10,13 @@
 use super::Broken;
 use super::chain::{INDIRECT, Request, write_request};
 use super::layout::{DESCRIPTOR_BYTES, Layout, MAX_SLOTS, SLOT_HEAD_BYTES, STATUS_OFFSET};
+use super::ring::{Ring, Rings};
 use super::shared::SharedMemory;
-use crate::mm::{DmaBuffer, PhysAddr};
+use crate::mm::DmaBuffer;
 use abi::syscall::IoMode;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 /// `VIRTIO_F_INDIRECT_DESC` (virtio 1.3 6).
 pub(super) const FEATURE_INDIRECT: u64 = 1 << 28;
-/// `VIRTIO_F_EVENT_IDX`.
-pub(super) const FEATURE_EVENT_INDEX: u64 = 1 << 29;
-
-/// Flag of either ring: the other side need not be told (2.7.7, 2.7.10).
-const NO_EVENT: u16 = 1;
 
 /// A request under way. Whoever has it must [`Queue::take`] the answer.
 #[derive(Clone, Copy)]
@@ -72,29 +67,15 @@ enum Slot {
     Done { written: u32 },
 }
 
-/// Where the rings are, for the device.
-pub(super) struct Rings {
-    pub(super) size: u16,
-    pub(super) descriptors: PhysAddr,
-    pub(super) avail: PhysAddr,
-    pub(super) used: PhysAddr,
-}
-
 /// One queue of a device, the driver's side.
 pub(super) struct Queue<M = DmaBuffer> {
-    memory: M,
+    ring: Ring<M>,
     layout: Layout,
     indirect: bool,
-    event_index: bool,
     slots: [Slot; MAX_SLOTS as usize],
     pending: u16,
     /// Those of the pending whose owner sleeps.
     sleepers: u16,
-    avail_index: u16,
-    /// `avail_index` when the device was last told.
-    told_index: u16,
-    used_index: u16,
-    barrier: AtomicU32,
 }
 
 impl<M: SharedMemory> Queue<M> {
@@ -103,34 +84,18 @@ impl<M: SharedMemory> Queue<M> {
         let indirect = features & FEATURE_INDIRECT != 0;
         let layout = Layout::new(max_size, indirect, max_slots.min(MAX_SLOTS))?;
         let memory = M::allocate(layout.bytes()).ok_or(Broken)?;
-        let queue = Self {
-            memory,
+        Ok(Self {
+            ring: Ring::new(memory, layout.ring, features),
             layout,
             indirect,
-            event_index: features & FEATURE_EVENT_INDEX != 0,
             slots: [Slot::Free; MAX_SLOTS as usize],
             pending: 0,
             sleepers: 0,
-            avail_index: 0,
-            told_index: 0,
-            used_index: 0,
-            barrier: AtomicU32::new(0),
-        };
-        queue.want_no_interrupt();
-        Ok(queue)
+        })
     }
 
     pub(super) fn rings(&self) -> Rings {
-        Rings {
-            size: self.layout.size,
-            descriptors: self.phys(0),
-            avail: self.phys(self.layout.avail),
-            used: self.phys(self.layout.used),
-        }
-    }
-
-    fn phys(&self, offset: u64) -> PhysAddr {
-        self.memory.phys().offset(offset)
+        self.ring.rings()
     }
 
     /// Segments that a request can have.
@@ -146,9 +111,7 @@ impl<M: SharedMemory> Queue<M> {
         let index = self.slots[..limit].iter().position(free)?;
         let slot = u16::try_from(index).ok()?;
         let (head, writable) = self.write_chain(slot, request);
-        let entry = self.layout.avail_entry(self.avail_index);
-        self.memory.write16(entry, head);
-        self.avail_index = self.avail_index.wrapping_add(1);
+        self.ring.offer(head);
         self.slots[index] = Slot::Pending {
             writable,
             mode: request.mode,
@@ -166,52 +129,42 @@ impl<M: SharedMemory> Queue<M> {
         if !self.indirect {
             let first = slot * self.layout.table_len;
             let table = u64::from(first) * DESCRIPTOR_BYTES;
-            let written = write_request(&self.memory, head, table, first, request);
+            let written = write_request(&self.ring.memory, head, table, first, request);
             return (first, written.writable);
         }
         let table = head + SLOT_HEAD_BYTES;
-        let written = write_request(&self.memory, head, table, 0, request);
+        let written = write_request(&self.ring.memory, head, table, 0, request);
         let bytes = u64::from(written.descriptors) * DESCRIPTOR_BYTES;
-        let entry = u64::from(slot) * DESCRIPTOR_BYTES;
-        self.memory.write64(entry, self.phys(table).0);
-        self.memory.write64(entry + 8, bytes | INDIRECT << 32);
+        let address = self.ring.phys(table);
+        self.ring.describe(slot, address, bytes | INDIRECT << 32);
         (slot, written.writable)
     }
 
     /// Shows the device what was submitted; whether its doorbell must be rung.
     pub(super) fn publish(&mut self) -> bool {
         if self.sleepers > 0 {
-            self.want_interrupt();
+            self.ring.want_interrupt(0);
         }
-        self.memory.write16(self.layout.avail + 2, self.avail_index);
-        self.full_barrier();
-        let old = core::mem::replace(&mut self.told_index, self.avail_index);
-        if self.event_index {
-            let event = self.memory.read16(self.layout.avail_event());
-            let since_event = self.avail_index.wrapping_sub(event).wrapping_sub(1);
-            since_event < self.avail_index.wrapping_sub(old)
-        } else {
-            self.memory.read16(self.layout.used) & NO_EVENT == 0
-        }
+        self.ring.publish()
     }
 
     /// Takes in what the device has finished; the slots of sleepers among it.
     pub(super) fn collect(&mut self) -> Result<Slots, Broken> {
         let mut woken = Slots::default();
         loop {
-            let used = self.memory.read16(self.layout.used + 2);
-            if used.wrapping_sub(self.used_index) > self.pending {
+            let used = self.ring.used();
+            if used > self.pending {
                 return Err(Broken);
             }
-            while self.used_index != used {
+            for _ in 0..used {
                 self.collect_one(&mut woken)?;
             }
             if self.sleepers == 0 {
                 break;
             }
-            self.want_interrupt();
-            self.full_barrier();
-            if self.memory.read16(self.layout.used + 2) == self.used_index {
+            self.ring.want_interrupt(0);
+            self.ring.full_barrier();
+            if self.ring.used() == 0 {
                 break;
             }
         }
@@ -219,9 +172,7 @@ impl<M: SharedMemory> Queue<M> {
     }
 
     fn collect_one(&mut self, woken: &mut Slots) -> Result<(), Broken> {
-        let entry = self.memory.read64(self.layout.used_entry(self.used_index));
-        // An entry is the head's index and the length, 32 bits each (virtio 1.3 2.7.8).
-        let (head, len) = (entry & u64::from(u32::MAX), (entry >> 32) as u32);
+        let (head, len) = self.ring.take();
         let head = u16::try_from(head).map_err(|_| Broken)?;
         let stride = if self.indirect {
             1
@@ -239,7 +190,6 @@ impl<M: SharedMemory> Queue<M> {
         *slot = Slot::Done {
             written: len.min(writable),
         };
-        self.used_index = self.used_index.wrapping_add(1);
         self.pending -= 1;
         if mode == IoMode::Interrupt {
             self.sleepers -= 1;
@@ -266,33 +216,11 @@ impl<M: SharedMemory> Queue<M> {
             return None;
         };
         *slot = Slot::Free;
-        let status = self.memory.read8(self.layout.slot(token.0) + STATUS_OFFSET);
+        let status = self
+            .ring
+            .memory
+            .read8(self.layout.slot(token.0) + STATUS_OFFSET);
         Some(Answer { written, status })
-    }
-
-    fn want_interrupt(&self) {
-        if self.event_index {
-            self.memory
-                .write16(self.layout.used_event(), self.used_index);
-        } else {
-            self.memory.write16(self.layout.avail, 0);
-        }
-    }
-
-    /// With an event index an old one is left alone: it asks for nothing until it wraps.
-    fn want_no_interrupt(&self) {
-        if self.event_index {
-            self.memory
-                .write16(self.layout.used_event(), self.used_index.wrapping_sub(1));
-        } else {
-            self.memory.write16(self.layout.avail, NO_EVENT);
-        }
-    }
-
-    /// Orders what was written before what is read after, as the device sees it (virtio 1.3
-    /// 2.7.13.4.1). An exchange, because software KVM does not execute `mfence`.
-    fn full_barrier(&self) {
-        self.barrier.swap(0, Ordering::SeqCst);
     }
 }
 

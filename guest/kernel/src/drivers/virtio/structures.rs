@@ -49,9 +49,8 @@ pub(super) fn device_type(id: u32) -> Option<u32> {
 
 /// Whether the driver of such a device uses its configuration.
 fn reads_config(device_type: u32) -> bool {
-    [DeviceType::Block, DeviceType::Balloon]
-        .into_iter()
-        .any(|with| with as u32 == device_type)
+    let readers = [DeviceType::Block, DeviceType::Net, DeviceType::Balloon];
+    readers.iter().any(|reader| *reader as u32 == device_type)
 }
 
 impl Structures {

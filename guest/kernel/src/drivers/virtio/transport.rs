@@ -1,6 +1,6 @@
 //! [`Transport`]: how a device is brought up (virtio 1.3 3.1.1), whatever its registers are.
 
-use super::queue::Rings;
+use super::ring::Rings;
 use super::{Broken, Handle};
 use abi::syscall::Errno;
 use alloc::boxed::Box;
@@ -56,6 +56,8 @@ pub(super) trait Registers: Send + Sync {
     fn acknowledge(&self);
     /// Changes when the device configuration does.
     fn config_generation(&self) -> u32;
+    /// 8 bits of the device configuration, if it has so many.
+    fn config_u8(&self, offset: u64) -> Option<u8>;
     /// 32 bits of the device configuration, if it has so many.
     fn config_u32(&self, offset: u64) -> Option<u32>;
     /// Writes 32 bits of it, if it has so many.
@@ -153,14 +155,34 @@ impl Transport {
         self.0.set_config_u32(offset, value);
     }
 
-    /// 64 bits of the device configuration, read as of one moment (virtio 1.3 2.5.1).
+    /// 64 bits of the device configuration, read as of one moment.
     pub(super) fn config_u64(&self, offset: u64) -> Result<u64, Errno> {
+        self.config(|registers| {
+            let low = registers.config_u32(offset)?;
+            let high = registers.config_u32(offset + 4)?;
+            Some(u64::from(low) | u64::from(high) << 32)
+        })
+    }
+
+    /// A field of bytes in the device configuration, which are read one by one (virtio 1.3
+    /// 4.1.3.1), as of one moment.
+    pub(super) fn config_bytes<const N: usize>(&self, offset: u64) -> Result<[u8; N], Errno> {
+        self.config(|registers| {
+            let mut bytes = [0; N];
+            for (at, byte) in (offset..).zip(&mut bytes) {
+                *byte = registers.config_u8(at)?;
+            }
+            Some(bytes)
+        })
+    }
+
+    /// What `read` gives, as of one moment (virtio 1.3 2.5.1).
+    fn config<T>(&self, read: impl Fn(&dyn Registers) -> Option<T>) -> Result<T, Errno> {
         for _ in 0..TRIES {
             let before = self.0.config_generation();
-            let low = self.0.config_u32(offset).ok_or(Errno::Io)?;
-            let high = self.0.config_u32(offset + 4).ok_or(Errno::Io)?;
+            let value = read(&*self.0).ok_or(Errno::Io)?;
             if self.0.config_generation() == before {
-                return Ok(u64::from(low) | u64::from(high) << 32);
+                return Ok(value);
             }
         }
         Err(Errno::Io)

@@ -67,6 +67,11 @@ impl Registers for Fake {
         state.generation
     }
 
+    fn config_u8(&self, offset: u64) -> Option<u8> {
+        let word = self.config_u32(offset)?;
+        Some(word.to_le_bytes()[offset as usize % 4])
+    }
+
     fn config_u32(&self, offset: u64) -> Option<u32> {
         self.config.get(offset as usize / 4).copied()
     }
@@ -130,6 +135,8 @@ fn configuration_is_read_as_of_one_moment() {
     });
     assert_eq!(steady.config_u64(0), Ok(2 << 32 | 1));
     assert_eq!(steady.config_u64(4), Err(Errno::Io), "beyond its end");
+    assert_eq!(steady.config_bytes(0), Ok([1, 0, 0, 0, 2, 0]));
+    assert_eq!(steady.config_bytes::<6>(4), Err(Errno::Io));
     let restless = Transport::new(Fake {
         config,
         restless: true,

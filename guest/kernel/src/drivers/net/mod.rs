@@ -1,0 +1,81 @@
+//! Network cards, as the rest of the kernel sees them; what a program moves at once is a
+//! [`batch`].
+
+pub mod batch;
+pub(super) mod card;
+
+use super::{Segment, e1000, ne2000, virtio};
+use abi::syscall::{Errno, IoMode};
+use batch::{Incoming, Outgoing};
+
+/// A network card. Frames are as on the wire, from the destination's address on, without their
+/// check sequence.
+pub trait NetDevice: Sync {
+    /// Its address.
+    fn mac(&self) -> [u8; 6];
+
+    /// Sends all `frames`, and returns when the card has no more use for the program's memory; also
+    /// after an error. [`Errno::Io`] when the card fails.
+    fn send(&self, frames: &mut Outgoing<'_>, mode: IoMode) -> Result<(), Errno>;
+
+    /// Waits for a frame, for ten seconds at most ([`Errno::TimedOut`]), and takes others that have
+    /// come as long as there is room.
+    fn receive(&self, frames: &mut Incoming<'_>, mode: IoMode) -> Result<(), Errno>;
+}
+
+/// A network card that is driven frame by frame.
+pub(super) trait FrameDevice: Sync {
+    /// Its address.
+    fn mac(&self) -> [u8; 6];
+
+    /// Sends a frame of [`abi::net::FRAME_BYTES`]. Cards that move it themselves may do so until
+    /// [`Self::finish`], and be told of it only then: `frame` stays where it is until that.
+    ///
+    /// [`Errno::Inval`] for a frame of another length, [`Errno::Io`] when the card fails.
+    fn send(&self, frame: &[Segment], mode: IoMode) -> Result<(), Errno>;
+
+    /// Returns when the card has no more use for any frame that was sent; also after an error.
+    fn finish(&self, mode: IoMode) -> Result<(), Errno>;
+
+    /// Takes the next frame that has come into `to` and cuts off what does not fit there; its
+    /// length as it came. Without one, waits for it, for ten seconds at most
+    /// ([`Errno::TimedOut`]), or says [`None`] if `wait` is not set.
+    fn receive(&self, to: &[Segment], wait: bool, mode: IoMode) -> Result<Option<usize>, Errno>;
+}
+
+impl<D: FrameDevice> NetDevice for D {
+    fn mac(&self) -> [u8; 6] {
+        FrameDevice::mac(self)
+    }
+
+    fn send(&self, frames: &mut Outgoing<'_>, mode: IoMode) -> Result<(), Errno> {
+        let sent = frames.try_for_each(|frame| FrameDevice::send(self, frame.segments(), mode));
+        // Also after an error: what was sent is the card's until then.
+        self.finish(mode).and(sent)
+    }
+
+    fn receive(&self, frames: &mut Incoming<'_>, mode: IoMode) -> Result<(), Errno> {
+        while let Some(room) = frames.room()
+            && let Some(bytes) =
+                FrameDevice::receive(self, room.segments(), frames.is_empty(), mode)?
+        {
+            frames.add(bytes);
+        }
+        Ok(())
+    }
+}
+
+/// A card by its name, started at its first use.
+type Card = (&'static str, fn() -> Option<&'static dyn NetDevice>);
+
+const CARDS: [Card; 3] = [
+    ("eth-virtio", virtio::net::device),
+    ("eth-e1000", e1000::device),
+    ("eth-ne2000", ne2000::device),
+];
+
+/// The card of this name.
+pub fn device(name: &str) -> Option<&'static dyn NetDevice> {
+    let (_, device) = CARDS.iter().find(|(card, _)| *card == name)?;
+    device()
+}

@@ -1,0 +1,240 @@
+//! virtio-net (virtio 1.3 5.1): frames go out from where they lie, and come into buffers of the
+//! kernel, from which they are copied once.
+//!
+//! ```text
+//!  send:    a batch, one doorbell, and one interrupt for the last --- Transmit --- queue 1
+//!  receive: a batch, no interrupt while there are frames ------------ Receive ---- queue 0
+//! ```
+//! A device that answers nonsense, or does not send in time, is reset and never used again.
+
+mod receive;
+mod transmit;
+
+use super::ring::FEATURE_EVENT_INDEX;
+use super::transport::{Doorbell, Transport};
+use super::{Broken, DeviceType, FEATURE_VERSION_1, Interrupted, find};
+use crate::drivers::lazy::Lazy;
+use crate::drivers::net::NetDevice;
+use crate::drivers::net::batch::{Incoming, Outgoing};
+use crate::drivers::net::card::patience;
+use crate::drivers::poll_until;
+use crate::sched::{self, WaitQueue};
+use crate::sync::Mutex;
+use abi::syscall::{Errno, IoMode};
+use core::sync::atomic::{AtomicBool, Ordering};
+use receive::Receive;
+use transmit::Transmit;
+
+/// `VIRTIO_NET_F_MAC`, `VIRTIO_NET_F_MRG_RXBUF` (virtio 1.3 5.1.3).
+const FEATURE_ADDRESS: u64 = 1 << 5;
+const FEATURE_MERGEABLE: u64 = 1 << 15;
+/// The address, in the device configuration (5.1.4).
+const CONFIG_ADDRESS: u64 = 0;
+/// A locally administered one, for a device that has none.
+const OWN_ADDRESS: [u8; 6] = *b"\x02GUEST";
+
+/// Queues (5.1.2).
+const RECEIVE: u16 = 0;
+const TRANSMIT: u16 = 1;
+const QUEUES: u16 = 2;
+
+/// Bytes before each frame (5.1.6): all zero, as no offload is used, but for the number of buffers
+/// of a frame that has come.
+const HEADER_BYTES: u64 = 12;
+const HEADER_BUFFERS: u64 = 10;
+
+static CARD: Lazy<Option<&'static Card>> = Lazy::new();
+
+/// The card, started at its first use.
+pub(crate) fn device() -> Option<&'static dyn NetDevice> {
+    let card = CARD.get_or_make(|| Card::start().ok());
+    card.map(|card| card as &dyn NetDevice)
+}
+
+struct Card {
+    transport: Transport,
+    mac: [u8; 6],
+    receive: Mutex<Receive>,
+    transmit: Mutex<Transmit>,
+    /// Of either queue.
+    doorbells: [Doorbell; QUEUES as usize],
+    waiters: [WaitQueue; QUEUES as usize],
+    broken: AtomicBool,
+}
+
+impl Card {
+    fn start() -> Result<&'static Self, Errno> {
+        let handle = find(DeviceType::Net, 0).ok_or(Errno::NoEnt)?;
+        let transport = handle.transport()?;
+        let wanted = FEATURE_ADDRESS | FEATURE_MERGEABLE | FEATURE_EVENT_INDEX | FEATURE_VERSION_1;
+        let features = transport.negotiate(wanted, FEATURE_VERSION_1)?;
+        let mac = match features & FEATURE_ADDRESS {
+            0 => OWN_ADDRESS,
+            _ => transport.config_bytes(CONFIG_ADDRESS)?,
+        };
+        transport.connect(handle, QUEUES)?;
+        let failed = |Broken| transport.fail();
+        let size = transport.select_queue(RECEIVE);
+        let receive = Receive::new(size, features).map_err(failed)?;
+        let to_receive = transport.set_rings(RECEIVE, &receive.ring.rings())?;
+        let size = transport.select_queue(TRANSMIT);
+        let transmit = Transmit::new(size, features).map_err(failed)?;
+        let to_transmit = transport.set_rings(TRANSMIT, &transmit.ring.rings())?;
+        let card = handle.keep(Self {
+            transport,
+            mac,
+            receive: Mutex::new(receive),
+            transmit: Mutex::new(transmit),
+            doorbells: [to_receive, to_transmit],
+            waiters: [const { WaitQueue::new() }; QUEUES as usize],
+            broken: AtomicBool::new(false),
+        })?;
+        card.transport.start();
+        card.publish_buffers(&mut card.receive.lock());
+        Ok(card)
+    }
+
+    fn doorbell(&self, queue: u16) -> Doorbell {
+        self.doorbells[usize::from(queue)]
+    }
+
+    fn waiters(&self, queue: u16) -> &WaitQueue {
+        &self.waiters[usize::from(queue)]
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    fn check(&self) -> Result<(), Errno> {
+        if self.is_broken() {
+            Err(Errno::Io)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Gives the device up: it stops touching memory, and all who wait for it wake.
+    fn break_down(&self) -> Errno {
+        if !self.broken.swap(true, Ordering::AcqRel) {
+            self.transport.reset();
+        }
+        self.waiters.iter().for_each(WaitQueue::wake_all);
+        Errno::Io
+    }
+
+    /// Waits until `done` or the device is broken; false if neither is so in time.
+    fn wait(&self, queue: u16, mode: IoMode, done: impl Fn() -> bool) -> bool {
+        let deadline_ns = patience();
+        let over = || done() || self.is_broken();
+        match mode {
+            IoMode::Interrupt => self.waiters(queue).wait_until_deadline(over, deadline_ns),
+            IoMode::Poll => poll_until(over, deadline_ns),
+        }
+    }
+
+    /// Shows the device what is in the queue.
+    fn publish_frames(&self, transmit: &mut Transmit) {
+        if transmit.ring.publish() {
+            self.transport.notify(self.doorbell(TRANSMIT));
+        }
+    }
+
+    /// Waits until the device has sent all that it was shown, and frees the places. Also by a
+    /// thread that is to end: frames are the device's until then.
+    fn await_sent(&self, transmit: &mut Transmit, mode: IoMode) -> Result<(), Errno> {
+        if mode == IoMode::Interrupt {
+            transmit.want_interrupt();
+        }
+        let in_time = self.wait(TRANSMIT, mode, || transmit.is_done());
+        transmit.ring.want_no_interrupt();
+        if !in_time {
+            return Err(self.break_down());
+        }
+        self.check()?;
+        transmit.collect().map_err(|Broken| self.break_down())
+    }
+
+    /// Puts frames into the queue; when it is full, has them sent first.
+    fn add(
+        &self,
+        transmit: &mut Transmit,
+        frames: &mut Outgoing<'_>,
+        mode: IoMode,
+    ) -> Result<(), Errno> {
+        transmit.collect().map_err(|Broken| self.break_down())?;
+        for frame in frames {
+            if transmit.is_full() {
+                self.publish_frames(transmit);
+                self.await_sent(transmit, mode)?;
+            }
+            transmit.add(frame.segments())?;
+        }
+        Ok(())
+    }
+
+    fn publish_buffers(&self, receive: &mut Receive) {
+        if receive.ring.publish() {
+            self.transport.notify(self.doorbell(RECEIVE));
+        }
+    }
+
+    fn await_frame(&self, receive: &mut Receive, mode: IoMode) -> Result<(), Errno> {
+        self.publish_buffers(receive);
+        if mode == IoMode::Interrupt {
+            receive.want_interrupt();
+        }
+        let done = || receive.ring.used() > 0 || sched::is_ending();
+        let in_time = self.wait(RECEIVE, mode, done);
+        receive.ring.want_no_interrupt();
+        self.check()?;
+        match receive.ring.used() {
+            0 if in_time => Err(Errno::Io),
+            0 => Err(Errno::TimedOut),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Interrupted for Card {
+    fn interrupted(&self) {
+        self.transport.acknowledge();
+        self.waiters.iter().for_each(WaitQueue::wake_all);
+    }
+
+    fn queue_interrupted(&self, queue: usize) {
+        if let Some(waiters) = self.waiters.get(queue) {
+            waiters.wake_all();
+        }
+    }
+}
+
+impl NetDevice for Card {
+    fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    fn send(&self, frames: &mut Outgoing<'_>, mode: IoMode) -> Result<(), Errno> {
+        let mut transmit = self.transmit.lock();
+        self.check()?;
+        let added = self.add(&mut transmit, frames, mode);
+        self.publish_frames(&mut transmit);
+        if transmit.is_lent() {
+            self.await_sent(&mut transmit, mode)?;
+        }
+        added
+    }
+
+    fn receive(&self, frames: &mut Incoming<'_>, mode: IoMode) -> Result<(), Errno> {
+        let mut receive = self.receive.lock();
+        self.check()?;
+        if receive.has_none() {
+            self.await_frame(&mut receive, mode)?;
+        }
+        let taken = receive.take(frames);
+        if receive.is_low() {
+            self.publish_buffers(&mut receive);
+        }
+        taken.map_err(|Broken| self.break_down())
+    }
+}

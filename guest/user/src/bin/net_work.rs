@@ -1,0 +1,247 @@
+//! Work of `hostel compare`: frames to and from the peer of a network card, for so long.
+//!
+//! Arguments: number of the measurement, card, `interrupt` or `poll`, `roundtrip`, `send` or
+//! `receive`, bytes of a frame, frames of a batch, milliseconds. Every byte is looked at here and by
+//! the peer, and every frame has its number: one that is lost, doubled or damaged is a failure.
+#![no_std]
+#![no_main]
+
+use user::abi::net::FRAME_BYTES;
+use user::abi::peer::{ADDRESS, HEADER_BYTES, Header, Opcode};
+use user::abi::syscall::{Errno, IoMode};
+use user::alloc::{format, vec};
+use user::check::{Check, Context as _, Failure, Verdict};
+use user::ensure;
+use user::net::{Card, Inbox, Outbox};
+use user::sys;
+use user::time::{MS, now_ns, tsc};
+use user::work::{Done, Latencies, Work};
+
+user::check!(run);
+
+/// Messages that carry no load.
+const MESSAGE_BYTES: usize = 60;
+/// Batches of a stream from the peer that are on their way at once.
+const BATCHES_AHEAD: u32 = 2;
+
+#[derive(Clone, Copy)]
+enum Pattern {
+    RoundTrip,
+    Send,
+    Receive,
+}
+
+struct Worker {
+    card: Card,
+    outbox: Outbox,
+    inbox: Inbox,
+    pattern: Pattern,
+    bytes: usize,
+    batch: u32,
+    /// Number of the next frame of load.
+    sequence: u32,
+    /// Number of the next that the peer has not been asked for.
+    asked: u32,
+}
+
+impl Worker {
+    fn from_args(check: &Check) -> Result<Self, Failure> {
+        const NONE: &str = "arguments that are no work";
+        let number = |index| check.arg(index).and_then(|text| text.parse::<u32>().ok());
+        let (bytes, batch) = number(4).zip(number(5)).ok_or(NONE)?;
+        let bytes = usize::try_from(bytes).map_err(|_| Failure::from(NONE))?;
+        ensure!(bytes >= HEADER_BYTES && batch > 0, "{NONE}");
+        let mode = match check.arg(2) {
+            Some("interrupt") => IoMode::Interrupt,
+            Some("poll") => IoMode::Poll,
+            _ => return Err(NONE.into()),
+        };
+        let pattern = match check.arg(3) {
+            Some("roundtrip") => Pattern::RoundTrip,
+            Some("send") => Pattern::Send,
+            Some("receive") => Pattern::Receive,
+            _ => return Err(NONE.into()),
+        };
+        let path = format!("/dev/{}", check.arg(1).ok_or(NONE)?);
+        Ok(Self {
+            card: Card::open(&path, mode).context(&path)?,
+            outbox: Outbox::new(),
+            inbox: Inbox::new(batch as usize),
+            pattern,
+            bytes,
+            batch,
+            sequence: 0,
+            asked: 0,
+        })
+    }
+
+    /// Puts a message into the outbox.
+    fn say(&mut self, opcode: Opcode, sequence: u32, bytes: usize) -> Verdict {
+        let header = Header {
+            destination: ADDRESS,
+            source: self.card.address(),
+            opcode,
+            sequence,
+            count: self.batch,
+            argument: self.bytes as u32,
+        };
+        let frame = self.outbox.add(bytes).ok_or("a batch that is too long")?;
+        header.write(frame);
+        Ok(())
+    }
+
+    fn send(&mut self) -> Verdict {
+        self.card.send(&mut self.outbox).context("sending")
+    }
+
+    /// Waits for frames, each of which is `expected`, of `bytes`, and the next; their number.
+    fn receive(&mut self, expected: Opcode, first: u32, bytes: usize) -> Result<u32, Failure> {
+        let received = self.card.receive(&mut self.inbox);
+        received.map_err(|errno| Failure(format!("waiting for frame {first}: {errno:?}")))?;
+        let mut next = first;
+        for frame in self.inbox.frames() {
+            let header = Header::read(frame).ok_or("a frame that is no message has come")?;
+            let what = (header.opcode, header.sequence, frame.len());
+            ensure!(
+                what == (expected, next, bytes),
+                "{what:?} has come, not {:?}",
+                (expected, next, bytes)
+            );
+            ensure!(header.is_whole(frame), "frame {next} is damaged");
+            next = next.wrapping_add(1);
+        }
+        Ok(next.wrapping_sub(first))
+    }
+
+    /// One batch, or as much of one as has come; the number of frames.
+    fn operate(&mut self) -> Result<u32, Failure> {
+        let frames = match self.pattern {
+            Pattern::RoundTrip => {
+                self.say(Opcode::Echo, self.sequence, self.bytes)?;
+                self.send()?;
+                self.receive(Opcode::Echoed, self.sequence, self.bytes)?
+            }
+            Pattern::Send => {
+                for frame in 0..self.batch {
+                    self.say(Opcode::Sink, self.sequence.wrapping_add(frame), self.bytes)?;
+                }
+                self.send()?;
+                self.batch
+            }
+            Pattern::Receive => {
+                let ahead = self.asked.wrapping_sub(self.sequence);
+                if ahead <= self.batch * (BATCHES_AHEAD - 1) {
+                    self.ask()?;
+                }
+                self.receive(Opcode::Data, self.sequence, self.bytes)?
+            }
+        };
+        self.sequence = self.sequence.wrapping_add(frames);
+        Ok(frames)
+    }
+
+    /// Asks for another batch of the peer's stream.
+    fn ask(&mut self) -> Verdict {
+        self.say(Opcode::Source, self.asked, MESSAGE_BYTES)?;
+        self.asked = self.asked.wrapping_add(self.batch);
+        self.send()
+    }
+
+    /// Has the peer say what has come of the stream that was sent, and begin anew; what comes
+    /// before its answer is `each`'s.
+    fn report(&mut self, mut each: impl FnMut(&Header) -> Verdict) -> Result<Header, Failure> {
+        self.say(Opcode::Report, self.sequence, MESSAGE_BYTES)?;
+        self.send()?;
+        loop {
+            self.card.receive(&mut self.inbox).context("the report")?;
+            for header in self.inbox.frames().filter_map(Header::read) {
+                if header.opcode == Opcode::Reported && header.sequence == self.sequence {
+                    return Ok(header);
+                }
+                each(&header)?;
+            }
+        }
+    }
+
+    /// Takes what is still on its way, and sees that all that was sent has come.
+    fn settle(&mut self) -> Verdict {
+        if let Pattern::Receive = self.pattern {
+            while self.sequence != self.asked {
+                let frames = self.receive(Opcode::Data, self.sequence, self.bytes)?;
+                self.sequence = self.sequence.wrapping_add(frames);
+            }
+        }
+        let sent = match self.pattern {
+            Pattern::Send => self.sequence,
+            Pattern::RoundTrip | Pattern::Receive => 0,
+        };
+        let report =
+            self.report(|other| Err(Failure(format!("{other:?} has come, and is one too many"))))?;
+        ensure!(
+            (report.count, report.argument) == (sent, 0),
+            "of {sent} frames {} have come as they were sent, {} otherwise",
+            report.count,
+            report.argument
+        );
+        (self.sequence, self.asked) = (0, 0);
+        Ok(())
+    }
+}
+
+/// Batches that are none: the kernel refuses them, and takes no frame for them.
+fn refuses_nonsense(card: &Card) -> Verdict {
+    let mut bytes = vec![0_u8; 2 * FRAME_BYTES.end()];
+    let shortest = *FRAME_BYTES.start() as u32;
+    let longest = *FRAME_BYTES.end() as u32;
+    for length in [0, shortest - 1, longest + 1, u32::MAX] {
+        bytes[..4].copy_from_slice(&length.to_le_bytes());
+        let written = card.file().write(&bytes);
+        ensure!(written == Err(Errno::Inval), "length {length}: {written:?}");
+    }
+    bytes[..4].copy_from_slice(&shortest.to_le_bytes());
+    for (what, range) in [
+        ("half a length", 0..3),
+        ("a frame that is cut off", 0..17),
+        ("a place of its own", 1..100),
+    ] {
+        let written = card.file().write(&bytes[range]);
+        ensure!(written == Err(Errno::Inval), "{what}: {written:?}");
+    }
+    for (what, range) in [("no room", 0..1517), ("a place of its own", 2..2000)] {
+        let read = card.file().read(&mut bytes[range]);
+        ensure!(read == Err(Errno::Inval), "{what}: {read:?}");
+    }
+    let nowhere = sys::write_wild(card.file().fd(), 1 << 40, 100);
+    ensure!(nowhere == Err(Errno::Fault), "no memory: {nowhere:?}");
+    Ok(())
+}
+
+fn run(check: &mut Check) -> Verdict {
+    let mut worker = Worker::from_args(check)?;
+    let ms = check.arg(6).and_then(|text| text.parse::<u64>().ok());
+    let ms = ms.ok_or("argument 6 is no number of milliseconds")?;
+    refuses_nonsense(&worker.card)?;
+    // What a run that failed has left is none of this one's.
+    worker.report(|_| Ok(()))?;
+    // Brings up what is brought up at first use.
+    worker.operate()?;
+    worker.settle()?;
+    let operation_bytes = worker.bytes as u64;
+    let mut latencies = Latencies::new()?;
+    let mut operations = 0;
+    let work = Work::begin(check)?;
+    let end = work.began_ns() + ms * MS;
+    while now_ns() < end {
+        let start = tsc();
+        let frames = u64::from(worker.operate()?);
+        latencies.add(tsc().saturating_sub(start), frames);
+        operations += frames;
+    }
+    let done = Done {
+        operations,
+        operation_bytes: Some(operation_bytes),
+        latencies,
+    };
+    work.end(check, &done)?;
+    worker.settle()
+}

@@ -1,0 +1,94 @@
+//! `hostel compare` of network cards: what a packet takes by each, counted.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::process::Command;
+use tests::{Scratch, binary, require_kvm};
+
+/// A packet of 1500 bytes in its frame, and the words of two bytes that it is.
+const FRAME_BYTES: f64 = 1514.0;
+const WORDS: f64 = 757.0;
+/// Frames of a batch.
+const BATCH: f64 = 32.0;
+
+/// The report of a comparison that went well.
+fn compared(workloads: &[&str]) -> Result<Value> {
+    let scratch = Scratch::new()?;
+    let report = scratch.path("report");
+    let mut command = Command::new(binary::hostel());
+    let command = command.arg("compare").args(workloads);
+    let output = command
+        .args(["--runs", "1", "--report"])
+        .arg(&report)
+        .output()?;
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{shown}\n{errors}");
+    Ok(serde_json::from_slice(&std::fs::read(&report)?)?)
+}
+
+/// Figures of a path of a workload.
+fn figures<'a>(report: &'a Value, workload: &str, path: &str) -> Result<&'a Value> {
+    let named = |values: &'a Value, key: &str, name: &str| {
+        let mut all = values.as_array().into_iter().flatten();
+        all.find(|value| value[key] == name)
+    };
+    let workload = named(&report["workloads"], "workload", workload);
+    let path = named(&workload.context("the workload")?["paths"], "path", path);
+    Ok(&path.context("the path")?["figures"])
+}
+
+fn number(figures: &Value, name: &str) -> Result<f64> {
+    let number = figures[name].as_f64();
+    number.with_context(|| format!("no {name} in {figures}"))
+}
+
+#[test]
+fn a_packet_is_words_by_a_data_port_or_a_part_of_a_doorbell() -> Result<()> {
+    require_kvm!();
+    let report = compared(&["net-send", "net-receive"])?;
+    let of = |workload: &str, path: &str, figure: &str| -> Result<f64> {
+        number(figures(&report, workload, path)?, figure)
+    };
+    for workload in ["net-send", "net-receive"] {
+        let accesses = of(workload, "ne2000", "accesses")?;
+        ensure!((WORDS..WORDS + 50.0).contains(&accesses), "{report}");
+        ensure!(of(workload, "e1000", "accesses")? < 1.0, "{report}");
+        for path in ["virtio", "virtio-poll"] {
+            ensure!(of(workload, path, "exits")? <= 0.1, "{report}");
+            // A batch is one, and what is brought by the last run may ring again.
+            let doorbells = of(workload, path, "doorbells")? * BATCH;
+            ensure!((0.9..=2.0).contains(&doorbells), "{report}");
+            let figures = figures(&report, workload, path)?;
+            let bytes = number(&figures["bytes_per_second"], "median")?;
+            let frames = number(&figures["operations_per_second"], "median")?;
+            ensure!((bytes / frames - FRAME_BYTES).abs() < 1.0, "{report}");
+        }
+        ensure!(of(workload, "virtio", "interrupts")? <= 0.1, "{report}");
+        ensure!(
+            of(workload, "virtio-poll", "interrupts")? < 0.01,
+            "{report}"
+        );
+    }
+    // Words out are an exit each; words in come by the page.
+    ensure!(of("net-send", "ne2000", "exits")? >= WORDS, "{report}");
+    ensure!(of("net-receive", "ne2000", "exits")? < 100.0, "{report}");
+    Ok(())
+}
+
+#[test]
+fn a_round_trip_is_an_exit_a_word_or_a_doorbell() -> Result<()> {
+    require_kvm!();
+    let report = compared(&["net-roundtrip"])?;
+    let of = |path: &str, figure: &str| -> Result<f64> {
+        number(figures(&report, "net-roundtrip", path)?, figure)
+    };
+    ensure!(of("ne2000", "accesses")? >= 2.0 * 32.0, "{report}");
+    ensure!((1.0..10.0).contains(&of("e1000", "accesses")?), "{report}");
+    for path in ["virtio", "virtio-poll"] {
+        ensure!(of(path, "exits")? < 0.5, "{report}");
+        ensure!((0.9..1.5).contains(&of(path, "doorbells")?), "{report}");
+    }
+    ensure!(of("virtio-poll", "interrupts")? < 0.5, "{report}");
+    Ok(())
+}

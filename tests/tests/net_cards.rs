@@ -1,0 +1,78 @@
+//! The built-in guest's drivers of network cards: frames of all lengths come and go whole, also
+//! when the guest looks so late that the card has run out of room.
+
+use anyhow::{Result, ensure};
+use std::ops::RangeInclusive;
+use tests::net::Network;
+use tests::{Scratch, TestVm, require_kvm};
+
+/// More than any ring has room for.
+const FRAMES: u8 = 150;
+/// Byte 14 of the last frame.
+const LAST: u8 = 0xff;
+/// Lengths of frames, in turn.
+const LENGTHS: [usize; 7] = [60, 1514, 61, 1001, 128, 129, 1513];
+
+/// A frame to all stations; its number is in byte 14, and no two have the same payload.
+fn frame(number: u8) -> Vec<u8> {
+    let bytes = LENGTHS[usize::from(number) % LENGTHS.len()];
+    let mark = if number + 1 == FRAMES { LAST } else { number };
+    let mut frame = vec![0xff; 6];
+    frame.extend([2, 0, 0, 0, 0, 1, 0x88, 0xb5, mark]);
+    frame.extend((frame.len()..bytes).map(|at| (at as u8).wrapping_mul(3) ^ number));
+    frame
+}
+
+/// Frames that a guest sends back which looks at them late; so many of them may be lost.
+fn come_back(card: &str, lost: &RangeInclusive<usize>) -> Result<()> {
+    let scratch = Scratch::new()?;
+    let path = scratch.path("socket");
+    let network = Network::listen(&path)?;
+    let vm = TestVm::builder()
+        .arg("--suite")
+        .arg("none")
+        .append("init=bin/net_late")
+        .arg("--net")
+        .arg(format!("stream={},card={card}", path.display()))
+        .boot()?;
+    let mut peer = network.accept()?;
+    ensure!(peer.receive()?.len() == 60, "{card}: the first word");
+    let sent: Vec<Vec<u8>> = (0..FRAMES).map(frame).collect();
+    for frame in &sent {
+        peer.send(frame)?;
+    }
+    let mut expected = sent.iter();
+    let mut missing = 0;
+    loop {
+        let back = peer.receive()?;
+        let skipped = expected.by_ref().take_while(|frame| **frame != back);
+        missing += skipped.count();
+        if back.get(14) == Some(&LAST) {
+            break;
+        }
+        ensure!(
+            !expected.as_slice().is_empty(),
+            "{card}: a frame that was not sent"
+        );
+    }
+    ensure!(
+        lost.contains(&missing),
+        "{card}: {missing} frames were lost"
+    );
+    let ended = vm.wait()?.expect(0)?;
+    ensure!(ended.text().is_empty(), "{card}: {}", ended.text());
+    Ok(())
+}
+
+#[test]
+fn an_ne2000_that_ran_out_of_room_loses_a_frame_and_goes_on() -> Result<()> {
+    require_kvm!();
+    come_back("ne2000", &(1..=3))
+}
+
+#[test]
+fn cards_with_rings_in_memory_lose_nothing() -> Result<()> {
+    require_kvm!();
+    come_back("e1000", &(0..=0))?;
+    come_back("virtio", &(0..=0))
+}

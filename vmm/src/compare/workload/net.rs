@@ -1,0 +1,112 @@
+//! Network cards, each with a peer of its own ([`super::super::peer`]).
+
+use super::Model::{Emulated, Paravirtual};
+use super::{Path, Textbook, Workload};
+
+/// What differs between the ways to a card, in one direction or both.
+struct Costs {
+    /// See [`Path`]: of the NE2000, the e1000, virtio-net.
+    copies: [u8; 3],
+    textbook: [Textbook; 3],
+}
+
+/// Out: a NE2000's bytes go through the page of port data, the card's memory and the packet that it
+/// sends, an e1000's into that packet; both leave by the emulated cards' common buffer.
+///
+/// By the book: interrupt status, address, count and command of the remote DMA (AN-874 and the
+/// DP8390D data sheet), and of the transmission; tail and interrupt cause (SDM 3.4, 13.4.17); a
+/// doorbell (virtio 1.3 2.7.13.4).
+const SEND: Costs = Costs {
+    copies: [5, 3, 1],
+    textbook: [
+        Textbook::Words { setup: 11 },
+        Textbook::Fixed(2),
+        Textbook::Fixed(1),
+    ],
+};
+
+/// In: the last copy is the drivers', or the string instruction's.
+const RECEIVE: Costs = Costs {
+    copies: [4, 3, 2],
+    textbook: [
+        Textbook::Words { setup: 11 },
+        Textbook::Fixed(2),
+        Textbook::Fixed(1),
+    ],
+};
+
+/// Both, 64 bytes; small frames are copied once more before they go, but for the NE2000's. Its words
+/// of the way back are among what is beside the words.
+const ROUND_TRIP: Costs = Costs {
+    copies: [9, 7, 4],
+    textbook: [
+        Textbook::Words { setup: 32 + 22 },
+        Textbook::Fixed(4),
+        Textbook::Fixed(2),
+    ],
+};
+
+const fn cards(costs: &Costs) -> [Path; 4] {
+    let [ne2000, e1000, virtio] = costs.copies;
+    let [ne2000_book, e1000_book, virtio_book] = costs.textbook;
+    [
+        Path {
+            name: "ne2000",
+            about: "RTL8029AS: frames by string instructions at its data port",
+            args: "eth-ne2000 interrupt",
+            model: Emulated,
+            copies: Some(ne2000),
+            textbook: Some(ne2000_book),
+        },
+        Path {
+            name: "e1000",
+            about: "82540EM: rings of descriptors, a register write a batch",
+            args: "eth-e1000 interrupt",
+            model: Emulated,
+            copies: Some(e1000),
+            textbook: Some(e1000_book),
+        },
+        Path {
+            name: "virtio",
+            about: "virtio-net: a doorbell and an interrupt a batch, MSI-X",
+            args: "eth-virtio interrupt",
+            model: Paravirtual,
+            copies: Some(virtio),
+            textbook: Some(virtio_book),
+        },
+        Path {
+            name: "virtio-poll",
+            about: "the same, the driver looking at the rings, not interrupted",
+            args: "eth-virtio poll",
+            model: Paravirtual,
+            copies: Some(virtio),
+            textbook: Some(virtio_book),
+        },
+    ]
+}
+
+const PROGRAM: &str = "net_work";
+
+pub(super) const WORKLOADS: &[Workload] = &[
+    Workload {
+        name: "net-roundtrip",
+        about: "64-byte frames to the peer and back, one at a time",
+        program: PROGRAM,
+        args: "roundtrip 64 1",
+        paths: &const { cards(&ROUND_TRIP) },
+    },
+    Workload {
+        name: "net-send",
+        about: "frames with packets of 1500 bytes to the peer, in batches of 32",
+        program: PROGRAM,
+        args: "send 1514 32",
+        paths: &const { cards(&SEND) },
+    },
+    Workload {
+        name: "net-receive",
+        about: "frames with packets of 1500 bytes from the peer, up to 32 at a time",
+        program: PROGRAM,
+        args: "receive 1514 32",
+        paths: &const { cards(&RECEIVE) },
+    },
+];
