@@ -66,7 +66,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
         ide_disks: prepared.ide_disks,
         networks: prepared.networks,
         vsock: prepared.vsock,
-        balloon: wishes.balloon.map(|size| size.0),
+        balloon: prepared.balloon,
     };
     let config = Config {
         cpus: wishes.cpus,
