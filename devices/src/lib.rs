@@ -1,12 +1,14 @@
 //! Device models and the buses that they sit on. Nothing here knows KVM.
 //!
 //! # Shape
+//! - [`alarm`]: a function that interrupts at a known time.
 //! - [`bus`]: `PioBus` and `MmioBus` find the device of an address and split widths.
 //! - [`irq`]: `IrqLine`, the handle by which a device interrupts, and `LevelLine`, its part of a
 //!   shared one; [`power`]: `PowerSwitch`, the handle by which a device ends the VM; [`timer`]:
 //!   devices that do something later.
 //! - [`disk`]: the file behind a disk.
 //! - [`e1000`]: a network card that is emulated, with DMA.
+//! - [`hypercall`]: a page of requests that takes one exit.
 //! - [`legacy`]: the PC's own small devices, one file each: serial, keyboard, clock, ACPI, VGA.
 //! - [`ide`]: a controller with ATA disks, for guests without virtio drivers.
 //! - [`ne2000`]: another, by programmed IO.
@@ -27,11 +29,13 @@
 //! A device never sees an address outside its range or a width that it did not ask for, and
 //! never trusts anything else: addresses, lengths and indices come from the guest.
 
+pub mod alarm;
 pub mod bus;
 pub mod disk;
 pub mod e1000;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+pub mod hypercall;
 pub mod ide;
 pub mod irq;
 pub mod legacy;

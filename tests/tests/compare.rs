@@ -203,6 +203,8 @@ fn a_folder_gets_all_results_and_keeps_what_is_not_of_them() -> Result<()> {
     Ok(())
 }
 
+/// `cli`, then `hlt`: stands still for ever.
+const STANDS_STILL: [u8; 2] = [0xfa, 0xf4];
 /// An instruction that is none: without an IDT, the end of the machine.
 const UD2: [u8; 2] = [0x0f, 0x0b];
 
@@ -269,5 +271,23 @@ fn what_is_no_guest_is_an_error_and_no_wait() -> Result<()> {
             "{args:?}: {errors}"
         );
     }
+    Ok(())
+}
+
+#[test]
+fn a_kernel_that_stands_still_is_ended() -> Result<()> {
+    require_kvm!();
+    let scratch = Scratch::new()?;
+    let [_, initrd] = exported(&scratch)?;
+    let kernel = scratch.path("still").display().to_string();
+    fs::write(&kernel, Kernel::linux64(&STANDS_STILL).image())?;
+    let output = compare(&["clock", "--guest", &kernel, "--initrd", &initrd])?;
+    let errors = text(&output.stderr);
+    ensure!(output.status.code() == Some(5), "{errors}");
+    ensure!(errors.contains("has not said within"), "{errors}");
+    ensure!(
+        errors.lines().count() == 1 && output.stdout.is_empty(),
+        "{errors}"
+    );
     Ok(())
 }

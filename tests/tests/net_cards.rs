@@ -24,7 +24,7 @@ fn frame(number: u8) -> Vec<u8> {
 }
 
 /// Frames that a guest sends back which looks at them late; so many of them may be lost.
-fn come_back(card: &str, lost: &RangeInclusive<usize>) -> Result<()> {
+fn come_back(card: &str, transport: &str, lost: &RangeInclusive<usize>) -> Result<()> {
     let scratch = Scratch::new()?;
     let path = scratch.path("socket");
     let network = Network::listen(&path)?;
@@ -32,6 +32,8 @@ fn come_back(card: &str, lost: &RangeInclusive<usize>) -> Result<()> {
         .arg("--suite")
         .arg("none")
         .append("init=bin/net_late")
+        .arg("--transport")
+        .arg(transport)
         .arg("--net")
         .arg(format!("stream={},card={card}", path.display()))
         .boot()?;
@@ -67,12 +69,13 @@ fn come_back(card: &str, lost: &RangeInclusive<usize>) -> Result<()> {
 #[test]
 fn an_ne2000_that_ran_out_of_room_loses_a_frame_and_goes_on() -> Result<()> {
     require_kvm!();
-    come_back("ne2000", &(1..=3))
+    come_back("ne2000", "pci", &(1..=3))
 }
 
 #[test]
 fn cards_with_rings_in_memory_lose_nothing() -> Result<()> {
     require_kvm!();
-    come_back("e1000", &(0..=0))?;
-    come_back("virtio", &(0..=0))
+    come_back("e1000", "pci", &(0..=0))?;
+    come_back("virtio", "pci", &(0..=0))?;
+    come_back("virtio", "mmio", &(0..=0))
 }

@@ -12,10 +12,13 @@
 //! | reset, without PCI | ports 0xcf8 to 0xcfb, of which 0xcf9 | - |
 //! | pci (with reset) | ports 0xcf8 to 0xcff, `layout::PCI_ECAM` | - |
 //! | exit, mark | `abi::port` | - |
+//! | hypercall | `abi::hypercall` | - |
 //! | ide, if a disk wants it | ports 0x1f0 to 0x1f7, 0x3f6, and BAR 4 of a PCI function | 14 |
 //! | virtio-blk 0.., -console, -rng, -net 0.., -vsock, -balloon | by [`TransportKind`], see `virtio` | |
+//! | alarm, if asked for | a function of PCI | `abi::alarm::LINE`, MSI-X |
 //! | e1000- 0.., ne2000- 0.., if asked for | functions of PCI, see `cards` | INTA#, by level |
 
+mod alarm;
 mod cards;
 mod ide;
 mod pc;
@@ -124,10 +127,14 @@ pub struct Backends {
     pub pc: PcBackends,
     /// Output of the virtio console.
     pub console: Sink,
+    /// Outputs of virtio consoles beside it, without input.
+    pub more_consoles: Vec<Sink>,
     /// Disks on virtio, in the order of the guest's names for them.
     pub disks: Vec<DiskFile>,
     /// Disks on IDE, master and slave; there are none without PCI.
     pub ide_disks: Vec<DiskFile>,
+    /// Whether there is a device by which interrupts are measured; never without PCI.
+    pub alarm: bool,
     /// Networks, in the order of the guest's names for them.
     pub networks: Vec<OpenNetwork>,
     /// The guest's address for sockets, and where host programs meet them.
@@ -194,6 +201,8 @@ impl DeviceManager {
                 ..Platform::default()
             },
         };
+        let hypercalls = this.pc.hypercalls.clone();
+        this.working.push(("hypercall".to_owned(), hypercalls));
         for (name, ranges, device) in rows {
             let id = this.name(name.to_owned());
             this.pio.insert_ranges(&ranges, id, name, device)?;
@@ -215,6 +224,11 @@ impl DeviceManager {
             virtio.push((name, Box::new(Blk::new(file, EngineChoice::Auto))));
         }
         virtio.push(("virtio-console".to_owned(), Box::new(console)));
+        for (index, sink) in (1..).zip(backends.more_consoles) {
+            let name = format!("virtio-console{index}");
+            let console = Console::new(sink, None).map_err(descriptors(&name))?;
+            virtio.push((name, Box::new(console)));
+        }
         virtio.push(("virtio-rng".to_owned(), Box::new(rng)));
         let mut emulated = Vec::new();
         for (index, network) in backends.networks.into_iter().enumerate() {
@@ -237,7 +251,7 @@ impl DeviceManager {
             virtio.push(("virtio-balloon".to_owned(), Box::new(balloon)));
         }
         let max = transport.max_devices() - usize::from(!backends.ide_disks.is_empty());
-        let asked = virtio.len() + emulated.len();
+        let asked = virtio.len() + emulated.len() + usize::from(backends.alarm);
         if asked > max {
             return Err(WiringError::TooMany { asked, max });
         }
@@ -251,6 +265,9 @@ impl DeviceManager {
             for (name, network) in emulated {
                 cards::add(slots, &mut this, vm, &name, network)?;
             }
+        }
+        if let (Slots::Pci(slots), true) = (&slots, backends.alarm) {
+            this.add_alarm(vm, slots)?;
         }
         if let Some(port) = debug_exit {
             this.add_debug_exit(power, port)?;

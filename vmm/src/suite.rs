@@ -7,6 +7,7 @@ use crate::accounting::ExitStats;
 use crate::guest::PlannedCheck;
 use crate::stream::{Listener, Received, Splitter};
 use abi::image::SUITE;
+use abi::metric::STREAMED_BYTES;
 use abi::record::{Outcome, Parsed, Subsystem};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
@@ -139,6 +140,14 @@ impl SuiteLog {
                 },
             );
         }
+        let streamed = result.metrics.get(STREAMED_BYTES).copied();
+        let received = self.streams.get(&result.id).map_or(0, |r| r.bytes);
+        if result.outcome == Outcome::Pass
+            && let Some(sent) = streamed.filter(|sent| *sent != received)
+        {
+            result.outcome = Outcome::Fail;
+            result.detail = format!("the host received {received} of {sent} bytes");
+        }
         if !self.expected(&result.id) {
             self.progress
                 .note(&format!("{}: not in the suite; left out", result.id));
@@ -227,7 +236,11 @@ impl Listener for SuiteLog {
     }
 
     fn stream(&mut self, id: &str, received: Received) {
-        if self.expected(id) {
+        let damaged = self
+            .streams
+            .get(id)
+            .is_some_and(|earlier| !earlier.intact());
+        if self.expected(id) && !damaged {
             self.streams.insert(id.to_owned(), received);
         }
     }
@@ -324,6 +337,35 @@ mod tests {
         );
         log.record(passed("one"));
         assert_eq!(log.finish().0[0].outcome, Outcome::Fail);
+    }
+
+    #[test]
+    fn a_stream_that_is_said_to_have_gone_out_and_never_came_fails_its_check() {
+        let streamed = |log: &mut SuiteLog, sent| {
+            let mut record = passed("one");
+            if let Parsed::Check { metrics, .. } = &mut record {
+                metrics.insert(STREAMED_BYTES.to_owned(), sent);
+            }
+            log.record(record);
+            log.finish().0[0].outcome
+        };
+        let received = |bytes, crc_matches| Received {
+            expected_bytes: bytes,
+            bytes,
+            crc_matches,
+        };
+        assert_eq!(streamed(&mut log(), 2), Outcome::Fail);
+        let mut short = log();
+        short.stream("one", received(1, true));
+        assert_eq!(streamed(&mut short, 2), Outcome::Fail);
+        let mut damaged = log();
+        damaged.stream("one", received(1, false));
+        damaged.stream("one", received(2, true));
+        assert_eq!(streamed(&mut damaged, 2), Outcome::Fail);
+        let mut whole = log();
+        whole.stream("one", received(1, true));
+        whole.stream("one", received(2, true));
+        assert_eq!(streamed(&mut whole, 2), Outcome::Pass);
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! Input is a list of actions: a byte that says which, and as many as the action takes. Where it
 //! ends, zeroes follow.
 
+mod alarm;
 mod e1000;
+mod hypercall;
 mod ide;
 mod ne2000;
 mod net_header;
@@ -17,7 +19,9 @@ mod virtio;
 mod virtio_pci;
 mod vsock;
 
+pub use alarm::alarm;
 pub use e1000::e1000;
+pub use hypercall::hypercall;
 pub use ide::ide;
 pub use ne2000::ne2000;
 pub use net_header::net_header;
@@ -31,8 +35,10 @@ pub use vsock::virtio_vsock;
 pub type Target = fn(&[u8]);
 
 /// The targets by the name of their file and of their folder of seeds.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 15] = [
+    ("alarm", alarm),
     ("e1000", e1000),
+    ("hypercall", hypercall),
     ("ide", ide),
     ("ne2000", ne2000),
     ("net_header", net_header),

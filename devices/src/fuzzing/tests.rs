@@ -10,6 +10,16 @@ fn run(name: &str) {
 }
 
 #[test]
+fn hypercall_takes_anything() {
+    run("hypercall");
+}
+
+#[test]
+fn alarm_takes_anything() {
+    run("alarm");
+}
+
+#[test]
 fn ide_takes_anything() {
     run("ide");
 }

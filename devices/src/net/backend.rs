@@ -1,5 +1,5 @@
-//! [`Backend`]: a network on the host's side, with a [`Port`] for each queue pair. Two do it:
-//! [`super::tap`] and [`super::stream`].
+//! [`Backend`]: a network on the host's side, with a [`Port`] for each queue pair. Two do it
+//! here, [`super::tap`] and [`super::stream`]; who measures cards brings another.
 //!
 //! A port never blocks. What it cannot take now it refuses, and the worker waits until its
 //! descriptor is writable; what the guest has no room for stays in it.

@@ -37,7 +37,12 @@ pub mod param {
     pub const ACPI_TIMER: &str = "acpi.timer";
     /// Address of the configuration space of PCI's bus 0 in memory (ECAM).
     pub const PCI_ECAM: &str = "pci.ecam";
+    /// [`super::HYPERCALLS_KVM`]: KVM's own hypercalls can be made, as on hardware KVM.
+    pub const HYPERCALLS: &str = "hypercalls";
 }
+
+/// Value of [`param::HYPERCALLS`].
+pub const HYPERCALLS_KVM: &str = "kvm";
 
 /// First sector of the scratch disk's part that checks write to; 8 MiB.
 pub const SCRATCH_FIRST_SECTOR: u64 = 0;

@@ -2,7 +2,10 @@
 //!
 //! - [`syscall`]: numbers, errors and argument structures between a program and the kernel.
 //! - [`record`]: the results that leave the guest, as JSON text sequences in its console stream.
+//! - [`metric`]: what the host looks at among a check's figures.
 //! - [`port`]: the IO ports of Hostel's own, through which the guest marks points in time and ends.
+//! - [`alarm`]: a device that interrupts at a known time.
+//! - [`hypercall`]: a page of requests that takes one exit.
 //! - [`latency`]: how programs that measure count how long operations took.
 //! - [`balloon`]: files by which a program has free memory given to the host.
 //! - [`net`]: frames between a program and the driver of a network card.
@@ -14,9 +17,12 @@
 //! `record::Parsed` (feature `host`).
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
 
+pub mod alarm;
 pub mod balloon;
+pub mod hypercall;
 pub mod image;
 pub mod latency;
+pub mod metric;
 pub mod net;
 pub mod peer;
 pub mod port;

@@ -6,7 +6,7 @@ use abi::image::{self, param};
 use abi::port::{MARK, Mark};
 use abi::record::Record;
 
-use crate::arch::{apic, clock, cpu, ioapic, port, smp};
+use crate::arch::{apic, clock, cpu, pic, port, smp};
 use crate::boot::{BootInfo, Protocol};
 use crate::cmdline::Cmdline;
 use crate::machine::{self, Machine};
@@ -55,7 +55,7 @@ fn read_cmdline(boot: &BootInfo) -> Cmdline {
 
 /// Interrupt controllers, clock, scheduler; the number of processors.
 fn init_machine(boot: &BootInfo, cmdline: &Cmdline) -> u32 {
-    ioapic::mask_pic();
+    pic::mask();
     apic::detect();
     apic::init();
     clock::init();

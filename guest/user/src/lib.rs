@@ -44,6 +44,7 @@ pub mod fpu;
 mod heap;
 pub mod mapping;
 pub mod net;
+pub mod pattern;
 pub mod process;
 mod routines;
 pub mod sync;

@@ -4,12 +4,40 @@
 //! is brought up before [`Work::begin`]; what was done goes with [`Work::end`].
 
 use crate::check::{Check, Context as _, Failure, Verdict};
+use crate::file::File;
 use crate::sys;
 use crate::time::{now_ns, tsc};
 use abi::latency::{BUCKETS, PREFIX, bucket};
-use abi::syscall::{PageSize, Phase, Stats};
+use abi::metric::{ABSENT, PARTIAL};
+use abi::syscall::{Errno, PageSize, Phase, Stats};
 use alloc::boxed::Box;
 use alloc::format;
+
+/// Opens the device of that name, of which a question mark says that it may be absent; if it is,
+/// that is what the check reports.
+pub fn open(check: &mut Check, name: &str) -> Result<Option<File>, Failure> {
+    let (name, may_be_absent) = match name.strip_suffix('?') {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let path = format!("/dev/{name}");
+    match File::open(&path) {
+        Err(Errno::NoEnt) if may_be_absent => {
+            check.metric(ABSENT, 1);
+            Ok(None)
+        }
+        opened => opened.context(&path).map(Some),
+    }
+}
+
+/// The numbers of 64 bits that a device has given.
+pub fn numbers<const N: usize>(bytes: &[u8]) -> [u64; N] {
+    let mut numbers = [0; N];
+    for (number, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(8)) {
+        *number = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+    }
+    numbers
+}
 
 /// The size of pages that argument `index` names: `4k` or `2m`.
 pub fn page_size(check: &Check, index: usize) -> Option<PageSize> {
@@ -69,6 +97,17 @@ impl Work {
     /// It has ended.
     pub fn end(self, check: &mut Check, done: &Done) -> Verdict {
         let elapsed_ns = now_ns() - self.began_ns;
+        self.report(check, done, elapsed_ns)
+    }
+
+    /// It has ended, and of its time so much counts.
+    pub fn end_after(self, check: &mut Check, done: &Done, elapsed_ns: u64) -> Verdict {
+        self.report(check, done, elapsed_ns)?;
+        check.metric(PARTIAL, 1);
+        Ok(())
+    }
+
+    fn report(self, check: &mut Check, done: &Done, elapsed_ns: u64) -> Verdict {
         sys::measure(Phase::End, self.number).context("measure")?;
         let after = sys::stats().context("stats")?;
         let before = self.before;
@@ -109,17 +148,31 @@ impl Latencies {
 
     /// Runs `operation` and counts how long it took.
     pub fn time<T>(&mut self, operation: impl FnOnce() -> T) -> T {
+        self.time_several(1, operation)
+    }
+
+    /// Runs `body`, which is so many operations, and counts how long each took on average.
+    pub fn time_several<T>(&mut self, operations: u64, body: impl FnOnce() -> T) -> T {
         let start = tsc();
-        let result = operation();
-        self.add(tsc().saturating_sub(start), 1);
+        let result = body();
+        self.add(tsc().saturating_sub(start), operations);
         result
     }
 
     /// Counts `operations` that took so many ticks of the time-stamp counter together.
     pub fn add(&mut self, ticks: u64, operations: u64) {
+        self.add_ns(self.ns(ticks) / operations.max(1), operations);
+    }
+
+    /// Counts `operations` that took so many nanoseconds each.
+    pub fn add_ns(&mut self, ns: u64, operations: u64) {
+        self.counts[bucket(ns)] += operations;
+    }
+
+    /// Ticks of the time-stamp counter in nanoseconds.
+    pub fn ns(&self, ticks: u64) -> u64 {
         let ns = u128::from(ticks) * 1_000_000 / u128::from(self.tsc_khz);
-        let ns = u64::try_from(ns).unwrap_or(u64::MAX);
-        self.counts[bucket(ns / operations.max(1))] += operations;
+        u64::try_from(ns).unwrap_or(u64::MAX)
     }
 
     /// Counts another's, too.

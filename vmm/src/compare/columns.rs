@@ -3,7 +3,7 @@
 
 use super::figures::Figures;
 use super::result::{Comparison, PathResult, Ratio};
-use crate::table::duration;
+use crate::table::{bytes, duration};
 
 /// Columns that belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,16 +158,13 @@ pub(super) fn columns(comparison: &Comparison) -> Vec<Column> {
     names.sort();
     names.dedup();
     let more = names.into_iter().filter_map(|name| {
-        let cells = measured
-            .iter()
-            .map(|(_, figures)| Some(other(name, *figures.more.get(name)?)));
-        let head = name.strip_suffix("_ns").unwrap_or(name).replace('_', " ");
-        column(
-            &head,
-            "measured by the guest, an operation",
-            Group::Costs,
-            cells.collect(),
-        )
+        let cells = measured.iter().map(|(_, figures)| {
+            let value = figures.more.get(name)?;
+            Some(other(name, *value).1)
+        });
+        let head = other(name, 0.0).0.replace('_', " ");
+        let about = "measured by the guest, an operation";
+        column(&head, about, Group::Costs, cells.collect())
     });
     kinds.chain(more).collect()
 }
@@ -187,6 +184,10 @@ fn column(head: &str, about: &str, group: Group, cells: Vec<Option<String>>) -> 
     })
 }
 
+/// For counts of more than five digits.
+const SCALES: [(f64, &str); 4] = [(1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T")];
+const FIVE_DIGITS: f64 = 99_999.5;
+
 /// A count an operation in at most six characters.
 pub(super) fn count(value: f64) -> String {
     match value {
@@ -194,9 +195,14 @@ pub(super) fn count(value: f64) -> String {
         ..0.005 => "<0.01".to_owned(),
         ..9.995 => format!("{value:.2}"),
         ..99.95 => format!("{value:.1}"),
-        ..99_999.5 => format!("{value:.0}"),
-        ..99_999_500.0 => format!("{:.0}k", value / 1e3),
-        _ => format!("{:.0}M", value / 1e6),
+        ..FIVE_DIGITS => format!("{value:.0}"),
+        _ => {
+            let scaled = SCALES.map(|(scale, unit)| (value / scale, unit));
+            let fits = scaled.into_iter().find(|(value, _)| *value < FIVE_DIGITS);
+            fits.map_or(">1e17".to_owned(), |(value, unit)| {
+                format!("{value:.0}{unit}")
+            })
+        }
     }
 }
 
@@ -218,11 +224,50 @@ pub(super) fn ratio(ratio: Ratio) -> String {
     }
 }
 
-/// A metric of the guest's own, whose name says its unit.
-fn other(name: &str, value: f64) -> String {
-    if name.ends_with("_ns") {
-        ns(value)
-    } else {
-        count(value)
+/// The end of a name, and how a value of that unit is written.
+type Unit = (&'static str, fn(f64) -> String);
+
+/// Units in which metrics of the guest's own are.
+const UNITS: &[Unit] = &[("_ns", ns), ("_bytes", |value| bytes(value as u64))];
+
+/// The name of such a metric without its unit, and its value.
+fn other(name: &str, value: f64) -> (&str, String) {
+    let mut units = UNITS.iter();
+    let found = units.find_map(|(end, write)| Some((name.strip_suffix(end)?, write(value))));
+    found.unwrap_or_else(|| (name, count(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_times_stay_short() {
+        let counts = [
+            0.0, 0.001, 0.25, 12.34, 2063.0, 99_999.0, 123_456.0, 5e9, 3e14, 1e300,
+        ]
+        .map(count);
+        let expected = [
+            "0", "<0.01", "0.25", "12.3", "2063", "99999", "123k", "5000M", "300T", ">1e17",
+        ];
+        assert_eq!(counts, expected);
+        let times = [0.0, 0.4, 22.0, 1500.0, 2e9].map(ns);
+        assert_eq!(times, ["0", "0.4 ns", "22 ns", "1.50 us", "2.00 s"]);
+    }
+
+    #[test]
+    fn a_metric_of_the_guest_has_the_unit_that_its_name_says() {
+        assert_eq!(
+            other("handler_ns", 1500.0),
+            ("handler", "1.50 us".to_owned())
+        );
+        assert_eq!(
+            other("given_bytes", 65536.0),
+            ("given", "64.0 KiB".to_owned())
+        );
+        assert_eq!(
+            other("page_faults", 512.0),
+            ("page_faults", "512".to_owned())
+        );
     }
 }

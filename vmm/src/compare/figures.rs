@@ -4,6 +4,7 @@ use super::latency::{self, Latency};
 use super::session::Sample;
 use super::spread::Spread;
 use crate::kvm::ExitKind;
+use abi::metric::{GIVEN_BYTES, PARTIAL, STREAMED_BYTES};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -77,8 +78,6 @@ const ELAPSED: &str = "elapsed_ns";
 const INTERRUPTS: &str = "interrupts";
 const DOORBELLS: &str = "notifications";
 const REQUESTS: &str = "requests";
-/// Memory that the host is to have got from the guest.
-pub(super) const GIVEN: &str = "given_bytes";
 /// These, and what the host adds.
 const KNOWN: &[&str] = &[
     OPERATIONS,
@@ -87,7 +86,9 @@ const KNOWN: &[&str] = &[
     INTERRUPTS,
     DOORBELLS,
     REQUESTS,
-    GIVEN,
+    GIVEN_BYTES,
+    STREAMED_BYTES,
+    PARTIAL,
     "exits",
     "took_ns",
 ];
@@ -188,7 +189,8 @@ pub(super) fn figures(samples: &[Sample], cpus: u8, devices: &[String]) -> Optio
         user_ns: user_ns / operations,
         kernel_ns: kernel_ns / operations,
         guest_ns: guest_ns / operations,
-        split: Split::of(all_ns, vcpu_ns / operations, exit_ns / operations),
+        split: Split::of(all_ns, vcpu_ns / operations, exit_ns / operations)
+            .filter(|_| sum(PARTIAL).is_none()),
         latency: Latency::of(samples.iter().map(|sample| &sample.check.metrics)),
         more: more.collect(),
     })

@@ -14,7 +14,8 @@
 //!                     show: on the terminal        output: report, CSV, chart: SVG, a page of all
 //! ```
 //! Runs of the paths take turns, so that what disturbs the host disturbs all of them alike. A run
-//! whose guest program found something wrong spoils its path: no figure of it is shown.
+//! whose guest program found something wrong spoils its path: no figure of it is shown. Disks are
+//! temporary (`disk`), and each network card has a `peer` on its other side.
 
 mod chart;
 mod columns;

@@ -4,6 +4,7 @@ use super::figures::{self, Figures};
 use super::plan::Run;
 use super::session::{Sample, Samples};
 use super::workload::Model;
+use abi::metric::ABSENT;
 use abi::record::Outcome;
 use serde::Serialize;
 
@@ -47,6 +48,8 @@ pub(super) enum PathOutcome {
     Figures(Box<Figures>),
     /// A run found something wrong.
     Failed(String),
+    /// It is not on this host.
+    Absent,
 }
 
 /// Why a path has no figures.
@@ -94,6 +97,10 @@ impl PathResult {
             PathOutcome::Failed(why) => Some(Lack {
                 word: "FAILED",
                 why,
+            }),
+            PathOutcome::Absent => Some(Lack {
+                word: "not on this host",
+                why: "",
             }),
         }
     }
@@ -190,6 +197,9 @@ fn outcome(samples: &[Sample], cpus: u8, devices: &[String]) -> PathOutcome {
     let failed = samples.iter().find(|s| s.check.outcome == Outcome::Fail);
     if let Some(failed) = failed {
         return PathOutcome::Failed(presentable(&failed.check.detail));
+    }
+    if samples.iter().any(|s| s.check.metrics.contains_key(ABSENT)) {
+        return PathOutcome::Absent;
     }
     match figures::figures(samples, cpus, devices) {
         Some(figures) => PathOutcome::Figures(Box::new(figures)),

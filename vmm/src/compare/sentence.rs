@@ -1,6 +1,6 @@
 //! What makes the difference between two paths, in a sentence that their counts make.
 
-use super::columns::count;
+use super::columns::{count, ns};
 use super::figures::Figures;
 use super::result::{Comparison, PathResult};
 use super::workload::Model;
@@ -38,16 +38,15 @@ pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
         .collect()
 }
 
-fn sentence((fast, best): &Measured<'_>, (slow, worst): &Measured<'_>) -> String {
-    let (fast, slow) = (fast.path, slow.path);
-    if best.operation_ns.overlaps(&worst.operation_ns) {
+fn sentence(best: &Measured<'_>, worst: &Measured<'_>) -> String {
+    let (fast, slow) = (best.0.path, worst.0.path);
+    let (less, more) = (best.1.operation_ns, worst.1.operation_ns);
+    if less.overlaps(&more) {
         return format!("Between {fast} and {slow} there is no difference beyond their spread.");
     }
-    let times = count(worst.operation_ns.median / best.operation_ns.median);
-    format!(
-        "{fast} is {times} times as fast as {slow}: {}.",
-        reason((fast, best), (slow, worst))
-    )
+    let times = count(more.median / less.median);
+    let reason = reason(best, worst);
+    format!("{fast} is {times} times as fast as {slow}: {reason}.")
 }
 
 /// A count an operation that can make the difference.
@@ -56,6 +55,9 @@ struct Cause {
     of: fn(&Figures) -> f64,
     /// Kinds of it, which may explain more.
     by: fn(&Figures) -> Option<(&str, f64)>,
+    /// More than one costs, even on a nested host with other work, where an exit to userspace takes
+    /// several times the 43 us of an idle one.
+    at_most_ns: f64,
 }
 
 /// The costliest first.
@@ -67,80 +69,173 @@ const CAUSES: &[Cause] = &[
             let top = figures.exits_by.iter().max_by(|a, b| a.1.total_cmp(b.1))?;
             Some((top.0, *top.1))
         },
+        at_most_ns: 200_000.0,
     },
     Cause {
         what: "register accesses",
         of: |figures| figures.accesses,
         by: |_| None,
+        at_most_ns: 50_000.0,
     },
     Cause {
         what: "interrupts",
         of: |figures| figures.interrupts,
         by: |_| None,
+        at_most_ns: 400_000.0,
     },
     Cause {
         what: "doorbells",
         of: |figures| figures.doorbells,
         by: |_| None,
+        at_most_ns: 100_000.0,
     },
     Cause {
         what: "page faults",
         of: |figures| figures.more.get("page_faults").copied().unwrap_or(0.0),
         by: |_| None,
+        // Where KVM interprets the handler, which clears the page, too.
+        at_most_ns: 20_000_000.0,
     },
     Cause {
         what: "exits to KVM",
         of: |figures| figures.kernel.get("exits").copied().unwrap_or(0.0),
         by: |_| None,
+        at_most_ns: 200_000.0,
     },
 ];
 
-/// A fifth more, and more than one in ten operations.
-fn differs(fewer: f64, more: f64) -> bool {
-    more > fewer * 1.2 && more - fewer > 0.1
+/// Of a difference in time, what a cause must be able to make.
+const WEIGHT: f64 = 0.2;
+
+impl Cause {
+    /// Whether so many more can be why an operation takes that much longer.
+    fn weighs(&self, few: f64, many: f64, longer_ns: f64) -> bool {
+        many > few * 1.2 && (many - few) * self.at_most_ns > longer_ns * WEIGHT
+    }
 }
 
-/// The first count of which the slower path has more; else where its time goes.
-fn reason((fast, best): (&str, &Figures), (slow, worst): (&str, &Figures)) -> String {
+/// The first count of which the slower path has more, if it can weigh that much; else where its
+/// time goes. Then how often bytes are moved.
+fn reason(best: &Measured<'_>, worst: &Measured<'_>) -> String {
+    let counted = counts(best.1, worst.1);
+    let reason = counted.unwrap_or_else(|| {
+        let time = time(best.1, worst.1);
+        format!(
+            "not for the number of its exits, accesses, interrupts or doorbells, but for {time}"
+        )
+    });
+    match (best.0.copies, worst.0.copies) {
+        (Some(few), Some(many)) if few < many => {
+            format!(
+                "{reason}; each byte is moved {} against {}",
+                times(few),
+                times(many)
+            )
+        }
+        _ => reason,
+    }
+}
+
+fn times(count: u8) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
+    }
+}
+
+fn counts(best: &Figures, worst: &Figures) -> Option<String> {
+    let longer_ns = worst.operation_ns.median - best.operation_ns.median;
     let pairs = CAUSES
         .iter()
         .map(|cause| (cause, (cause.of)(best), (cause.of)(worst)));
-    let more = pairs.clone().find(|(_, few, many)| differs(*few, *many));
-    if let Some((cause, few, many)) = more {
-        let (what, few, all) = (cause.what, count(few), count(many));
-        let of = (cause.by)(worst).map(|(name, n)| format!(", of which {} {name}", count(n)));
-        let of = of.unwrap_or_default();
-        return format!("{few} {what} an operation against {all}{of}");
-    }
-    let time = time_reason(best, worst);
-    let against = pairs.clone().find(|(_, few, many)| differs(*many, *few));
-    match against {
-        Some((cause, few, many)) => format!(
-            "not for its {} ({} an operation against {}), but {time}",
-            cause.what,
-            count(few),
-            count(many)
-        ),
-        None => format!("exits, accesses and interrupts of {fast} and {slow} are as many; {time}"),
-    }
+    let mut pairs = pairs.filter(|(cause, few, many)| cause.weighs(*few, *many, longer_ns));
+    let (cause, few, many) = pairs.next()?;
+    let (what, few, all) = (cause.what, count(few), count(many));
+    let of = (cause.by)(worst).map(|(name, n)| format!(", of which {} {name}", count(n)));
+    let of = of.unwrap_or_default();
+    Some(format!("{few} {what} an operation against {all}{of}"))
 }
 
-/// Which part of the time grows most.
-fn time_reason(best: &Figures, worst: &Figures) -> String {
+/// The part of the time that grows most.
+fn time(best: &Figures, worst: &Figures) -> String {
     let (Some(few), Some(many)) = (best.split, worst.split) else {
-        return "each takes less time".to_owned();
+        return "what each of them takes".to_owned();
     };
     let parts = [
         ("in the guest and KVM", few.guest_ns, many.guest_ns),
-        ("handling exits", few.exits_ns, many.exits_ns),
+        ("in exits", few.exits_ns, many.exits_ns),
         ("waiting", few.waiting_ns, many.waiting_ns),
     ];
+    let growth = |part: &(&str, f64, f64)| part.2 - part.1;
     let most = parts
         .into_iter()
-        .max_by(|a, b| (a.2 - a.1).total_cmp(&(b.2 - b.1)));
-    let Some((what, few, many)) = most else {
-        return String::new();
-    };
-    let ns = super::columns::ns;
-    format!("{} an operation {what} against {}", ns(few), ns(many))
+        .max_by(|a, b| growth(a).total_cmp(&growth(b)));
+    most.map_or(String::new(), |(what, few, many)| {
+        format!("{} an operation {what} against {}", ns(few), ns(many))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::result::PathOutcome;
+    use crate::compare::testing::{comparison, figures, path};
+
+    /// Two emulated paths, the first ten times as fast, after a change of the slow one's figures.
+    fn said(change: impl Fn(&mut Figures)) -> String {
+        let mut comparison = comparison();
+        let mut slow = figures(10e6, 0.0);
+        change(&mut slow);
+        let measured = |figures| PathOutcome::Figures(Box::new(figures));
+        comparison.paths = vec![
+            path("fast", Model::Emulated, measured(figures(1e6, 0.0))),
+            path("slow", Model::Emulated, measured(slow)),
+        ];
+        comparison.paths[1].copies = Some(3);
+        sentences(&comparison).join("\n")
+    }
+
+    #[test]
+    fn the_count_that_differs_is_named() {
+        let said_of = |change: fn(&mut Figures)| {
+            let said = said(change);
+            let (_, reason) = said.split_once("as fast as slow: ").unwrap();
+            reason.to_owned()
+        };
+        let moved = "; each byte is moved once against 3 times.";
+        let exits = said_of(|slow| {
+            slow.exits = 2000.0;
+            slow.accesses = 9000.0;
+        });
+        assert!(
+            exits.starts_with("0 exits an operation against 2000"),
+            "{exits}"
+        );
+        let accesses = said_of(|slow| slow.accesses = 2056.0);
+        assert_eq!(
+            accesses,
+            format!("0 register accesses an operation against 2056{moved}")
+        );
+        let interrupts = said_of(|slow| slow.interrupts = 33.0);
+        assert_eq!(
+            interrupts,
+            format!("1.00 interrupts an operation against 33.0{moved}")
+        );
+    }
+
+    #[test]
+    fn a_count_too_small_for_the_difference_is_not_made_its_cause() {
+        let said = said(|slow| slow.exits = 0.5);
+        let time = "but for 500 us an operation in the guest and KVM against 5.00 ms; each byte";
+        assert!(said.contains("not for the number of its exits"), "{said}");
+        assert!(said.contains(time), "{said}");
+    }
+
+    #[test]
+    fn one_path_alone_is_beside_nothing() {
+        let mut comparison = comparison();
+        comparison.paths.truncate(1);
+        assert!(sentences(&comparison).is_empty());
+    }
 }

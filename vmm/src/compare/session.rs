@@ -1,7 +1,6 @@
 //! One VM of the built-in guest that does all runs of a comparison.
 
 use super::disk;
-use super::figures::GIVEN;
 use super::image::Guest;
 use super::meter::{Insight, Meter, Span, on_mark};
 use super::patience::{Patience, START_SECONDS};
@@ -11,6 +10,7 @@ use super::workload::RETURNED_BYTES;
 use crate::boot::AcpiTables;
 use crate::boot::platform::Keyboard;
 use crate::device_manager::{Backends, PcBackends, TransportKind};
+use crate::doctor::KvmKind;
 use crate::guest::{self, InitrdError};
 use crate::halt::{HaltReason, status};
 use crate::images::{Image, ModuleImage};
@@ -19,11 +19,14 @@ use crate::machine::{Config, Machine, MachineError, Timeline};
 use crate::memory::MemorySize;
 use crate::msr::MsrPolicy;
 use crate::progress::Screen;
+use crate::report::HostReport;
 use crate::run::{Card, OpenNetwork};
 use crate::signals::Signals;
 use crate::suite::{CheckResult, ExitCounters, LogSink, SuiteLog};
 use crate::supervisor::{Watch, supervise};
 use crate::table;
+use abi::image::{HYPERCALLS_KVM, param};
+use abi::metric::GIVEN_BYTES;
 use abi::record::Outcome;
 use devices::disk::DiskError;
 use devices::net::mac::MacAddress;
@@ -137,7 +140,7 @@ impl Sample {
     /// As it is, or failed if memory that the guest says it has given away is still
     /// resident here; what else comes and goes meanwhile is little against that.
     fn verified(mut self) -> Self {
-        let given = self.check.metrics.get(GIVEN).copied().unwrap_or(0);
+        let given = self.check.metrics.get(GIVEN_BYTES).copied().unwrap_or(0);
         let fallen = self.span.as_ref().map_or(0, |span| span.fallen_bytes);
         if self.check.outcome == Outcome::Pass && fallen < given - given / 8 {
             self.check.outcome = Outcome::Fail;
@@ -170,15 +173,18 @@ pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, Comp
     let backends = Backends {
         pc: PcBackends {
             serial: console(),
-            com2: Box::new(io::sink()),
+            com2: console(),
+            hypercalls: console(),
             on_mark: on_mark(meter.clone()),
             keyboard: Keyboard::Absent,
             debug_exit: None,
             test_device: false,
         },
         console: console(),
+        more_consoles: vec![console()],
         disks: vec![disk::marked()?],
         ide_disks: vec![disk::marked()?],
+        alarm: true,
         networks: networks().map_err(CompareError::Host)?,
         vsock: None,
         balloon: Some(RETURNED_BYTES),
@@ -239,6 +245,15 @@ fn networks() -> io::Result<Vec<OpenNetwork>> {
     cards.map(network).collect()
 }
 
+/// Kernel parameters, with a word about what this host's KVM can do.
+fn cmdline() -> String {
+    let words = guest::hostel_parameters(CONSOLE, Some(""));
+    match HostReport::probed().kvm {
+        Some(KvmKind::Hardware) => format!("{words} {}={HYPERCALLS_KVM}", param::HYPERCALLS),
+        Some(KvmKind::Software) | None => words,
+    }
+}
+
 fn config(suite: &str, cpus: u8, guest: &Guest) -> Result<Config, CompareError> {
     Ok(Config {
         cpus,
@@ -253,7 +268,7 @@ fn config(suite: &str, cpus: u8, guest: &Guest) -> Result<Config, CompareError> 
             words: String::new(),
         }),
         modules: Vec::new(),
-        cmdline: guest::hostel_parameters(CONSOLE, Some("")),
+        cmdline: cmdline(),
         transport: TransportKind::Pci,
         acpi: AcpiTables::Absent,
         kernel_counters: true,
@@ -267,10 +282,10 @@ mod tests {
     use abi::record::Subsystem;
     use std::collections::BTreeMap;
 
-    const GIVEN_BYTES: u64 = 4 << 20;
+    const GIVEN: u64 = 4 << 20;
 
     fn sample(outcome: Outcome, fallen_bytes: Option<u64>) -> Sample {
-        let metrics = [(GIVEN.to_owned(), GIVEN_BYTES)];
+        let metrics = [(GIVEN_BYTES.to_owned(), GIVEN)];
         let span = fallen_bytes.map(|fallen_bytes| Span {
             tallies: Vec::new(),
             cpu: Cpu::default(),
@@ -289,12 +304,12 @@ mod tests {
 
     #[test]
     fn memory_that_did_not_come_back_spoils_a_run() {
-        for fallen in [None, Some(0), Some(GIVEN_BYTES / 2)] {
+        for fallen in [None, Some(0), Some(GIVEN / 2)] {
             let sample = sample(Outcome::Pass, fallen).verified();
             assert_eq!(sample.check.outcome, Outcome::Fail, "{fallen:?}");
             assert!(sample.check.detail.contains("4.00 MiB"), "{fallen:?}");
         }
-        let returned = sample(Outcome::Pass, Some(GIVEN_BYTES)).verified();
+        let returned = sample(Outcome::Pass, Some(GIVEN)).verified();
         assert_eq!(returned.check.outcome, Outcome::Pass);
         let failed = sample(Outcome::Fail, None).verified();
         assert_eq!(failed.check.detail, "", "what was wrong before stays");

@@ -6,6 +6,7 @@ use crate::boot::platform::Keyboard;
 use crate::kvm::Vm;
 use crate::memory::PageDropper;
 use devices::bus::BusRange;
+use devices::hypercall::HypercallPage;
 use devices::irq::{IrqLine, SharedLine};
 use devices::legacy::acpi_pm::{self, AcpiPm};
 use devices::legacy::cmos::{self, Cmos};
@@ -56,6 +57,8 @@ pub struct PcBackends {
     pub serial: Sink,
     /// Output of COM2.
     pub com2: Sink,
+    /// What the guest writes by its hypercall page.
+    pub hypercalls: Sink,
     /// Called with values that the guest writes to the mark port.
     pub on_mark: Box<dyn FnMut(u32) + Send>,
     /// Whether somebody types on the keyboard, so that the guest is told of it.
@@ -76,6 +79,8 @@ pub struct Pc {
     pub vga: Arc<Mutex<Vga>>,
     /// Has the power button.
     pub acpi: Arc<Mutex<AcpiPm>>,
+    /// Serves pages of requests.
+    pub hypercalls: Arc<Mutex<HypercallPage>>,
     /// To be filled with what the guest is given, if there is one.
     pub fw_cfg: Option<Arc<Mutex<FwCfg>>>,
     /// Devices whose timers are to be watched.
@@ -107,11 +112,13 @@ pub(super) fn make(
     vm.coalesce_port(CMOS_PORT)?;
     let sci = SharedLine::new(vm.pin(layout::SCI_GSI.into())).join();
     let acpi = AcpiPm::new(sci, power.clone()).map_err(descriptors("acpi"))?;
+    let hypercalls = HypercallPage::new(vm.memory().clone(), backends.hypercalls);
     let mut pc = Pc {
         serial: Arc::new(Mutex::new(serial.map_err(descriptors("serial"))?)),
         keyboard: Arc::new(Mutex::new(keyboard.map_err(descriptors("i8042"))?)),
         vga: Arc::default(),
         acpi: Arc::new(Mutex::new(acpi)),
+        hypercalls: Arc::new(Mutex::new(hypercalls.map_err(descriptors("hypercall"))?)),
         fw_cfg: None,
         timers: Vec::new(),
     };
@@ -137,6 +144,11 @@ pub(super) fn make(
             "acpi",
             one(acpi_pm::BASE.into(), acpi_pm::PORTS),
             pc.acpi.clone(),
+        ),
+        (
+            "hypercall",
+            one(abi::hypercall::PORT.into(), abi::hypercall::PORTS),
+            pc.hypercalls.clone(),
         ),
         (
             "mark",

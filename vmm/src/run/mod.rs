@@ -53,6 +53,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
         pc: PcBackends {
             serial: sink(wishes, &log, &tail, &out),
             com2: com2(prepared.com2),
+            hypercalls: sink(wishes, &log, &tail, &out),
             on_mark: on_mark(timeline.clone()),
             keyboard: match wishes.console {
                 ConsoleDevice::Vga => Keyboard::Present,
@@ -62,8 +63,10 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
             test_device: wishes.test_device,
         },
         console: sink(wishes, &log, &tail, &out),
+        more_consoles: Vec::new(),
         disks: prepared.disks,
         ide_disks: prepared.ide_disks,
+        alarm: false,
         networks: prepared.networks,
         vsock: prepared.vsock,
         balloon: prepared.balloon,

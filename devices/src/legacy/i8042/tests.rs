@@ -261,12 +261,12 @@ fn keys_of_the_grey_block_have_their_prefix() {
 #[test]
 fn sequences_may_come_in_pieces_and_strange_ones_are_dropped() {
     let guest = Guest::new();
-    assert_eq!(guest.typed(b"\x1b["), []);
+    assert!(guest.typed(b"\x1b[").is_empty());
     assert_eq!(guest.typed(b"A"), [0xe0, 0x48, 0xe0, 0xc8]);
     assert_eq!(guest.typed(b"\x1bx"), [1, 0x81, 0x2d, 0xad]);
     assert_eq!(guest.typed(b"\x1b\x1b"), [1, 0x81, 1, 0x81]);
     let strange = "\u{e4}\u{20ac}\x1b[?25;1;2;3;4h\x1b[99999999999~\x1b[q\x1bOz\x1b[[Z";
-    assert_eq!(guest.typed(strange.as_bytes()), []);
+    assert!(guest.typed(strange.as_bytes()).is_empty());
     assert_eq!(guest.typed(b"a"), [0x1e, 0x9e]);
 }
 
@@ -274,11 +274,11 @@ fn sequences_may_come_in_pieces_and_strange_ones_are_dropped() {
 fn keys_wait_for_a_keyboard_that_is_off() {
     let guest = Guest::new();
     guest.outb(COMMAND, 0xad);
-    assert_eq!(guest.typed(b"a"), []);
+    assert!(guest.typed(b"a").is_empty());
     guest.outb(COMMAND, 0xae);
     assert_eq!(guest.all(), [0x1e, 0x9e]);
     assert_eq!(guest.tell(0xf5), [0xfa]);
-    assert_eq!(guest.typed(b"b"), []);
+    assert!(guest.typed(b"b").is_empty());
     assert_eq!(guest.tell(0xf4), [0xfa, 0x30, 0xb0]);
     assert_eq!(guest.typed(b"c"), [0x2e, 0xae]);
     assert_eq!(guest.tell(0xff), [0xfa, 0xaa]);

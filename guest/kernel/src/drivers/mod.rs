@@ -4,15 +4,20 @@
 //!   pinned memory and is not copied.
 //! - [`net`] is what network cards can do.
 //! - `clocks` are the sources of time that can be compared.
+//! - `alarm` and `ipi` measure interrupts.
+//! - `hypercall` is a page of requests that takes one exit.
 //! - `uart` is the 16550 of a PC, `ata` its IDE disks; `virtio` finds and drives virtio devices, in memory and on the
 //!   bus of `pci`, where the network cards `e1000` and `ne2000` are, too.
 //!
 //! [`init`] remembers the command line and sets up the console alone. Everything else is brought
 //! up when it is first asked for, as each register costs an exit.
 
+mod alarm;
 mod ata;
 mod clocks;
 mod e1000;
+mod hypercall;
+mod ipi;
 mod lazy;
 mod ne2000;
 pub mod net;
@@ -27,9 +32,9 @@ pub use pinned::Segment;
 use crate::cmdline::Cmdline;
 use crate::sync::Once;
 use crate::{arch, time};
-use abi::image::param;
+use abi::image::{HYPERCALLS_KVM, param};
 use abi::syscall::{Errno, IoMode};
-use uart::COM1;
+use uart::{COM1, Fifo};
 
 /// A disk.
 pub trait BlockDevice: Sync {
@@ -89,11 +94,14 @@ pub fn init(cmdline: &Cmdline) {
         .get(param::UART_FIFO)
         .and_then(|text| text.parse().ok());
     COM1.init(burst_bytes);
+    if cmdline.get(param::HYPERCALLS) == Some(HYPERCALLS_KVM) {
+        arch::kvm::allow_calls();
+    }
     clocks::init(cmdline.get(param::ACPI_TIMER).and_then(parse_number));
     pci::init(cmdline.get(param::PCI_ECAM).and_then(parse_number));
     virtio::init(cmdline);
     let virtio = match cmdline.get(param::CONSOLE) {
-        Some(VIRTIO_CONSOLE) => virtio::console::device(),
+        Some(VIRTIO_CONSOLE) => virtio::console::device(0),
         _ => None,
     };
     CONSOLE.set(virtio.unwrap_or(&COM1));
@@ -104,14 +112,24 @@ pub fn console() -> &'static dyn CharDevice {
     CONSOLE.get().copied().unwrap_or(&COM1)
 }
 
-/// The stream device of this name: `console`, `ttyS0`, `rng`, a source of time, or a
-/// file of the balloon.
+/// The stream device of this name: `console`; `ttyS0`; `ttyS1`, which `ttyS1-byte` opens without its
+/// FIFO; `hvc1`, the second virtio console; `rng`; a source of time; or one of
+/// the hypercall page, the alarm, interrupts between processors, or the balloon.
 pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
     match name {
         "console" => Some(console()),
         "ttyS0" if COM1.is_present() => Some(&COM1),
+        "ttyS1" => uart::second(Fifo::On).map(|port| port as &dyn CharDevice),
+        "ttyS1-byte" => uart::second(Fifo::Off).map(|port| port as &dyn CharDevice),
+        "hvc1" => virtio::console::device(1),
         "rng" => virtio::rng::device(),
-        name => clocks::device(name).or_else(|| virtio::balloon::device(name)),
+        name => {
+            let clock = clocks::device(name);
+            let page = || hypercall::device(name);
+            let interrupts = || alarm::device(name).or_else(|| ipi::device(name));
+            let balloon = || virtio::balloon::device(name);
+            clock.or_else(page).or_else(interrupts).or_else(balloon)
+        }
     }
 }
 

@@ -34,6 +34,7 @@ const TRANSMITTER_READY: u8 = 0x20;
 const ABSENT: u8 = 0xff;
 /// FIFOs on and cleared.
 const FIFO_ON: u8 = 0x07;
+const FIFO_OFF: u8 = 0;
 /// 8 data bits, no parity, 1 stop bit.
 const LINE_8N1: u8 = 0x03;
 /// DTR, RTS, and OUT2, which lets interrupts through on a PC.
@@ -49,12 +50,38 @@ const MAX_POLLS: u32 = 1 << 20;
 const MAX_TRIES: u32 = 1 << 14;
 
 /// The first serial port of a PC.
-pub(super) static COM1: Uart = Uart::new(0x3f8, 4);
+pub(super) static COM1: Uart = Uart::new(0x3f8, 4, 0);
+/// The second.
+static COM2: Uart = Uart::new(0x2f8, 3, 1);
+/// By the argument of their interrupts.
+static PORTS: [&Uart; 2] = [&COM1, &COM2];
+
+/// The second port, set up anew, with FIFOs or without.
+pub(super) fn second(fifo: Fifo) -> Option<&'static Uart> {
+    let (control, burst_bytes) = match fifo {
+        Fifo::On => (FIFO_ON, FIFO_BYTES),
+        Fifo::Off => (FIFO_OFF, 1),
+    };
+    if !COM2.is_present() {
+        return None;
+    }
+    COM2.set_up(control, burst_bytes);
+    Some(&COM2)
+}
+
+/// Whether a port has its FIFOs on; without, it takes a byte at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fifo {
+    On,
+    Off,
+}
 
 /// A serial port.
 pub(super) struct Uart {
     base: u16,
     gsi: u32,
+    /// Its place in [`PORTS`].
+    index: usize,
     burst_bytes: AtomicUsize,
     /// Somebody is writing, whose bytes shall stay together.
     writing: AtomicBool,
@@ -67,10 +94,11 @@ pub(super) struct Uart {
 }
 
 impl Uart {
-    const fn new(base: u16, gsi: u32) -> Self {
+    const fn new(base: u16, gsi: u32, index: usize) -> Self {
         Self {
             base,
             gsi,
+            index,
             burst_bytes: AtomicUsize::new(FIFO_BYTES),
             writing: AtomicBool::new(false),
             writers: WaitQueue::new(),
@@ -83,10 +111,14 @@ impl Uart {
     /// Sets the port up. `burst_bytes`: how much the transmitter takes at once, if known.
     pub(super) fn init(&self, burst_bytes: Option<usize>) {
         let burst_bytes = burst_bytes.unwrap_or(FIFO_BYTES).clamp(1, MAX_BURST_BYTES);
+        self.set_up(FIFO_ON, burst_bytes);
+    }
+
+    fn set_up(&self, fifo_control: u8, burst_bytes: usize) {
         self.burst_bytes.store(burst_bytes, Ordering::Relaxed);
         self.write_register(reg::INTERRUPT_ENABLE, 0);
         self.write_register(reg::LINE_CONTROL, LINE_8N1);
-        self.write_register(reg::FIFO_CONTROL, FIFO_ON);
+        self.write_register(reg::FIFO_CONTROL, fifo_control);
         self.write_register(reg::MODEM_CONTROL, MODEM_READY);
     }
 
@@ -131,7 +163,7 @@ impl Uart {
         if self.is_ready(status_bit) {
             return;
         }
-        let register = || irq::register(self.gsi, interrupted, 0);
+        let register = || irq::register(self.gsi, interrupted, self.index);
         if mode == IoMode::Poll || !self.line.get_or_make(register) {
             return self.poll(status_bit);
         }
@@ -168,8 +200,10 @@ impl Uart {
     }
 }
 
-fn interrupted(_argument: usize) {
-    COM1.interrupted();
+fn interrupted(index: usize) {
+    if let Some(port) = PORTS.get(index) {
+        port.interrupted();
+    }
 }
 
 impl CharDevice for Uart {

@@ -2,24 +2,17 @@
 #![no_std]
 #![no_main]
 
-use user::abi::record::{RS, Record, crc32};
+use user::abi::record::{Record, crc32};
 use user::alloc::vec;
 use user::check::{Check, Context as _, Verdict, write_record};
 use user::file::STDOUT;
+use user::pattern::fill;
 use user::time::now_ns;
 
 user::check!(run);
 
 const BYTES: usize = 1024 * 1024;
 const PIECE: usize = 64 * 1024;
-
-/// All bytes but RS, in an order that does not repeat with a page or a piece.
-fn fill(piece: &mut [u8], start: usize) {
-    for (i, byte) in (start..).zip(piece) {
-        let value = (i.wrapping_mul(0x9e37_79b1) >> 13).to_le_bytes()[0];
-        *byte = if value == RS { 0 } else { value };
-    }
-}
 
 fn run(check: &mut Check) -> Verdict {
     let mut piece = vec![0; PIECE];

@@ -8,6 +8,7 @@
 #![no_main]
 
 use user::abi::balloon::{BY_REPORT, WORD_BYTES};
+use user::abi::metric::GIVEN_BYTES;
 use user::alloc::format;
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
@@ -54,7 +55,7 @@ impl Balloon {
         self.give(self.pages)?;
         work::look(check)?;
         self.take_zeroes()?;
-        check.metric("given_bytes", self.pages * PAGE_BYTES);
+        check.metric(GIVEN_BYTES, self.pages * PAGE_BYTES);
         self.give(0)
     }
 }

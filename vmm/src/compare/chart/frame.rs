@@ -111,7 +111,7 @@ impl<'a> Frame<'a> {
             self.fill([(x, y - half), (x + SWATCH, y + half)], *color, 1.0)?;
             let at = (x + SWATCH + 6, y);
             self.text(name, at, HPos::Left, NORMAL, MUTED, FontStyle::Normal)?;
-            x += SWATCH + 22 + name.len() as i32 * (CHAR - 1) - 4;
+            x += SWATCH + 22 + name.len() as i32 * (CHAR - 1);
         }
         Ok(())
     }

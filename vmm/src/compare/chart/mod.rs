@@ -171,7 +171,10 @@ fn exits(comparison: &Comparison, svg: &mut String) -> Result<bool, Fault> {
         linear => linear,
     };
     frame.legend(&models(comparison))?;
-    frame.axis(scale, "exits", count)?;
+    frame.axis(scale, "exits", |value| match value {
+        0.0..0.01 => value.to_string(),
+        _ => count(value),
+    })?;
     rows(
         &frame,
         comparison,

@@ -1,7 +1,7 @@
 //! The page: everything in one file of HTML, with the charts inside; nothing is fetched or run.
 
 use crate::compare::chart::Chart;
-use crate::compare::columns::{Column, columns, ratio};
+use crate::compare::columns::{Column, columns, count, ratio};
 use crate::compare::report::Report;
 use crate::compare::result::{Comparison, PathResult, Ratio};
 use crate::compare::sentence::sentences;
@@ -134,12 +134,27 @@ fn section(out: &mut String, comparison: &Comparison, charts: &[Chart]) {
     for chart in charts {
         let _ = writeln!(out, "<figure>{}</figure>", chart.svg);
     }
-    out.push_str("</div>\n<details><summary>The paths</summary>\n<dl class=\"paths\">\n");
+    out.push_str("</div>\n<details><summary>The paths and their exits by kind</summary>\n<dl class=\"paths\">\n");
     for path in &comparison.paths {
         let (name, model, about) = (path.path, path.model.name(), escaped(path.about));
-        let _ = writeln!(out, "<dt>{name}</dt><dd>{about} ({model})</dd>");
+        let exits = escaped(&exits(path));
+        let _ = writeln!(out, "<dt>{name}</dt><dd>{about} ({model}){exits}</dd>");
     }
     out.push_str("</dl>\n</details>\n</section>\n");
+}
+
+/// Exits of a path by kind and device, most first.
+fn exits(path: &PathResult) -> String {
+    let kinds = path.figures().map(|figures| figures.exits_by.iter());
+    let mut kinds: Vec<_> = kinds.into_iter().flatten().collect();
+    kinds.sort_by(|a, b| b.1.total_cmp(a.1));
+    let kinds = kinds
+        .into_iter()
+        .map(|(kind, n)| format!("{} {kind}", count(*n)));
+    match kinds.collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => none,
+        kinds => format!("; exits an operation: {kinds}"),
+    }
 }
 
 fn figures(out: &mut String, comparison: &Comparison) {

@@ -47,6 +47,7 @@ fn a_failed_path_is_failed_in_every_file_and_has_no_figure_in_any() {
     let page = page::page(&report, &[Vec::new()]);
     assert!(page.contains("<span class=\"bad\">broken <b>FAILED</b></span>"));
     assert!(page.contains("<tr><th>broken</th><td class=\"bad\" colspan="));
+    assert!(page.contains("; exits an operation: 2000 pio_read ide</dd>"));
     assert!(page.contains("with &lt;other&gt; bytes, &quot;0&quot;"));
 }
 

@@ -8,6 +8,7 @@ use crate::compare::testing::{comparison, figures, path};
 use crate::compare::{Guest, Wishes};
 use crate::kvm::ExitKind;
 use crate::suite::CheckResult;
+use abi::metric::PARTIAL;
 use abi::record::Subsystem;
 use devices::bus::DeviceId;
 use std::collections::BTreeMap;
@@ -132,6 +133,28 @@ fn counts_are_an_operation_over_all_runs() {
         (split.guest_ns, split.exits_ns, split.waiting_ns),
         (200_000.0, 100_000.0, 700_000.0)
     );
+}
+
+#[test]
+fn what_is_not_on_a_host_has_no_figures_and_has_not_failed() {
+    let absent = || sample(Outcome::Pass, &[(ABSENT, 1)]);
+    let path = one(vec![absent(), absent()]);
+    assert_eq!(path.outcome, PathOutcome::Absent);
+    assert_eq!(path.lack().unwrap().text(), "not on this host");
+    let mut comparison = comparison();
+    comparison.paths.push(path);
+    assert_eq!(comparison.failures(), ["reading by broken"]);
+    // Half of it is no whole.
+    let path = one(vec![absent(), sample(Outcome::Fail, &[])]);
+    assert!(matches!(path.outcome, PathOutcome::Failed(_)));
+}
+
+#[test]
+fn time_that_counts_in_part_is_not_split() {
+    let partial = [WELL, &[(PARTIAL, 1)]].concat();
+    let path = one(vec![sample(Outcome::Pass, &partial)]);
+    let figures = path.figures().unwrap();
+    assert_eq!((figures.split, figures.more.len()), (None, 1));
 }
 
 #[test]

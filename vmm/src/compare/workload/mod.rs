@@ -2,9 +2,12 @@
 
 mod block;
 mod clock;
+mod console;
+mod interrupts;
 mod memory;
 mod net;
 mod paging;
+mod requests;
 
 pub(super) use memory::RETURNED_BYTES;
 
@@ -101,6 +104,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Workload> {
         block::WORKLOADS,
         net::WORKLOADS,
         clock::WORKLOADS,
+        console::WORKLOADS,
+        interrupts::WORKLOADS,
+        requests::WORKLOADS,
         memory::WORKLOADS,
         paging::WORKLOADS,
     ];

@@ -1,9 +1,9 @@
 //! The local APIC: by MSRs (x2APIC) where the processor has that, else by its registers in memory.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::cpu::{cpuid, rdmsr, wrmsr};
-use super::{clock, trap};
+use super::{clock, kvm, trap};
 use crate::irq::Message;
 use crate::mm::{MmioRegion, PhysAddr};
 use crate::sync::Once;
@@ -22,6 +22,7 @@ const SPURIOUS: u32 = 0xf0;
 const COMMAND: u32 = 0x300;
 const COMMAND_HIGH: u32 = 0x310;
 const TIMER: u32 = 0x320;
+const LINT0: u32 = 0x350;
 const TIMER_INITIAL: u32 = 0x380;
 const TIMER_CURRENT: u32 = 0x390;
 const TIMER_DIVIDE: u32 = 0x3e0;
@@ -30,6 +31,8 @@ const SOFTWARE_ENABLE: u32 = 1 << 8;
 const DIVIDE_BY_1: u32 = 0b1011;
 const MODE_TSC_DEADLINE: u32 = 2 << 17;
 const MASKED: u32 = 1 << 16;
+/// Delivery mode of a local vector: what the PIC says.
+const EXT_INT: u32 = 7 << 8;
 
 /// Command register: delivery modes and more (SDM 3A 11.6.1).
 const NMI: u32 = 4 << 8;
@@ -50,6 +53,8 @@ pub enum Ipi {
     Reschedule,
     /// A request of [`super::tlb`] is open.
     FlushTlb,
+    /// A round of [`super::ipi`] is under way.
+    Measured,
 }
 
 /// The registers in memory, where x2APIC is not there.
@@ -140,7 +145,24 @@ pub fn set_timer(deadline_ns: u64) {
 
 /// Says that the interrupt being handled is done with.
 pub fn end_of_interrupt() {
-    write(END_OF_INTERRUPT, 0);
+    if !kvm::end_of_interrupt() {
+        write(END_OF_INTERRUPT, 0);
+    }
+}
+
+/// What LINT0 was before the PIC was connected.
+static LINT0_BEFORE: AtomicU32 = AtomicU32::new(MASKED);
+
+/// Lets the PIC interrupt this processor, by LINT0 ("virtual wire", MultiProcessor Specification
+/// 1.4 3.6.2.2).
+pub fn connect_pic() {
+    LINT0_BEFORE.store(read(LINT0), Ordering::Relaxed);
+    write(LINT0, EXT_INT);
+}
+
+/// Puts LINT0 back to what it was.
+pub fn disconnect_pic() {
+    write(LINT0, LINT0_BEFORE.load(Ordering::Relaxed));
 }
 
 /// The message that is interrupt number `number` of those that devices write.
@@ -156,6 +178,7 @@ pub fn send(cpu: usize, ipi: Ipi) {
     let vector = match ipi {
         Ipi::Reschedule => trap::RESCHEDULE,
         Ipi::FlushTlb => trap::FLUSH_TLB,
+        Ipi::Measured => trap::MEASURED,
     };
     command(cpu as u32, ASSERT | vector as u32);
 }

@@ -5,16 +5,11 @@ use core::arch::x86_64::_rdtsc;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::cpu::{cpuid, wrmsr};
-use super::{MAX_CPUS, cpu_id, pit};
+use super::cpu::wrmsr;
+use super::{MAX_CPUS, cpu_id, kvm, pit};
 use crate::mm::kernel_map;
 use crate::sync::Once;
 
-/// KVM's CPUID leaves and what is used of them (Linux Documentation/virt/kvm/x86/cpuid.rst).
-const KVM_SIGNATURE: u32 = 0x4000_0000;
-const KVM_FEATURES: u32 = 0x4000_0001;
-const KVM_NAME: [u32; 3] = [0x4b4d_564b, 0x564b_4d56, 0x0000_004d];
-const FEATURE_CLOCK: u32 = 1 << 3;
 /// Where KVM is told the address of [`TimeInfo`], bit 0 on.
 const SYSTEM_TIME_MSR: u32 = 0x4b56_4d01;
 
@@ -116,8 +111,7 @@ pub fn init() {
 const FALLBACK_KHZ: u64 = 2_000_000;
 
 fn kvmclock_khz() -> Option<u64> {
-    let [_, name @ ..] = cpuid(KVM_SIGNATURE, 0);
-    if name != KVM_NAME || cpuid(KVM_FEATURES, 0)[0] & FEATURE_CLOCK == 0 {
+    if !kvm::has(kvm::Feature::Clock) {
         return None;
     }
     let info = TIME_INFO.0.get();

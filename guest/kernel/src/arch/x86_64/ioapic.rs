@@ -1,6 +1,5 @@
-//! The IOAPIC: device lines to vectors. And the PIC before it, which is masked.
+//! The IOAPIC: device lines to vectors.
 
-use super::port::outb;
 use super::trap::{FIRST_LINE, LINES};
 use crate::mm::{MmioRegion, PhysAddr};
 use crate::sync::SpinLock;
@@ -12,9 +11,10 @@ const WINDOW: u64 = 0x10;
 /// First register of line 0's redirection entry (82093AA 3.2.4). Edge, active high, processor 0
 /// are all zeroes in it. What drives a line of PCI makes it active high, too.
 const REDIRECTION: u32 = 0x10;
-const REDIRECTION_LEVEL: u32 = 1 << 15;
-
-const PIC_MASKS: [u16; 2] = [0x21, 0xa1];
+/// In it: the line asks by its level.
+const LEVEL: u32 = 1 << 15;
+/// In it: nothing is delivered.
+const MASKED: u32 = 1 << 16;
 
 /// How a line asks for an interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +27,22 @@ pub enum Trigger {
 
 static REGISTERS: SpinLock<Option<MmioRegion>> = SpinLock::new(None);
 
-/// Masks the PIC, which would share the first lines.
-pub fn mask_pic() {
-    for port in PIC_MASKS {
-        outb(port, 0xff);
-    }
-}
-
 /// Leads line `gsi` to its vector, on processor 0; false if there is no such line.
 pub fn route(gsi: u32, trigger: Trigger) -> bool {
+    let trigger = match trigger {
+        Trigger::Edge => 0,
+        Trigger::Level => LEVEL,
+    };
+    set(gsi, trigger | (FIRST_LINE as u32 + gsi))
+}
+
+/// Leads line `gsi` nowhere.
+pub fn mask(gsi: u32) {
+    set(gsi, MASKED);
+}
+
+/// Sets the low half of a line's entry, whose high half names processor 0.
+fn set(gsi: u32, low: u32) -> bool {
     if u64::from(gsi) >= LINES {
         return false;
     }
@@ -46,13 +53,9 @@ pub fn route(gsi: u32, trigger: Trigger) -> bool {
     let Some(registers) = &*registers else {
         return false;
     };
-    let trigger = match trigger {
-        Trigger::Edge => 0,
-        Trigger::Level => REDIRECTION_LEVEL,
-    };
     registers.write32(SELECT, REDIRECTION + gsi * 2 + 1);
     registers.write32(WINDOW, 0);
     registers.write32(SELECT, REDIRECTION + gsi * 2);
-    registers.write32(WINDOW, trigger | (FIRST_LINE as u32 + gsi));
+    registers.write32(WINDOW, low);
     true
 }

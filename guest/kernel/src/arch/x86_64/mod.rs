@@ -3,7 +3,8 @@
 //! - `entry` is where the first processor arrives, [`smp`] where the others do.
 //! - `trap` is where every processor comes in from ring 3, and leaves to it.
 //! - [`context`] switches between kernel threads.
-//! - [`apic`], [`ioapic`], [`clock`], [`pit`], [`port`] are devices; [`fpu`], [`tlb`], [`cpu`] the
+//! - [`apic`], [`ioapic`], [`pic`], [`clock`], [`pit`], [`port`] are devices, [`kvm`] what their
+//!   emulation offers beside them; [`ipi`] measures; [`fpu`], [`tlb`], [`cpu`] the
 //!   processor's own matters.
 
 #![expect(
@@ -19,6 +20,9 @@ pub mod cpu;
 pub mod descriptor;
 pub mod fpu;
 pub mod ioapic;
+pub mod ipi;
+pub mod kvm;
+pub mod pic;
 pub mod pit;
 pub mod port;
 pub mod power;

@@ -17,7 +17,7 @@ use core::arch::global_asm;
 use core::cell::UnsafeCell;
 
 use super::descriptor::{KERNEL_CODE, USER_CODE, USER_DATA, VECTORS};
-use super::{MAX_CPUS, USER_END, apic, cpu, cpu_id, fpu, tlb};
+use super::{MAX_CPUS, USER_END, apic, cpu, cpu_id, fpu, ipi, pic, tlb};
 use crate::{irq, panic, process, sched, syscall};
 
 /// Registers of what was interrupted, as they lie on the kernel stack.
@@ -265,12 +265,17 @@ pub(super) const TIMER: u64 = 56;
 pub(super) const RESCHEDULE: u64 = 57;
 /// Vector of [`apic::Ipi::FlushTlb`].
 pub(super) const FLUSH_TLB: u64 = 58;
+/// Vector of [`apic::Ipi::Measured`].
+pub(super) const MEASURED: u64 = 59;
 /// Vector that the local APIC gives when an interrupt is gone again. Wants no end signalled.
 pub(super) const SPURIOUS: u64 = 63;
-/// First vector of the devices' messages, which have all up to the last.
+/// First vector of the devices' messages.
 pub(super) const FIRST_MESSAGE: u64 = 64;
+/// First vector of the PICs' lines, which have all up to the last.
+pub(super) const FIRST_PIC: u64 = 80;
 
-const _: () = assert!(FIRST_MESSAGE as usize + irq::MESSAGES == VECTORS);
+const _: () = assert!(FIRST_MESSAGE as usize + irq::MESSAGES == FIRST_PIC as usize);
+const _: () = assert!(FIRST_PIC as usize + 16 == VECTORS);
 
 extern "C" fn handle(frame: &mut TrapFrame) {
     match frame.vector {
@@ -306,8 +311,17 @@ fn interrupt(vector: u64) {
         TIMER => sched::timer_interrupt(),
         RESCHEDULE => sched::reschedule(),
         FLUSH_TLB => tlb::answer(),
+        MEASURED => ipi::answer(),
+        FIRST_PIC.. => return pic_interrupt((vector - FIRST_PIC) as usize),
         FIRST_MESSAGE.. => irq::dispatch_message((vector - FIRST_MESSAGE) as usize),
         line => irq::dispatch((line - FIRST_LINE) as usize),
     }
     apic::end_of_interrupt();
+}
+
+/// The local APIC has passed it on, and knows nothing of it.
+#[cold]
+fn pic_interrupt(line: usize) {
+    irq::dispatch(line);
+    pic::end_of_interrupt();
 }

@@ -1,4 +1,4 @@
-//! virtio-console (virtio 1.3 5.3), its first port: a stream of bytes each way.
+//! virtio-consoles (virtio 1.3 5.3), the first port of each: a stream of bytes each way.
 //!
 //! What a program writes goes out in requests straight from its pages, one for a call of up to
 //! 64 KiB, so that the device keeps it together. The kernel's own text is staged in a page first,
@@ -28,11 +28,11 @@ const MAX_TRIES: u32 = 1 << 14;
 /// How long it waits for a free slot.
 const TURN_TIMEOUT_NS: u64 = 100_000_000;
 
-static CONSOLE: Lazy<Option<Console>> = Lazy::new();
+static CONSOLES: [Lazy<Option<Console>>; 2] = [const { Lazy::new() }; 2];
 
-/// The console, started at its first use.
-pub(crate) fn device() -> Option<&'static dyn CharDevice> {
-    let console = CONSOLE.get_or_make(|| Console::start().ok());
+/// Console number `nth`, started at its first use.
+pub(crate) fn device(nth: usize) -> Option<&'static dyn CharDevice> {
+    let console = CONSOLES.get(nth)?.get_or_make(|| Console::start(nth).ok());
     console.as_ref().map(|console| console as &dyn CharDevice)
 }
 
@@ -55,8 +55,8 @@ struct Input {
 }
 
 impl Console {
-    fn start() -> Result<Self, Errno> {
-        let device = find(DeviceType::Console, 0)
+    fn start(nth: usize) -> Result<Self, Errno> {
+        let device = find(DeviceType::Console, nth)
             .ok_or(Errno::NoEnt)?
             .start::<QUEUES>(0, FEW_SLOTS)?;
         let channel = |index: usize| device.channels.get(index).ok_or(Errno::Io);

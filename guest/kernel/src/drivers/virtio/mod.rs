@@ -9,8 +9,9 @@
 //!
 //! The words `virtio_mmio.device=` and `pci.ecam=` are read at boot, but no register is touched
 //! before the first use of a device, nor are those of places behind it: each costs an exit.
-//! `transport` brings devices up, by the registers of `mmio` or `pci`. A device that answers nonsense, or not in time, is reset
-//! and never used again; requests to it fail with [`Errno::Io`].
+//! `transport` brings devices up, by the registers of `mmio` or `pci`; `ring` is what a queue is to
+//! all of them. A device that answers nonsense, or not in time, is reset and never used again;
+//! requests to it fail with [`Errno::Io`].
 
 pub(super) mod balloon;
 pub(super) mod blk;
