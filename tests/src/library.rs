@@ -33,6 +33,7 @@ pub fn machine(
         cmdline: String::new(),
         transport: TransportKind::Pci,
         acpi: AcpiTables::Present,
+        kernel_counters: false,
     };
     let backends = Backends {
         pc: PcBackends {

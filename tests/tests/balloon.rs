@@ -175,6 +175,23 @@ fn the_report_says_how_the_balloon_stands() -> Result<()> {
 }
 
 #[test]
+fn the_built_in_guest_gives_memory_and_takes_it_again() -> Result<()> {
+    require_kvm!();
+    let vm = TestVm::builder().arg("--suite").arg("balloon");
+    let ended = vm.arg("--balloon").arg("16M").report().run()?.expect(0)?;
+    let report = ended.report()?;
+    ensure!(report.checks() == [("io.balloon", "pass")]);
+    let balloon = &report.json["balloon"];
+    // By three ways, each twice.
+    let least = 3 * 2 * 777 * 4096;
+    let discarded = balloon["discarded_bytes"].as_u64();
+    ensure!(discarded >= Some(least), "{balloon}");
+    ensure!(balloon["actual_bytes"] == 0, "{balloon}");
+    ensure!(report.refused("virtio-balloon") == 0);
+    Ok(())
+}
+
+#[test]
 fn a_balloon_that_cannot_be() -> Result<()> {
     require_kvm!();
     let refused = |size: &str, words: &[&str]| {

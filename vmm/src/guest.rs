@@ -65,10 +65,19 @@ pub fn planned_checks(suite: &[u8]) -> Vec<PlannedCheck> {
 
 /// Whether checks of a suite work on a disk of the IDE controller, by the names that they give it.
 pub fn works_on_ide(suite: &[u8]) -> bool {
+    has_word(suite, |word| word.starts_with("hda"))
+}
+
+/// Whether checks of a suite give memory to the host, by the name of their program.
+pub fn works_on_balloon(suite: &[u8]) -> bool {
+    has_word(suite, |word| word == "balloon")
+}
+
+fn has_word(suite: &[u8], is_it: impl FnMut(&str) -> bool) -> bool {
     let text = String::from_utf8_lossy(suite);
     let lines = text.lines();
     let mut words = lines.flat_map(|line| line.split('#').next().unwrap_or("").split(' '));
-    words.any(|word| word.starts_with("hda"))
+    words.any(is_it)
 }
 
 /// The initrd: all programs, the first of the guest first, and `suite` if there is one.

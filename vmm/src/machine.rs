@@ -10,7 +10,9 @@ use crate::device_manager::{
 };
 use crate::halt::status;
 use crate::images::{self, Image, ModuleImage};
-use crate::kvm::{Chips, CpuModel, CpuModelError, ExitKind, Kvm, KvmError, VcpuError, Vm, VmError};
+use crate::kvm::{
+    Chips, CpuModel, CpuModelError, ExitKind, KernelCounters, Kvm, KvmError, VcpuError, Vm, VmError,
+};
 use crate::memory::{self, GuestMemory, MemoryError, MemorySize};
 use crate::msr::{MsrPolicy, UnknownMsr, UnknownMsrs};
 use crate::run_loop::Shared;
@@ -53,6 +55,8 @@ pub struct Config {
     pub transport: TransportKind,
     /// Whether there are ACPI tables.
     pub acpi: AcpiTables,
+    /// Whether [`Machine::kernel_counters`] are wanted.
+    pub kernel_counters: bool,
 }
 
 /// Why there is no machine.
@@ -190,6 +194,8 @@ pub struct Machine {
     // then goes what the threads use.
     gate: Gate,
     handles: Vec<VcpuHandle>,
+    /// What KVM counts of the vCPUs, if it does and somebody wants to know.
+    pub kernel_counters: Vec<KernelCounters>,
     shared: Arc<Shared>,
     device_names: Vec<String>,
     working: WorkingDevices,
@@ -257,8 +263,14 @@ impl Machine {
             unknown_msrs.nobody_tells();
         }
         let mut start = Some(boot::cpu_start(&kernel));
+        let mut kernel_counters = Vec::new();
         for (index, handle) in (0..).zip(&handles) {
-            handle.give(vm.create_vcpu(index, config.cpus)?, start.take());
+            let vcpu = vm.create_vcpu(index, config.cpus)?;
+            if config.kernel_counters {
+                // Kernels before Linux 5.14 have none.
+                kernel_counters.extend(vcpu.kernel_counters().ok());
+            }
+            handle.give(vcpu, start.take());
         }
         let power = PowerSwitch::new()?;
         let devices = DeviceManager::new(&vm, &power, config.cpus, config.transport, backends)?;
@@ -299,6 +311,7 @@ impl Machine {
         Ok(Self {
             gate,
             handles,
+            kernel_counters,
             shared: Arc::new(shared),
             device_names: devices.names,
             working: devices.working,

@@ -7,6 +7,7 @@
 //! - [`alarm`]: a device that interrupts at a known time.
 //! - [`hypercall`]: a page of requests that takes one exit.
 //! - [`latency`]: how programs that measure count how long operations took.
+//! - [`balloon`]: files by which a program has free memory given to the host.
 //! - [`net`]: frames between a program and the driver of a network card.
 //! - [`peer`]: what programs that measure a network and its other end say.
 //! - [`image`]: names and options of the built-in guest: initrd members, kernel parameters.
@@ -17,6 +18,7 @@
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
 
 pub mod alarm;
+pub mod balloon;
 pub mod hypercall;
 pub mod image;
 pub mod latency;

@@ -6,3 +6,6 @@ pub const STREAMED_BYTES: &str = "streamed_bytes";
 pub const PARTIAL: &str = "partial";
 /// What the check is about is not on this host; there is no other metric then.
 pub const ABSENT: &str = "absent";
+/// Bytes of memory that the host is to have got between two of the program's looks. The check fails
+/// unless it has.
+pub const GIVEN_BYTES: &str = "given_bytes";

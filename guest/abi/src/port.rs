@@ -31,12 +31,14 @@ pub enum Mark {
     Begin = 3,
     /// It has ended.
     End = 4,
+    /// Before or after it: the host looks how much of its memory the guest has.
+    Look = 5,
 }
 
 impl Mark {
     /// The mark and number that a value written stands for.
     pub fn from_value(value: u32) -> Option<(Self, u32)> {
-        let mark = [Self::Kernel, Self::User, Self::Begin, Self::End]
+        let mark = [Self::Kernel, Self::User, Self::Begin, Self::End, Self::Look]
             .into_iter()
             .find(|mark| *mark as u32 == value & 0xff)?;
         Some((mark, value >> 8))

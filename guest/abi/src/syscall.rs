@@ -59,18 +59,19 @@ numbered! {
         FutexWait = 14,
         /// `(address: *const u32, count) -> number woken`.
         FutexWake = 15,
-        /// `(bytes, Protection) -> address`: zero pages, made at first touch.
+        /// `(bytes, Protection, PageSize) -> address`: zero pages, made at first touch.
         Mmap = 16,
-        /// `(address, bytes) -> 0`.
+        /// `(address, bytes) -> 0`; of large pages, whole ones.
         Munmap = 17,
-        /// `(address, bytes, Protection) -> 0`.
+        /// `(address, bytes, Protection) -> 0`; not for large pages.
         Mprotect = 18,
         /// `(pages: 0 for none, Replacement) -> 0`: budget of frames for this process; pages over
         /// it are evicted to the swap area by that policy.
         SetFrameBudget = 19,
         /// `(path, path_len) -> fd`: an initrd member, or `/dev/vda`.., `/dev/hda`..
         /// (`-pio`, `-word`: how its data goes), `/dev/console`, `/dev/ttyS0`, `/dev/rng`,
-        /// `/dev/clock-rtc`, `-acpi`, `-pit`, `-kvm`, `/dev/eth-virtio`, `-e1000`, `-ne2000`.
+        /// `/dev/clock-rtc`, `-acpi`, `-pit`, `-kvm`, `/dev/eth-virtio`, `-e1000`, `-ne2000`,
+        /// those of [`crate::balloon`].
         Open = 20,
         /// `(fd) -> 0`.
         Close = 21,
@@ -101,7 +102,7 @@ numbered! {
         /// `(fd) -> bytes`: size of a block device or an initrd member.
         Size = 33,
         /// `(Phase, number) -> 0`: what is measured under that number, up to 2^24, begins or has
-        /// ended; the host notes it there and then.
+        /// ended, or the host is to look; it does so there and then.
         Measure = 34,
         /// `(fd) -> address`: that of a network card, its first byte lowest.
         NetAddress = 40,
@@ -161,6 +162,17 @@ numbered! {
 }
 
 numbered! {
+    /// Size of the pages that memory is made of.
+    PageSize: u64 {
+        /// 4 KiB.
+        Small = 0,
+        /// 2 MiB. Such pages are the program's alone: system calls take no buffers in them, a
+        /// child has none of them, and no budget of frames counts or evicts them.
+        Large = 1,
+    }
+}
+
+numbered! {
     /// Page replacement policy.
     Replacement: u64 {
         /// The kernel parameter's choice.
@@ -189,6 +201,8 @@ numbered! {
         Begin = 0,
         /// It has ended.
         End = 1,
+        /// Before or after it: the host looks how much of its memory the guest has.
+        Look = 2,
     }
 }
 
@@ -262,6 +276,8 @@ pub struct Stats {
     pub notifications: u64,
     /// Free frames of the machine.
     pub free_frames: u64,
+    /// Those of them that nobody has written to since the machine was started.
+    pub fresh_frames: u64,
 }
 
 /// What the machine is.
@@ -283,7 +299,7 @@ pub struct SysInfo {
 }
 
 const _: () = assert!(size_of::<ExitStatus>() == 16);
-const _: () = assert!(size_of::<Stats>() == 19 * 8);
+const _: () = assert!(size_of::<Stats>() == 20 * 8);
 const _: () = assert!(size_of::<SysInfo>() == 6 * 8);
 
 /// A result register as the program sees it.

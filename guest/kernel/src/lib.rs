@@ -15,7 +15,7 @@
 //!             drivers                 eviction            │ waits for
 //!             16550, IDE, clocks, <──── swap              │ the device
 //!             e1000, NE2000, hypercalls,                  │
-//!             virtio: blk, console, rng ──────────────────┘
+//!             virtio: blk, console, rng, balloon ─────────┘
 //! ```
 //!
 //! From start to end:

@@ -6,7 +6,7 @@
 
 use crate::sync::Mutex;
 use crate::sys;
-use abi::syscall::Protection;
+use abi::syscall::{PageSize, Protection};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, null_mut};
 
@@ -55,7 +55,7 @@ fn mapping_bytes(size: usize) -> usize {
 }
 
 fn map(size: usize) -> *mut u8 {
-    sys::mmap(mapping_bytes(size), Protection::ReadWrite)
+    sys::mmap(mapping_bytes(size), Protection::ReadWrite, PageSize::Small)
         .map_or(null_mut(), ptr::with_exposed_provenance_mut)
 }
 

@@ -6,13 +6,16 @@
 #![expect(unsafe_code, reason = "accesses memory by address")]
 
 use crate::sys;
-use abi::syscall::{Errno, Protection};
+use abi::syscall::{Errno, PageSize, Protection};
 use core::ptr;
 
 /// Bytes of a page.
 pub const PAGE: usize = 4096;
 /// 64-bit words of a page.
 pub const WORDS_PER_PAGE: usize = PAGE / 8;
+
+/// Pages of 4 KiB in a large page.
+pub const PAGES_PER_LARGE: usize = 512;
 
 /// Zero pages, unmapped when dropped.
 #[derive(Debug)]
@@ -24,8 +27,18 @@ pub struct Mapping {
 impl Mapping {
     /// Maps `pages` pages.
     pub fn new(pages: usize, protection: Protection) -> Result<Self, Errno> {
+        Self::of(PageSize::Small, pages, protection)
+    }
+
+    /// Maps `pages` of 4 KiB, rounded up to whole pages of that size.
+    pub fn of(size: PageSize, pages: usize, protection: Protection) -> Result<Self, Errno> {
+        let step = match size {
+            PageSize::Small => 1,
+            PageSize::Large => PAGES_PER_LARGE,
+        };
+        let pages = pages.checked_next_multiple_of(step).ok_or(Errno::NoMem)?;
         let bytes = pages.checked_mul(PAGE).ok_or(Errno::NoMem)?;
-        let address = sys::mmap(bytes, protection)?;
+        let address = sys::mmap(bytes, protection, size)?;
         Ok(Self { address, pages })
     }
 

@@ -5,7 +5,8 @@
 #![expect(unsafe_code, reason = "the system call instruction itself")]
 
 use abi::syscall::{
-    Errno, ExitStatus, IoMode, Phase, Protection, Replacement, Stats, SysInfo, Sysno, decode,
+    Errno, ExitStatus, IoMode, PageSize, Phase, Protection, Replacement, Stats, SysInfo, Sysno,
+    decode,
 };
 use core::arch::asm;
 use core::sync::atomic::AtomicU32;
@@ -184,9 +185,15 @@ pub fn futex_wake(word: &AtomicU32, count: u64) -> Result<u64, Errno> {
 }
 
 /// [`Sysno::Mmap`]; the address.
-pub fn mmap(bytes: usize, protection: Protection) -> Result<usize, Errno> {
-    let address = plain(Sysno::Mmap, [bytes as u64, protection as u64, 0])?;
+pub fn mmap(bytes: usize, protection: Protection, size: PageSize) -> Result<usize, Errno> {
+    let args = [bytes as u64, protection as u64, size as u64];
+    let address = plain(Sysno::Mmap, args)?;
     usize::try_from(address).map_err(|_| Errno::Fault)
+}
+
+/// [`Sysno::Mmap`] with what need not be a [`PageSize`].
+pub fn mmap_wild(bytes: u64, protection: Protection, size: u64) -> Result<u64, Errno> {
+    plain(Sysno::Mmap, [bytes, protection as u64, size])
 }
 
 /// [`Sysno::Munmap`].

@@ -9,7 +9,7 @@ use crate::sys;
 use crate::time::{now_ns, tsc};
 use abi::latency::{BUCKETS, PREFIX, bucket};
 use abi::metric::{ABSENT, PARTIAL};
-use abi::syscall::{Errno, Phase, Stats};
+use abi::syscall::{Errno, PageSize, Phase, Stats};
 use alloc::boxed::Box;
 use alloc::format;
 
@@ -39,6 +39,26 @@ pub fn numbers<const N: usize>(bytes: &[u8]) -> [u64; N] {
     numbers
 }
 
+/// The size of pages that argument `index` names: `4k` or `2m`.
+pub fn page_size(check: &Check, index: usize) -> Option<PageSize> {
+    match check.arg(index)? {
+        "4k" => Some(PageSize::Small),
+        "2m" => Some(PageSize::Large),
+        _ => None,
+    }
+}
+
+fn number(check: &Check) -> Result<u64, Failure> {
+    let number = check.arg(0).and_then(|text| text.parse().ok());
+    number.ok_or_else(|| "argument 0 is no number of a measurement".into())
+}
+
+/// Has the host look how much of its memory this machine has just now. That takes it a while, so
+/// it is for before or after what is measured.
+pub fn look(check: &Check) -> Verdict {
+    sys::measure(Phase::Look, number(check)?).context("measure")
+}
+
 /// A measurement under way.
 pub struct Work {
     number: u64,
@@ -59,8 +79,7 @@ pub struct Done {
 impl Work {
     /// What is measured begins.
     pub fn begin(check: &Check) -> Result<Self, Failure> {
-        let number = check.arg(0).and_then(|text| text.parse().ok());
-        let number = number.ok_or("argument 0 is no number of a measurement")?;
+        let number = number(check)?;
         let before = sys::stats().context("stats")?;
         sys::measure(Phase::Begin, number).context("measure")?;
         Ok(Self {

@@ -81,6 +81,21 @@ const KINDS: &[Kind] = &[
         cell: |_, figures| Some(count(figures.exits)),
     },
     Kind {
+        head: "to KVM",
+        about: "exits to KVM, most of which it handles itself",
+        group: Group::Costs,
+        cell: |_, figures| figures.kernel.get("exits").map(|exits| count(*exits)),
+    },
+    Kind {
+        head: "by KVM",
+        about: "instructions that KVM interprets; on software KVM all of the guest's kernel",
+        group: Group::Costs,
+        cell: |_, figures| {
+            let interpreted = figures.kernel.get("insn_emulation");
+            interpreted.map(|instructions| count(*instructions))
+        },
+    },
+    Kind {
         head: "accesses",
         about: "accesses to device registers that userspace sees",
         group: Group::Costs,

@@ -4,7 +4,7 @@ use super::latency::{self, Latency};
 use super::session::Sample;
 use super::spread::Spread;
 use crate::kvm::ExitKind;
-use abi::metric::{PARTIAL, STREAMED_BYTES};
+use abi::metric::{GIVEN_BYTES, PARTIAL, STREAMED_BYTES};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -27,6 +27,9 @@ pub(super) struct Figures {
     pub(super) doorbells: f64,
     /// Interrupts of devices an operation.
     pub(super) interrupts: f64,
+    /// What KVM itself counted an operation, by its names: `exits` are those to KVM, of which few
+    /// come as far as userspace.
+    pub(super) kernel: BTreeMap<&'static str, f64>,
     /// Requests that reached the device, an operation.
     pub(super) requests: f64,
     /// Time of exits in userspace, in nanoseconds an operation.
@@ -83,6 +86,7 @@ const KNOWN: &[&str] = &[
     INTERRUPTS,
     DOORBELLS,
     REQUESTS,
+    GIVEN_BYTES,
     STREAMED_BYTES,
     PARTIAL,
     "exits",
@@ -139,7 +143,7 @@ pub(super) fn figures(samples: &[Sample], cpus: u8, devices: &[String]) -> Optio
     }
     let operations = sum(OPERATIONS)?;
     let rate = |sample: &Sample| Some(value(sample, OPERATIONS)? / value(sample, ELAPSED)? * 1e9);
-    let mut exits_by = BTreeMap::new();
+    let (mut exits_by, mut kernel) = (BTreeMap::new(), BTreeMap::new());
     let [mut exits, mut accesses, mut exit_ns] = [0.0; 3];
     let [mut user_ns, mut kernel_ns, mut guest_ns, mut vcpu_ns] = [0.0; 4];
     for sample in samples {
@@ -159,6 +163,9 @@ pub(super) fn figures(samples: &[Sample], cpus: u8, devices: &[String]) -> Optio
                 *exits_by.entry(name).or_insert(0.0) += tally.count as f64 / operations;
             }
         }
+        for (name, count) in &span.kernel {
+            *kernel.entry(*name).or_insert(0.0) += *count as f64 / operations;
+        }
         user_ns += span.cpu.user_ns as f64;
         kernel_ns += span.cpu.kernel_ns as f64;
         guest_ns += span.cpu.guest_ns as f64;
@@ -176,6 +183,7 @@ pub(super) fn figures(samples: &[Sample], cpus: u8, devices: &[String]) -> Optio
         accesses: accesses / operations,
         doorbells: sum(DOORBELLS).unwrap_or(0.0) / operations,
         interrupts: sum(INTERRUPTS).unwrap_or(0.0) / operations,
+        kernel,
         requests: sum(REQUESTS).unwrap_or(0.0) / operations,
         exit_ns: exit_ns / operations,
         user_ns: user_ns / operations,

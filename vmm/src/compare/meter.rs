@@ -1,14 +1,15 @@
 //! [`Meter`]: what a VM costs between two marks of its guest.
 
 use crate::accounting::{Tallies, Tally};
-use crate::kvm::ExitKind;
+use crate::kvm::{ExitKind, KernelCounters};
+use crate::memory::{GuestMemory, resident_bytes};
 use crate::suite::ExitCounters;
 use crate::vcpu_thread::VCPU_THREADS;
 use abi::port::Mark;
 use devices::bus::DeviceId;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Processor time of this process, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,28 +40,44 @@ pub(super) struct Span {
     /// Exits and writes that waited, but for the marks.
     pub(super) tallies: Vec<(ExitKind, DeviceId, Tally)>,
     pub(super) cpu: Cpu,
+    /// What KVM itself has counted, by its names.
+    pub(super) kernel: BTreeMap<&'static str, u64>,
+    /// By how much the guest's resident memory fell from one look to another.
+    pub(super) fallen_bytes: u64,
+}
+
+/// What there is to look at once there is a machine.
+pub(super) struct Insight {
+    pub(super) kernel_counters: Vec<KernelCounters>,
+    pub(super) memory: GuestMemory,
 }
 
 struct Reading {
     tallies: Tallies,
     cpu: Cpu,
+    kernel: BTreeMap<&'static str, u64>,
 }
 
 /// Reads counters when the guest says so.
 pub(super) struct Meter {
     counters: ExitCounters,
+    insight: Arc<OnceLock<Insight>>,
     is_up: bool,
     begun: HashMap<u32, Reading>,
     spans: HashMap<u32, Span>,
+    /// Resident memory of the guest at each look.
+    looks: HashMap<u32, Vec<u64>>,
 }
 
 impl Meter {
-    pub(super) fn new(counters: ExitCounters) -> Arc<Mutex<Self>> {
+    pub(super) fn new(counters: ExitCounters, insight: Arc<OnceLock<Insight>>) -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(Self {
             counters,
+            insight,
             is_up: false,
             begun: HashMap::new(),
             spans: HashMap::new(),
+            looks: HashMap::new(),
         }))
     }
 
@@ -69,6 +86,25 @@ impl Meter {
         Reading {
             tallies: Tallies::now(vcpus),
             cpu: cpu(),
+            kernel: self.kernel(),
+        }
+    }
+
+    /// What KVM has counted so far, of all vCPUs.
+    fn kernel(&self) -> BTreeMap<&'static str, u64> {
+        let mut sums = BTreeMap::new();
+        let insight = self.insight.get();
+        let vcpus = insight.map_or(&[][..], |insight| &insight.kernel_counters);
+        for (name, value) in vcpus.iter().flat_map(KernelCounters::read) {
+            *sums.entry(name).or_insert(0) += value;
+        }
+        sums
+    }
+
+    fn look(&mut self, number: u32) {
+        let memory = self.insight.get().map(|insight| &insight.memory);
+        if let Some(Ok((guest_bytes, _))) = memory.map(resident_bytes) {
+            self.looks.entry(number).or_default().push(guest_bytes);
         }
     }
 
@@ -86,9 +122,16 @@ impl Meter {
                 let span = Span {
                     tallies: now.tallies.since(&begun.tallies),
                     cpu: now.cpu.since(begun.cpu),
+                    kernel: now
+                        .kernel
+                        .into_iter()
+                        .filter_map(|(name, value)| Some((name, value - begun.kernel.get(name)?)))
+                        .collect(),
+                    fallen_bytes: 0,
                 };
                 self.spans.insert(number, span);
             }
+            Mark::Look => self.look(number),
             Mark::Kernel | Mark::User => self.is_up = true,
         }
     }
@@ -99,7 +142,9 @@ impl Meter {
     }
 
     pub(super) fn take(&mut self, number: u32) -> Option<Span> {
-        self.spans.remove(&number)
+        let mut span = self.spans.remove(&number)?;
+        span.fallen_bytes = fallen(&self.looks.remove(&number).unwrap_or_default());
+        Some(span)
     }
 }
 
@@ -111,6 +156,12 @@ pub(super) fn on_mark(meter: Arc<Mutex<Meter>>) -> Box<dyn FnMut(u32) + Send> {
             meter.mark(mark, number);
         }
     })
+}
+
+/// By how much the values fell from the first to a later one.
+fn fallen(looks: &[u64]) -> u64 {
+    let (first, least) = (looks.first(), looks.iter().min());
+    first.zip(least).map_or(0, |(first, least)| first - least)
 }
 
 /// Fields of /proc/self/stat behind the name (proc(5)): time in user mode, which has the guest's in
@@ -163,13 +214,12 @@ fn parse(fields: &str) -> Cpu {
 mod tests {
     use super::*;
     use crate::accounting::ExitStats;
-    use std::sync::OnceLock;
 
     #[test]
     fn a_span_has_what_came_between_its_marks() {
         let stats = Arc::new(ExitStats::default());
         let counters: ExitCounters = Arc::new(OnceLock::from(vec![stats.clone()]));
-        let meter = Meter::new(counters);
+        let meter = Meter::new(counters, Arc::default());
         let mut on_mark = on_mark(meter.clone());
         let record = |accesses| stats.record(ExitKind::PioRead, DeviceId(1), accesses, 5);
         record(1);
@@ -187,6 +237,12 @@ mod tests {
         };
         assert_eq!((kind, device), (ExitKind::PioRead, DeviceId(1)));
         assert_eq!((tally.count, tally.accesses), (2, 258));
+    }
+
+    #[test]
+    fn memory_falls_from_a_look_to_a_later_one() {
+        assert_eq!([fallen(&[]), fallen(&[7]), fallen(&[7, 9])], [0, 0, 0]);
+        assert_eq!(fallen(&[7, 2, 9, 3]), 5);
     }
 
     #[test]

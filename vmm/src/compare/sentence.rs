@@ -89,6 +89,19 @@ const CAUSES: &[Cause] = &[
         by: |_| None,
         at_most_ns: 100_000.0,
     },
+    Cause {
+        what: "page faults",
+        of: |figures| figures.more.get("page_faults").copied().unwrap_or(0.0),
+        by: |_| None,
+        // Where KVM interprets the handler, which clears the page, too.
+        at_most_ns: 20_000_000.0,
+    },
+    Cause {
+        what: "exits to KVM",
+        of: |figures| figures.kernel.get("exits").copied().unwrap_or(0.0),
+        by: |_| None,
+        at_most_ns: 200_000.0,
+    },
 ];
 
 /// Of a difference in time, what a cause must be able to make.

@@ -2,10 +2,11 @@
 
 use super::disk;
 use super::image::Guest;
-use super::meter::{Meter, Span, on_mark};
+use super::meter::{Insight, Meter, Span, on_mark};
 use super::patience::{Patience, START_SECONDS};
 use super::peer::Peer;
 use super::plan::{self, Run};
+use super::workload::RETURNED_BYTES;
 use crate::boot::AcpiTables;
 use crate::boot::platform::Keyboard;
 use crate::device_manager::{Backends, PcBackends, TransportKind};
@@ -23,11 +24,14 @@ use crate::run::{Card, OpenNetwork};
 use crate::signals::Signals;
 use crate::suite::{CheckResult, ExitCounters, LogSink, SuiteLog};
 use crate::supervisor::{Watch, supervise};
+use crate::table;
 use abi::image::{HYPERCALLS_KVM, param};
+use abi::metric::GIVEN_BYTES;
+use abi::record::Outcome;
 use devices::disk::DiskError;
 use devices::net::mac::MacAddress;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 const MEMORY: MemorySize = MemorySize(256 << 20);
@@ -132,6 +136,24 @@ pub(super) struct Sample {
     pub(super) span: Option<Span>,
 }
 
+impl Sample {
+    /// As it is, or failed if memory that the guest says it has given away is still
+    /// resident here; what else comes and goes meanwhile is little against that.
+    fn verified(mut self) -> Self {
+        let given = self.check.metrics.get(GIVEN_BYTES).copied().unwrap_or(0);
+        let fallen = self.span.as_ref().map_or(0, |span| span.fallen_bytes);
+        if self.check.outcome == Outcome::Pass && fallen < given - given / 8 {
+            self.check.outcome = Outcome::Fail;
+            self.check.detail = format!(
+                "the guest gave {} away, of which the host got {}",
+                table::bytes(given),
+                table::bytes(fallen)
+            );
+        }
+        self
+    }
+}
+
 /// Names of the devices, and a sample for each run, in their order.
 pub(super) struct Samples {
     pub(super) devices: Vec<String>,
@@ -142,7 +164,8 @@ pub(super) struct Samples {
 pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, CompareError> {
     let suite = plan::suite(runs);
     let counters = ExitCounters::default();
-    let meter = Meter::new(counters.clone());
+    let insight = Arc::new(OnceLock::new());
+    let meter = Meter::new(counters.clone(), insight.clone());
     let screen = Box::new(Screen::new(runs.len() as u64));
     let checks = guest::planned_checks(suite.as_bytes());
     let log = Arc::new(Mutex::new(SuiteLog::new(checks, counters.clone(), screen)));
@@ -164,12 +187,16 @@ pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, Comp
         alarm: true,
         networks: networks().map_err(CompareError::Host)?,
         vsock: None,
-        balloon: None,
+        balloon: Some(RETURNED_BYTES),
     };
     let timeline = Arc::new(Timeline::new(Instant::now()));
     let mut machine = Machine::build(config(&suite, cpus, guest)?, backends, timeline)?;
     // Nobody else sets it.
     let _ = counters.set(machine.counters());
+    let _ = insight.set(Insight {
+        kernel_counters: std::mem::take(&mut machine.kernel_counters),
+        memory: machine.memory().clone(),
+    });
     let patience = Patience::start(&machine, meter.clone()).map_err(CompareError::Host)?;
     let watch = Watch {
         input: None,
@@ -195,23 +222,14 @@ pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, Comp
     }
     let (checks, _) = log.lock().unwrap_or_else(PoisonError::into_inner).finish();
     let mut meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
-    let samples = (0..).zip(checks).map(|(number, check)| Sample {
-        check,
-        span: meter.take(number),
+    let samples = (0..).zip(checks).map(|(number, check)| {
+        let span = meter.take(number);
+        Sample { check, span }.verified()
     });
     Ok(Samples {
         devices: machine.device_names().to_vec(),
         samples: samples.collect(),
     })
-}
-
-/// Kernel parameters, with a word about what this host's KVM can do.
-fn cmdline() -> String {
-    let words = guest::hostel_parameters(CONSOLE, Some(""));
-    match HostReport::probed().kvm {
-        Some(KvmKind::Hardware) => format!("{words} {}={HYPERCALLS_KVM}", param::HYPERCALLS),
-        Some(KvmKind::Software) | None => words,
-    }
 }
 
 /// A card of each kind, each with a peer.
@@ -253,5 +271,47 @@ fn config(suite: &str, cpus: u8, guest: &Guest) -> Result<Config, CompareError> 
         cmdline: cmdline(),
         transport: TransportKind::Pci,
         acpi: AcpiTables::Absent,
+        kernel_counters: true,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::meter::Cpu;
+    use abi::record::Subsystem;
+    use std::collections::BTreeMap;
+
+    const GIVEN: u64 = 4 << 20;
+
+    fn sample(outcome: Outcome, fallen_bytes: Option<u64>) -> Sample {
+        let metrics = [(GIVEN_BYTES.to_owned(), GIVEN)];
+        let span = fallen_bytes.map(|fallen_bytes| Span {
+            tallies: Vec::new(),
+            cpu: Cpu::default(),
+            kernel: BTreeMap::new(),
+            fallen_bytes,
+        });
+        let check = CheckResult {
+            id: "memory-return.balloon.0".to_owned(),
+            subsystem: Subsystem::Io,
+            outcome,
+            detail: String::new(),
+            metrics: metrics.into(),
+        };
+        Sample { check, span }
+    }
+
+    #[test]
+    fn memory_that_did_not_come_back_spoils_a_run() {
+        for fallen in [None, Some(0), Some(GIVEN / 2)] {
+            let sample = sample(Outcome::Pass, fallen).verified();
+            assert_eq!(sample.check.outcome, Outcome::Fail, "{fallen:?}");
+            assert!(sample.check.detail.contains("4.00 MiB"), "{fallen:?}");
+        }
+        let returned = sample(Outcome::Pass, Some(GIVEN)).verified();
+        assert_eq!(returned.check.outcome, Outcome::Pass);
+        let failed = sample(Outcome::Fail, None).verified();
+        assert_eq!(failed.check.detail, "", "what was wrong before stays");
+    }
 }

@@ -26,6 +26,7 @@ pub(super) fn figures(operation_ns: f64, exits: f64) -> Figures {
         accesses: exits,
         doorbells: 0.0,
         interrupts: 1.0,
+        kernel: BTreeMap::new(),
         requests: 1.0,
         exit_ns: 0.0,
         user_ns: 0.0,

@@ -5,6 +5,7 @@
 //! - [`Vcpu`] runs one virtual processor and turns what stopped it into a [`VmExit`].
 //! - [`Kicker`] makes a running vCPU come back, from any thread.
 //! - `coalesced` has writes that need no exit of their own wait for the next.
+//! - [`KernelCounters`] are what KVM itself counts of a vCPU.
 //! - [`CpuModel`] says what its processor can; `cpuid` and `regs` set the processor up; `irq`
 //!   routes interrupts.
 #![expect(
@@ -13,6 +14,7 @@
 )]
 
 mod coalesced;
+mod counters;
 mod cpu_model;
 mod cpuid;
 mod exit;
@@ -22,6 +24,7 @@ mod regs;
 mod vcpu;
 mod vm;
 
+pub use counters::KernelCounters;
 pub use cpu_model::{CpuModel, CpuModelError, Level};
 pub use cpuid::Leaves;
 pub use exit::{ExitKind, VmExit};

@@ -4,7 +4,7 @@ use super::coalesced::Coalesced;
 use super::cpuid::Leaves;
 use super::kick::set_immediate_exit;
 use super::vm::VmFds;
-use super::{CpuStart, Kicker, VmExit, regs};
+use super::{CpuStart, KernelCounters, Kicker, VmExit, regs};
 use kvm_bindings::{KVMIO, kvm_run};
 use kvm_ioctls::VcpuFd;
 use std::fmt;
@@ -92,6 +92,11 @@ impl Vcpu {
         self.fd
             .get_tsc_khz()
             .map_err(VcpuError::at("tell the TSC frequency"))
+    }
+
+    /// What KVM itself counts of it.
+    pub fn kernel_counters(&self) -> Result<KernelCounters, VcpuError> {
+        KernelCounters::open(&self.fd)
     }
 
     /// The calling thread is the one that runs this vCPU, and `kicker` brings it back.

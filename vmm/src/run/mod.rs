@@ -69,7 +69,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
         alarm: false,
         networks: prepared.networks,
         vsock: prepared.vsock,
-        balloon: wishes.balloon.map(|size| size.0),
+        balloon: prepared.balloon,
     };
     let config = Config {
         cpus: wishes.cpus,
@@ -84,6 +84,7 @@ pub fn run(wishes: &Wishes, start: Instant) -> Result<u8, RunError> {
         cmdline: prepared.boot.cmdline,
         transport: wishes.transport,
         acpi: wishes.acpi,
+        kernel_counters: false,
     };
     let signals = Signals::take().map_err(RunError::Host)?;
     let mut machine = Machine::build(config, backends, timeline)?;

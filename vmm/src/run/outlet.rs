@@ -66,6 +66,6 @@ pub(super) fn on_mark(timeline: Arc<Timeline>) -> Box<dyn FnMut(u32) + Send> {
     Box::new(move |value| match Mark::from_value(value) {
         Some((Mark::Kernel, _)) => timeline.note(Point::GuestKernel),
         Some((Mark::User, _)) => timeline.note(Point::GuestUser),
-        Some((Mark::Begin | Mark::End, _)) | None => {}
+        Some((Mark::Begin | Mark::Look | Mark::End, _)) | None => {}
     })
 }

@@ -16,6 +16,9 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+/// Bytes that a suite which works on the balloon may give away.
+const SUITE_BALLOON: u64 = 4 << 20;
+
 /// Everything that was found good before the guest starts.
 pub(super) struct Prepared {
     pub(super) boot: BootImages,
@@ -23,6 +26,7 @@ pub(super) struct Prepared {
     pub(super) ide_disks: Vec<DiskFile>,
     pub(super) networks: Vec<OpenNetwork>,
     pub(super) vsock: Option<(u32, Endpoint)>,
+    pub(super) balloon: Option<u64>,
     pub(super) report: Option<File>,
     pub(super) com2: Option<File>,
     pub(super) log: SharedLog,
@@ -77,7 +81,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         Kernel::BuiltIn { suite } => {
             let scratch = || DiskFile::temporary(abi::image::SCRATCH_DISK_BYTES);
             disks.push(scratch()?);
-            if suite_works_on_ide(wishes) {
+            if suite_works_on(wishes, guest::works_on_ide) {
                 ide_disks.push(scratch()?);
             }
             built_in(wishes, suite.as_deref())?
@@ -119,6 +123,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         ide_disks,
         networks,
         vsock,
+        balloon: balloon(wishes),
         report,
         com2,
         log,
@@ -126,12 +131,17 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
     })
 }
 
-/// Whether the suite has a scratch disk on IDE.
-fn suite_works_on_ide(wishes: &Wishes) -> bool {
+/// Bytes that the guest is asked to give back, if there is a balloon: what the user wants, else what
+/// the suite works with.
+fn balloon(wishes: &Wishes) -> Option<u64> {
+    let of_suite = suite_works_on(wishes, guest::works_on_balloon).then_some(SUITE_BALLOON);
+    wishes.balloon.map(|size| size.0).or(of_suite)
+}
+
+/// Whether the suite works on a device that is there for it alone.
+fn suite_works_on(wishes: &Wishes, works_on: fn(&[u8]) -> bool) -> bool {
     match &wishes.kernel {
-        Kernel::BuiltIn { suite: Some(name) } => {
-            guest::suite_text(name).is_some_and(guest::works_on_ide)
-        }
+        Kernel::BuiltIn { suite: Some(name) } => guest::suite_text(name).is_some_and(works_on),
         Kernel::BuiltIn { suite: None } | Kernel::File { .. } => false,
     }
 }
@@ -139,7 +149,7 @@ fn suite_works_on_ide(wishes: &Wishes) -> bool {
 /// The disks on IDE fit on its cable, and there is what its controller sits on.
 fn check_ide(wishes: &Wishes) -> Result<(), RunError> {
     let is_ide = |disk: &&DiskWish| disk.interface == DiskInterface::Ide;
-    let own = usize::from(suite_works_on_ide(wishes));
+    let own = usize::from(suite_works_on(wishes, guest::works_on_ide));
     match wishes.disks.iter().filter(is_ide).count() + own {
         0 => Ok(()),
         _ if wishes.transport == TransportKind::Mmio => Err(RunError::IdeWithoutPci),

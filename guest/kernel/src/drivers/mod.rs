@@ -114,7 +114,7 @@ pub fn console() -> &'static dyn CharDevice {
 
 /// The stream device of this name: `console`; `ttyS0`; `ttyS1`, which `ttyS1-byte` opens without its
 /// FIFO; `hvc1`, the second virtio console; `rng`; a source of time; or one of
-/// the hypercall page, the alarm, or interrupts between processors.
+/// the hypercall page, the alarm, interrupts between processors, or the balloon.
 pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
     match name {
         "console" => Some(console()),
@@ -127,7 +127,8 @@ pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
             let clock = clocks::device(name);
             let page = || hypercall::device(name);
             let interrupts = || alarm::device(name).or_else(|| ipi::device(name));
-            clock.or_else(page).or_else(interrupts)
+            let balloon = || virtio::balloon::device(name);
+            clock.or_else(page).or_else(interrupts).or_else(balloon)
         }
     }
 }

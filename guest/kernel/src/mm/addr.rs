@@ -7,6 +7,11 @@ pub const PAGE_BYTES: u64 = 4096;
 /// log2 of [`PAGE_BYTES`].
 pub const PAGE_SHIFT: u32 = 12;
 
+/// Bytes of a large page, and log2 of the frames in it.
+pub const LARGE_BYTES: u64 = PAGE_BYTES << LARGE_ORDER;
+/// See [`LARGE_BYTES`].
+pub const LARGE_ORDER: u8 = 9;
+
 /// An address in the machine's physical memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhysAddr(pub u64);

@@ -5,11 +5,14 @@ use alloc::vec::Vec;
 
 use abi::syscall::{Errno, Protection};
 
+use super::addr::{LARGE_BYTES, PAGE_BYTES};
 use crate::arch::USER_END;
 use crate::initrd::Member;
 
 /// Where `mmap` begins to look for room; programs and their first stack are below.
 const MMAP_BASE: u64 = 0x1000_0000;
+/// The same for large pages, far from the others, whose page tables are never given back.
+pub const LARGE_BASE: u64 = 1 << 40;
 /// First address that a program may have pages at.
 const USER_START: u64 = 0x1000;
 
@@ -18,6 +21,8 @@ const USER_START: u64 = 0x1000;
 pub enum Backing {
     /// Zeroes.
     Zero,
+    /// Zeroes in pages of [`LARGE_BYTES`].
+    Large,
     /// A part of a file, then zeroes.
     File {
         /// The file.
@@ -57,8 +62,19 @@ impl Area {
     }
 }
 
+/// What of large pages lies in a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Large {
+    /// Nothing.
+    None,
+    /// Whole pages.
+    Whole,
+    /// A part of one.
+    Cut,
+}
+
 /// The areas of one program: sorted, without overlaps.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Areas(Vec<Area>);
 
 impl Areas {
@@ -80,17 +96,50 @@ impl Areas {
         Ok(())
     }
 
-    /// Where there is room for `bytes`, a multiple of pages.
-    pub fn room_for(&self, bytes: u64) -> Option<u64> {
-        let mut start = MMAP_BASE;
-        for area in self.0.iter().filter(|area| area.end > MMAP_BASE) {
+    /// Where there is room for `bytes`, a multiple of its pages, of such backing.
+    pub fn room_for(&self, bytes: u64, backing: Backing) -> Option<u64> {
+        let (base, align) = match backing {
+            Backing::Large => (LARGE_BASE, LARGE_BYTES),
+            Backing::Zero | Backing::File { .. } => (MMAP_BASE, PAGE_BYTES),
+        };
+        let mut start = base;
+        for area in self.0.iter().filter(|area| area.end > base) {
             if area.start >= start && area.start - start >= bytes {
                 break;
             }
-            start = area.end;
+            start = area.end.next_multiple_of(align);
         }
         let end = start.checked_add(bytes)?;
         (end <= USER_END).then_some(start)
+    }
+
+    /// Whether one of large pages has something between `start` and `end`, or has just what lies
+    /// there in whole pages.
+    pub fn large(&self, start: u64, end: u64) -> Large {
+        if end <= LARGE_BASE {
+            return Large::None;
+        }
+        let first = self.0.partition_point(|area| area.end <= start);
+        let inside = self.0[first..].iter().take_while(|area| area.start < end);
+        let mut found = Large::None;
+        for area in inside.filter(|area| matches!(area.backing, Backing::Large)) {
+            let bounds = [area.start.max(start), area.end.min(end)];
+            if bounds
+                .iter()
+                .any(|bound| !bound.is_multiple_of(LARGE_BYTES))
+            {
+                return Large::Cut;
+            }
+            found = Large::Whole;
+        }
+        found
+    }
+
+    /// Those that a child has, too.
+    pub fn inherited(&self) -> Self {
+        let areas = self.0.iter();
+        let inherited = areas.filter(|area| !matches!(area.backing, Backing::Large));
+        Self(inherited.copied().collect())
     }
 
     /// Whether all from `start` up to `end` is in areas.
@@ -157,8 +206,36 @@ mod tests {
         areas.add(area(MMAP_BASE, MMAP_BASE + 0x1000)).unwrap();
         let next = MMAP_BASE + 0x3000;
         areas.add(area(next, next + 0x1000)).unwrap();
-        assert_eq!(areas.room_for(0x2000), Some(MMAP_BASE + 0x1000));
-        assert_eq!(areas.room_for(0x3000), Some(next + 0x1000));
-        assert_eq!(areas.room_for(USER_END), None);
+        let room_for = |bytes| areas.room_for(bytes, Backing::Zero);
+        assert_eq!(room_for(0x2000), Some(MMAP_BASE + 0x1000));
+        assert_eq!(room_for(0x3000), Some(next + 0x1000));
+        assert_eq!(room_for(USER_END), None);
+    }
+
+    #[test]
+    fn large_pages_lie_apart_and_are_whole() {
+        let mut areas = Areas::default();
+        let start = LARGE_BASE + LARGE_BYTES;
+        let end = start + 2 * LARGE_BYTES;
+        let backing = Backing::Large;
+        areas.add(area(0x1000, 0x2000)).unwrap();
+        areas.add(area(LARGE_BASE, LARGE_BASE + 0x1000)).unwrap();
+        assert_eq!(areas.room_for(LARGE_BYTES, backing), Some(start));
+        areas
+            .add(Area {
+                backing,
+                ..area(start, end)
+            })
+            .unwrap();
+        assert_eq!(areas.room_for(LARGE_BYTES, backing), Some(end));
+
+        assert_eq!(areas.large(0x1000, start), Large::None);
+        assert_eq!(areas.large(0x1000, end + 0x1000), Large::Whole);
+        assert_eq!(areas.large(start + LARGE_BYTES, end), Large::Whole);
+        for (from, to) in [(start + 0x1000, end), (0, end - 0x1000), (start, start + 1)] {
+            assert_eq!(areas.large(from, to), Large::Cut, "{from:#x} {to:#x}");
+        }
+        assert_eq!(areas.large(end, USER_END), Large::None);
+        assert_eq!(bounds(&areas.inherited()).len(), 2);
     }
 }

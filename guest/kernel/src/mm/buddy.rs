@@ -82,6 +82,8 @@ pub struct Buddy {
     ranges: [Range; MAX_RANGES],
     range_count: usize,
     free: u64,
+    /// Those of the free that are fresh.
+    fresh: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +104,7 @@ impl Buddy {
             ranges: [Range { next: 0, end: 0 }; MAX_RANGES],
             range_count: 0,
             free: 0,
+            fresh: 0,
         }
     }
 
@@ -112,12 +115,18 @@ impl Buddy {
             self.ranges[self.range_count] = Range { next: first, end };
             self.range_count += 1;
             self.free += u64::from(end - first);
+            self.fresh += u64::from(end - first);
         }
     }
 
     /// Frames that are free.
     pub fn free_frames(&self) -> u64 {
         self.free
+    }
+
+    /// Those of them that are fresh.
+    pub fn fresh_frames(&self) -> u64 {
+        self.fresh
     }
 
     /// A block of 2^`order` frames from the free lists.
@@ -134,6 +143,7 @@ impl Buddy {
             self.insert(frame + (1 << found_order), found_order, fresh);
         }
         self.free -= 1 << order;
+        self.fresh -= u64::from(fresh) << order;
         Some(Block { frame, fresh })
     }
 
@@ -173,6 +183,9 @@ impl Buddy {
             };
             if info.state.load(Relaxed) == HELD || info.order.load(Relaxed) != order {
                 break;
+            }
+            if info.state.load(Relaxed) == FREE_FRESH {
+                self.fresh -= 1 << order;
             }
             self.unlink(buddy, order);
             frame = frame.min(buddy);
@@ -272,7 +285,7 @@ mod tests {
             seen.iter()
                 .all(|f| (3..700).contains(f) || (1024..5000).contains(f))
         );
-        assert_eq!(buddy.free_frames(), 0);
+        assert_eq!((buddy.free_frames(), buddy.fresh_frames()), (0, 0));
     }
 
     #[test]
@@ -285,11 +298,22 @@ mod tests {
         for frame in frames {
             buddy.release(frame, 0);
         }
-        assert_eq!(buddy.free_frames(), 2048);
+        assert_eq!((buddy.free_frames(), buddy.fresh_frames()), (2048, 0));
         let block = buddy.allocate(MAX_ORDER, Want::Zeroes);
         assert_eq!(block, None, "no block is fresh");
         assert!(!buddy.allocate(MAX_ORDER, Want::Any).unwrap().fresh);
         assert!(buddy.allocate(MAX_ORDER, Want::Any).is_some());
+    }
+
+    #[test]
+    fn what_is_joined_with_a_used_block_is_fresh_no_longer() {
+        let mut buddy = buddy(1024);
+        buddy.add(0, 1024);
+        assert_eq!(buddy.fresh_frames(), 1024);
+        let frame = allocate(&mut buddy, 0, Want::Zeroes).unwrap().frame;
+        assert_eq!(buddy.fresh_frames(), 1023);
+        buddy.release(frame, 0);
+        assert_eq!((buddy.free_frames(), buddy.fresh_frames()), (1024, 0));
     }
 
     #[test]

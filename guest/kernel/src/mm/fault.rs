@@ -55,6 +55,9 @@ impl VmSpace {
         if !access.is_allowed(area.protection) {
             return Err(Errno::Fault);
         }
+        if let Backing::Large = area.backing {
+            return self.fault_large(page, rights(area.protection));
+        }
         let entry = self.table.make(page).ok_or(Errno::NoMem)?;
         match entry.load() {
             Page::Mapped(mapping) => self.use_mapped(page, entry, mapping, &area, access),
@@ -64,7 +67,8 @@ impl VmSpace {
     }
 
     /// The page of `address`, for the kernel to use as the program would: where it is in
-    /// physical memory, until the address space is unlocked. May sleep.
+    /// physical memory, until the address space is unlocked. May sleep. [`Errno::Fault`] also for
+    /// one in a large page.
     pub fn touch(&mut self, address: u64, access: Access) -> Result<PhysAddr, Errno> {
         let needed = match access {
             Access::Write => Flags::USER_ACCESSIBLE | Flags::WRITABLE,
@@ -79,6 +83,12 @@ impl VmSpace {
                     entry.set(WRITTEN);
                 }
                 return Ok(mapping.phys.offset(address % PAGE_BYTES));
+            }
+            if self
+                .area(address)
+                .is_some_and(|area| matches!(area.backing, Backing::Large))
+            {
+                return Err(Errno::Fault);
             }
             self.fault(address, access)?;
         }

@@ -4,6 +4,7 @@
 //! counted, too, but never become free.
 
 use core::slice;
+use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 use super::addr::{PAGE_BYTES, PAGE_SHIFT, PhysAddr, phys_to_virt};
@@ -94,6 +95,22 @@ pub fn release(phys: PhysAddr, order: u8) {
     FREE.lock().release(phys.frame(), order);
 }
 
+/// Writes to the first word of each of 2^`order` frames that the caller has; how many were zero.
+pub fn mark(phys: PhysAddr, order: u8) -> u64 {
+    let starts = (0..1 << order).map(|frame| phys.offset(frame * PAGE_BYTES));
+    let marked = starts.map(|start| {
+        let word = phys_to_virt(start).cast::<u64>();
+        // SAFETY: the block is the caller's, in the direct map, and holds no Rust object.
+        let word = unsafe { AtomicU64::from_ptr(word) };
+        // Reading first would be another fault on the host, for a page that it has not yet.
+        u64::from(word.swap(MARK, Relaxed) == 0)
+    });
+    marked.sum()
+}
+
+/// Any word but zero.
+const MARK: u64 = 0x6b72_616d;
+
 /// A frame for a page of a program, counted once.
 pub fn allocate_page(want: Want) -> Option<PhysAddr> {
     let phys = match want {
@@ -167,6 +184,11 @@ pub fn take_slot(phys: PhysAddr) -> Option<u32> {
 /// Notes that `slot` holds a copy of the frame.
 pub fn set_slot(phys: PhysAddr, slot: u32) {
     info(phys).slot().store(slot + 1, Relaxed);
+}
+
+/// Those of the free frames that nobody has written to since the machine was started.
+pub fn fresh_frames() -> u64 {
+    FREE.lock().fresh_count()
 }
 
 /// Frames that are free.

@@ -121,6 +121,11 @@ impl Free {
         }
     }
 
+    /// The number of those that are fresh.
+    pub(super) fn fresh_count(&self) -> u64 {
+        self.buddy.fresh_frames() + self.fresh.len as u64
+    }
+
     /// Their number.
     pub(super) fn count(&self) -> u64 {
         self.buddy.free_frames() + (self.used.len + self.fresh.len) as u64

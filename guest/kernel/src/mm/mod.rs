@@ -2,8 +2,8 @@
 //!
 //! - [`frame`] hands out physical frames, by `free` and [`buddy`]; [`heap`] makes the kernel's heap of them.
 //! - [`kernel_map`] is the kernel's half of every address space.
-//! - [`space`] is a program's half: [`area`]s, and pages made on demand ([`fault`]), evicted
-//!   (`evict`) as a policy of [`replacement`] says to [`swap`].
+//! - [`space`] is a program's half: [`area`]s, and pages made on demand ([`fault`]; `large` those
+//!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`].
 //! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
 //!   by page, never by the program's own addresses.
 //! - [`DmaBuffer`] and [`MmioRegion`] are for drivers.
@@ -20,6 +20,7 @@ pub mod frame;
 mod free;
 pub mod heap;
 pub mod kernel_map;
+mod large;
 mod mmio;
 pub mod page_table;
 pub mod replacement;

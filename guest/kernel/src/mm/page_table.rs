@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use x86_64::structures::paging::PageTableFlags as Flags;
 
-use super::addr::{PAGE_SHIFT, PhysAddr, phys_to_virt};
+use super::addr::{LARGE_BYTES, PAGE_SHIFT, PhysAddr, phys_to_virt};
 use super::{frame, kernel_map};
 
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
@@ -113,6 +113,8 @@ pub struct PageTable {
     recent: Cell<usize>,
     /// Tables of the levels between.
     upper: Vec<PhysAddr>,
+    /// Addresses and entries of the large pages that were made, in no order.
+    large: Vec<(u64, &'static AtomicU64)>,
 }
 
 /// A last-level table.
@@ -155,6 +157,7 @@ impl PageTable {
             leaves: Vec::new(),
             recent: Cell::new(0),
             upper: Vec::new(),
+            large: Vec::new(),
         })
     }
 
@@ -180,6 +183,30 @@ impl PageTable {
         let page = address >> PAGE_SHIFT;
         leaf.used[(page % ENTRIES / 64) as usize] |= 1 << (page % 64);
         Some(PageEntry(entry(leaf.table, page)))
+    }
+
+    /// The entry of the large page at `address`, zero if it is new; `None` when memory has run
+    /// out, or small pages have been there.
+    pub fn make_large(&mut self, address: u64) -> Option<&'static AtomicU64> {
+        let table = self.make_upper(address, &UPPER_SHIFTS[..2])?;
+        let entry = entry(table, address >> LEAF_SHIFT);
+        match entry.load(Relaxed) {
+            0 => self.large.push((address & !(LARGE_BYTES - 1), entry)),
+            bits if bits & Flags::HUGE_PAGE.bits() == 0 => return None,
+            _ => {}
+        }
+        Some(entry)
+    }
+
+    /// Takes the large pages from `start` up to `end` out of the tables, and gives those that
+    /// had frames.
+    pub fn take_large(&mut self, start: u64, end: u64) -> impl Iterator<Item = PhysAddr> + '_ {
+        let inside = move |large: &mut (u64, _)| (start..end).contains(&large.0);
+        let taken = self.large.extract_if(.., inside);
+        taken.filter_map(|(_, entry)| match entry.swap(0, Relaxed) & ADDRESS {
+            0 => None,
+            bits => Some(PhysAddr(bits & !(LARGE_BYTES - 1))),
+        })
     }
 
     /// Calls `visit` with addresses and entries of the pages from `start` up to `end` that were
@@ -235,8 +262,20 @@ impl PageTable {
 
     /// Makes the table for `address`, which belongs at `position` of the list; that.
     fn make_leaf(&mut self, address: u64, position: usize) -> Option<usize> {
+        let table = self.make_upper(address, &UPPER_SHIFTS)?;
+        let leaf = Leaf {
+            number: address >> LEAF_SHIFT,
+            table,
+            used: [0; USED_WORDS],
+        };
+        self.leaves.insert(position, leaf);
+        Some(position)
+    }
+
+    /// The table that the entries at `shifts` lead to for `address`, made where there is none.
+    fn make_upper(&mut self, address: u64, shifts: &[u32]) -> Option<PhysAddr> {
         let mut table = self.root;
-        for shift in UPPER_SHIFTS {
+        for &shift in shifts {
             let slot = entry(table, address >> shift);
             let found = slot.load(Relaxed) & ADDRESS;
             table = PhysAddr(found);
@@ -248,13 +287,7 @@ impl PageTable {
                 }
             }
         }
-        let leaf = Leaf {
-            number: address >> LEAF_SHIFT,
-            table,
-            used: [0; USED_WORDS],
-        };
-        self.leaves.insert(position, leaf);
-        Some(position)
+        Some(table)
     }
 }
 

@@ -7,7 +7,7 @@
 //!     └── clean, no copy ─┘    └────────── next use ─────────┘
 //! ```
 //! This file maps, protects and copies; [`super::area`] says what may be where, [`super::fault`]
-//! makes pages, [`super::evict`] takes them away.
+//! makes pages, [`super::evict`] takes them away; [`super::large`] does both to those of 2 MiB.
 //! An address space is used under its process's sleeping lock, so all of it may wait for a disk.
 
 use alloc::vec::Vec;
@@ -17,8 +17,9 @@ use abi::syscall::{Errno, Protection};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::addr::PhysAddr;
-use super::area::{Area, Areas, Backing};
+use super::area::{Area, Areas, Backing, Large};
 use super::evict::{Budget, forget};
+use super::large::release_large;
 use super::page_table::{Mapping, Page, PageEntry, PageTable};
 use super::{frame, swap};
 use crate::arch::{USER_END, tlb};
@@ -111,20 +112,31 @@ impl VmSpace {
         self.areas.add(area)
     }
 
-    /// Finds room for `bytes`, a multiple of pages, and adds an area of zeroes there.
-    pub fn map_anywhere(&mut self, bytes: u64, protection: Protection) -> Result<u64, Errno> {
-        let start = self.areas.room_for(bytes).ok_or(Errno::NoMem)?;
+    /// Finds room for `bytes`, a multiple of its pages, and adds an area of such backing there.
+    pub fn map_anywhere(
+        &mut self,
+        bytes: u64,
+        protection: Protection,
+        backing: Backing,
+    ) -> Result<u64, Errno> {
+        let start = self.areas.room_for(bytes, backing).ok_or(Errno::NoMem)?;
         self.add(Area {
             start,
             end: start + bytes,
             protection,
-            backing: Backing::Zero,
+            backing,
         })?;
         Ok(start)
     }
 
-    /// Takes the pages from `start` up to `end` away, where there are any.
-    pub fn unmap(&mut self, start: u64, end: u64) {
+    /// Takes the pages from `start` up to `end` away, where there are any. A large one goes as a
+    /// whole or not at all.
+    pub fn unmap(&mut self, start: u64, end: u64) -> Result<(), Errno> {
+        match self.areas.large(start, end) {
+            Large::None => {}
+            Large::Whole => self.unmap_large(start, end),
+            Large::Cut => return Err(Errno::Inval),
+        }
         self.areas.cut(start, end, |_| None);
         let mut leaving = Vec::new();
         self.table.for_each(start, end, |address, entry| {
@@ -138,12 +150,16 @@ impl VmSpace {
             tlb::flush(&self.shared.cpus, None);
             leaving.into_iter().for_each(frame::unshare);
         }
+        Ok(())
     }
 
     /// Gives the pages from `start` up to `end`, all of which must be in areas, other rights.
     pub fn protect(&mut self, start: u64, end: u64, protection: Protection) -> Result<(), Errno> {
         if !self.areas.cover(start, end) {
             return Err(Errno::NoMem);
+        }
+        if self.areas.large(start, end) != Large::None {
+            return Err(Errno::Inval);
         }
         self.areas
             .cut(start, end, |part| Some(Area { protection, ..part }));
@@ -167,7 +183,7 @@ impl VmSpace {
     /// A copy for `shared`'s process. Pages are shared until one of the two writes.
     pub fn fork(&mut self, shared: &'static Shared) -> Result<Self, Errno> {
         let mut child = Self::new(shared).ok_or(Errno::NoMem)?;
-        child.areas = self.areas.clone();
+        child.areas = self.areas.inherited();
         let mut resident = 0;
         let copied = self.table.try_for_each(0, USER_END, |address, entry| {
             let page = entry.load();
@@ -198,6 +214,7 @@ impl VmSpace {
 impl Drop for VmSpace {
     /// No processor uses it any more.
     fn drop(&mut self) {
+        self.table.take_large(0, USER_END).for_each(release_large);
         let mut resident = 0;
         self.table
             .for_each(0, USER_END, |_, entry| match entry.load() {

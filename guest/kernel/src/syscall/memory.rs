@@ -1,9 +1,11 @@
 //! Address spaces.
 
-use abi::syscall::{Errno, Protection, Replacement};
+use abi::syscall::{Errno, PageSize, Protection, Replacement};
 
 use super::Outcome;
 use crate::machine;
+use crate::mm::addr::LARGE_BYTES;
+use crate::mm::area::Backing;
 use crate::mm::replacement::Policy;
 use crate::mm::{PAGE_BYTES, swap};
 use crate::process::current;
@@ -11,18 +13,19 @@ use crate::process::current;
 /// Least frames of a budget: one instruction can need this many pages at once, twice over.
 const LEAST_BUDGET: u64 = 8;
 
-pub(super) fn sys_mmap(bytes: u64, protection: u64) -> Outcome {
+pub(super) fn sys_mmap(bytes: u64, protection: u64, size: u64) -> Outcome {
     let protection = Protection::from_number(protection).ok_or(Errno::Inval)?;
-    let bytes = whole_pages(bytes)?;
-    current().with_space(|space| space.map_anywhere(bytes, protection))
+    let (backing, page_bytes) = match PageSize::from_number(size).ok_or(Errno::Inval)? {
+        PageSize::Small => (Backing::Zero, PAGE_BYTES),
+        PageSize::Large => (Backing::Large, LARGE_BYTES),
+    };
+    let bytes = whole_pages(bytes, page_bytes)?;
+    current().with_space(|space| space.map_anywhere(bytes, protection, backing))
 }
 
 pub(super) fn sys_munmap(address: u64, bytes: u64) -> Outcome {
     let (start, end) = range(address, bytes)?;
-    current().with_space(|space| {
-        space.unmap(start, end);
-        Ok(0)
-    })
+    current().with_space(|space| space.unmap(start, end).map(|()| 0))
 }
 
 pub(super) fn sys_mprotect(address: u64, bytes: u64, protection: u64) -> Outcome {
@@ -46,9 +49,9 @@ pub(super) fn sys_set_frame_budget(pages: u64, policy: u64) -> Outcome {
     current().with_space(|space| space.set_budget(budget).map(|()| 0))
 }
 
-fn whole_pages(bytes: u64) -> Result<u64, Errno> {
+fn whole_pages(bytes: u64, page_bytes: u64) -> Result<u64, Errno> {
     bytes
-        .checked_next_multiple_of(PAGE_BYTES)
+        .checked_next_multiple_of(page_bytes)
         .filter(|bytes| *bytes != 0)
         .ok_or(Errno::Inval)
 }
@@ -56,7 +59,7 @@ fn whole_pages(bytes: u64) -> Result<u64, Errno> {
 /// Whole pages from `address`, which begins one, up to an address.
 fn range(address: u64, bytes: u64) -> Result<(u64, u64), Errno> {
     let end = address
-        .checked_add(whole_pages(bytes)?)
+        .checked_add(whole_pages(bytes, PAGE_BYTES)?)
         .filter(|_| address.is_multiple_of(PAGE_BYTES));
     end.map(|end| (address, end)).ok_or(Errno::Inval)
 }

@@ -47,7 +47,7 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::GetCpu => thread::sys_get_cpu(),
         Sysno::FutexWait => thread::sys_futex_wait(rdi, rsi, rdx),
         Sysno::FutexWake => thread::sys_futex_wake(rdi, rsi),
-        Sysno::Mmap => memory::sys_mmap(rdi, rsi),
+        Sysno::Mmap => memory::sys_mmap(rdi, rsi, rdx),
         Sysno::Munmap => memory::sys_munmap(rdi, rsi),
         Sysno::Mprotect => memory::sys_mprotect(rdi, rsi, rdx),
         Sysno::SetFrameBudget => memory::sys_set_frame_budget(rdi, rsi),

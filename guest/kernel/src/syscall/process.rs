@@ -91,6 +91,7 @@ pub(super) fn sys_get_stats(address: u64) -> Outcome {
         block_requests: devices.block_requests,
         notifications: devices.notifications,
         free_frames: frame::free_frames(),
+        fresh_frames: frame::fresh_frames(),
     };
     process.with_space(|space| space.write(address, &stats).map(|()| 0))
 }

@@ -26,6 +26,7 @@ pub(super) fn sys_measure(phase: u64, number: u64) -> Outcome {
     let mark = match Phase::from_number(phase).ok_or(Errno::Inval)? {
         Phase::Begin => Mark::Begin,
         Phase::End => Mark::End,
+        Phase::Look => Mark::Look,
     };
     let number = u32::try_from(number).map_err(|_| Errno::Inval)?;
     outl(MARK, mark.value(number));

@@ -11,6 +11,7 @@ use crate::suite::CheckResult;
 use abi::metric::PARTIAL;
 use abi::record::Subsystem;
 use devices::bus::DeviceId;
+use std::collections::BTreeMap;
 
 fn ratios(comparison: &Comparison) -> Vec<Option<Ratio>> {
     comparison.paths.iter().map(|path| path.ratio).collect()
@@ -88,6 +89,8 @@ fn sample(outcome: Outcome, metrics: &[(&str, u64)]) -> Sample {
                 guest_ns: 0,
                 vcpu_ns: 3_000_000,
             },
+            kernel: BTreeMap::from([("exits", 40)]),
+            fallen_bytes: 0,
         }),
     }
 }
@@ -119,6 +122,7 @@ fn counts_are_an_operation_over_all_runs() {
     assert_eq!((figures.exits, figures.accesses), (3.0, 30.0));
     assert_eq!(figures.operation_ns.median, 1e6);
     assert_eq!(figures.exits_by["pio_read ide"], 3.0);
+    assert_eq!(figures.kernel["exits"], 4.0);
     assert_eq!(path.textbook_accesses, Some(2048 + 7));
     let latency = figures.latency.as_ref().unwrap();
     assert_eq!(latency.buckets[0].operations, 20);

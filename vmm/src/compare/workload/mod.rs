@@ -4,8 +4,12 @@ mod block;
 mod clock;
 mod console;
 mod interrupts;
+mod memory;
 mod net;
+mod paging;
 mod requests;
+
+pub(super) use memory::RETURNED_BYTES;
 
 use serde::Serialize;
 
@@ -103,6 +107,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Workload> {
         console::WORKLOADS,
         interrupts::WORKLOADS,
         requests::WORKLOADS,
+        memory::WORKLOADS,
+        paging::WORKLOADS,
     ];
     groups.into_iter().flatten()
 }

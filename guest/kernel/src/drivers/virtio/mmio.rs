@@ -35,6 +35,8 @@ const MAGIC: u32 = 0x7472_6976;
 const VERSION: u32 = 2;
 /// Bytes of registers and configuration that are looked at.
 const REGION_BYTES: u64 = 0x200;
+/// Those of the configuration.
+const CONFIG_BYTES: u64 = REGION_BYTES - reg::CONFIG;
 
 /// Both reasons of an interrupt: used buffers, changed configuration.
 const INTERRUPT_ALL: u32 = 3;
@@ -147,7 +149,12 @@ impl Registers for MmioRegisters {
     }
 
     fn config_u32(&self, offset: u64) -> Option<u32> {
-        let end = REGION_BYTES - reg::CONFIG;
-        (offset + 4 <= end).then(|| self.region.read32(reg::CONFIG + offset))
+        (offset + 4 <= CONFIG_BYTES).then(|| self.region.read32(reg::CONFIG + offset))
+    }
+
+    fn set_config_u32(&self, offset: u64, value: u32) {
+        if offset + 4 <= CONFIG_BYTES {
+            self.region.write32(reg::CONFIG + offset, value);
+        }
     }
 }

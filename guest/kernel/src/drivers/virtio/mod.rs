@@ -1,9 +1,9 @@
 //! Virtio devices (virtio 1.3) in memory and on PCI: finding them, and requests to them.
 //!
 //! ```text
-//!  blk, console, rng --Request--> Device --> Channel: Queue + sleepers --+--> Transport --> device
-//!  net: batches of frames ------------------> Ring, to and from ---------+                     |
-//!                                   ^                                                          |
+//!  blk, console, --Request--> Device --> Channel: Queue + sleepers ------+--> Transport --> device
+//!  rng, balloon                     ^                                    |                     |
+//!  net: batches of frames ----------|-------> Ring, to and from ---------+                     |
 //!                                   +------------------ interrupt -----------------------------+
 //! ```
 //!
@@ -13,6 +13,7 @@
 //! all of them. A device that answers nonsense, or not in time, is reset and never used again;
 //! requests to it fail with [`Errno::Io`].
 
+pub(super) mod balloon;
 pub(super) mod blk;
 mod chain;
 pub(super) mod console;
@@ -64,6 +65,7 @@ enum DeviceType {
     Block = 2,
     Console = 3,
     Rng = 4,
+    Balloon = 5,
 }
 
 /// What may be a device.

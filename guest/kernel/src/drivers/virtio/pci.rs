@@ -168,4 +168,12 @@ impl Registers for PciRegisters {
         let (region, len) = self.device.as_ref()?;
         (offset + 4 <= *len).then(|| region.read32(offset))
     }
+
+    fn set_config_u32(&self, offset: u64, value: u32) {
+        if let Some((region, len)) = &self.device
+            && offset + 4 <= *len
+        {
+            region.write32(offset, value);
+        }
+    }
 }

@@ -47,9 +47,9 @@ pub(super) fn device_type(id: u32) -> Option<u32> {
     (vendor == VENDOR).then_some(device_type)
 }
 
-/// Whether the driver of such a device reads its configuration.
+/// Whether the driver of such a device uses its configuration.
 fn reads_config(device_type: u32) -> bool {
-    let readers = [DeviceType::Block, DeviceType::Net];
+    let readers = [DeviceType::Block, DeviceType::Net, DeviceType::Balloon];
     readers.iter().any(|reader| *reader as u32 == device_type)
 }
 

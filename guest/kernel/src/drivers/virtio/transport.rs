@@ -60,6 +60,8 @@ pub(super) trait Registers: Send + Sync {
     fn config_u8(&self, offset: u64) -> Option<u8>;
     /// 32 bits of the device configuration, if it has so many.
     fn config_u32(&self, offset: u64) -> Option<u32>;
+    /// Writes 32 bits of it, if it has so many.
+    fn set_config_u32(&self, offset: u64, value: u32);
 }
 
 /// The driver's side of a device.
@@ -141,6 +143,16 @@ impl Transport {
     /// Takes note of an interrupt, where interrupts want that.
     pub(super) fn acknowledge(&self) {
         self.0.acknowledge();
+    }
+
+    /// 32 bits of the device configuration, if it has so many.
+    pub(super) fn config_u32(&self, offset: u64) -> Option<u32> {
+        self.0.config_u32(offset)
+    }
+
+    /// Writes 32 bits of the device configuration, if it has so many.
+    pub(super) fn set_config_u32(&self, offset: u64, value: u32) {
+        self.0.set_config_u32(offset, value);
     }
 
     /// 64 bits of the device configuration, read as of one moment.

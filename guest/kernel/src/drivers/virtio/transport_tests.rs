@@ -75,6 +75,8 @@ impl Registers for Fake {
     fn config_u32(&self, offset: u64) -> Option<u32> {
         self.config.get(offset as usize / 4).copied()
     }
+
+    fn set_config_u32(&self, _offset: u64, _value: u32) {}
 }
 
 const VERSION_1: u64 = 1 << 32;
