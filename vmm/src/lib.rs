@@ -20,7 +20,7 @@
 //! - [`run`] is `hostel run`; [`suite`] listens to the built-in guest's results, which
 //!   [`stream`] takes out of its console, [`table`] shows them and [`report`] writes them.
 //! - [`compare`] is `hostel compare`: the built-in guest does the same work over each way to a
-//!   device, and marks where what is measured begins and ends.
+//!   device, and marks where what is measured begins and ends; tables, files and a page show it.
 //! - [`guest`] holds the built-in guest, whose programs [`cpio`] packs; [`doctor`] is `hostel doctor`.
 //!
 //! # The way of a port write

@@ -205,15 +205,6 @@ pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, Comp
     })
 }
 
-/// Kernel parameters, with a word about what this host's KVM can do.
-fn cmdline() -> String {
-    let words = guest::hostel_parameters(CONSOLE, Some(""));
-    match HostReport::probed().kvm {
-        Some(KvmKind::Hardware) => format!("{words} {}={HYPERCALLS_KVM}", param::HYPERCALLS),
-        Some(KvmKind::Software) | None => words,
-    }
-}
-
 /// A card of each kind, each with a peer.
 fn networks() -> io::Result<Vec<OpenNetwork>> {
     let cards = (0..).zip([Card::Virtio, Card::E1000, Card::Ne2000]);
@@ -225,6 +216,15 @@ fn networks() -> io::Result<Vec<OpenNetwork>> {
         })
     };
     cards.map(network).collect()
+}
+
+/// Kernel parameters, with a word about what this host's KVM can do.
+fn cmdline() -> String {
+    let words = guest::hostel_parameters(CONSOLE, Some(""));
+    match HostReport::probed().kvm {
+        Some(KvmKind::Hardware) => format!("{words} {}={HYPERCALLS_KVM}", param::HYPERCALLS),
+        Some(KvmKind::Software) | None => words,
+    }
 }
 
 fn config(suite: &str, cpus: u8, guest: &Guest) -> Result<Config, CompareError> {

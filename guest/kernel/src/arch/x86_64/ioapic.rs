@@ -11,9 +11,10 @@ const WINDOW: u64 = 0x10;
 /// First register of line 0's redirection entry (82093AA 3.2.4). Edge, active high, processor 0
 /// are all zeroes in it. What drives a line of PCI makes it active high, too.
 const REDIRECTION: u32 = 0x10;
+/// In it: the line asks by its level.
+const LEVEL: u32 = 1 << 15;
 /// In it: nothing is delivered.
 const MASKED: u32 = 1 << 16;
-const REDIRECTION_LEVEL: u32 = 1 << 15;
 
 /// How a line asks for an interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ static REGISTERS: SpinLock<Option<MmioRegion>> = SpinLock::new(None);
 pub fn route(gsi: u32, trigger: Trigger) -> bool {
     let trigger = match trigger {
         Trigger::Edge => 0,
-        Trigger::Level => REDIRECTION_LEVEL,
+        Trigger::Level => LEVEL,
     };
     set(gsi, trigger | (FIRST_LINE as u32 + gsi))
 }
