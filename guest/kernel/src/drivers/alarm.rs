@@ -26,7 +26,7 @@ use abi::syscall::{Errno, IoMode};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Long enough for the processor to come to rest before.
-const DELAY_US: u32 = 2000;
+const DELAY_US: u32 = 5000;
 /// An interrupt that has not come by then is lost.
 const TIMEOUT_NS: u64 = 1_000_000_000;
 
