@@ -51,6 +51,7 @@ fn report_is_whole(report: &Value) -> Result<()> {
         "exits",
         "coalesced",
         "refused",
+        "disk_failures",
         "halt",
         "vmm_overhead_bytes",
     ];
