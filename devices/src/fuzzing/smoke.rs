@@ -1,4 +1,5 @@
-//! A short deterministic run of a fuzz target: its seeds, then changes of them, then noise.
+//! Runs of a fuzz target without a fuzzer: its seeds, then changes of them and noise. Short and
+//! always the same ones as a test; for so long, and others each time, by `examples/fuzz.rs`.
 
 use super::Target;
 use std::fs;
@@ -57,19 +58,24 @@ fn seeds(folder: &Path) -> Vec<Vec<u8>> {
     paths.iter().map(read).collect()
 }
 
-/// Runs the target of that name on `CRATE/fuzz/seeds/NAME`, and on so many inputs made of it.
+/// Inputs without end: the seeds in `CRATE/fuzz/seeds/NAME`, then what is made of them, which
+/// depends on `start`, not 0.
+pub fn inputs(crate_folder: &str, name: &str, start: u64) -> impl Iterator<Item = Vec<u8>> {
+    let seeds = seeds(&Path::new(crate_folder).join("fuzz/seeds").join(name));
+    assert!(!seeds.is_empty(), "seeds of {name}");
+    let mut random = Random(start);
+    let made = seeds.clone();
+    let made = (0..).map(move |at: usize| match at % 4 {
+        0 => random.noise(),
+        _ => random.change(&made[at % made.len()]),
+    });
+    seeds.into_iter().chain(made)
+}
+
+/// Runs the target of that name on so many inputs.
 pub fn run(crate_folder: &str, targets: &[(&str, Target)], name: &str, runs: usize) {
     let found = targets.iter().find(|(target, _)| *target == name);
     let (_, target) = found.expect("a target of that name");
-    let seeds = seeds(&Path::new(crate_folder).join("fuzz/seeds").join(name));
-    assert!(!seeds.is_empty(), "seeds of {name}");
-    seeds.iter().for_each(|seed| target(seed));
-    let mut random = Random(0x1234_5678_9abc_def1);
-    for at in 0..runs {
-        let input = match at % 4 {
-            0 => random.noise(),
-            _ => random.change(&seeds[at % seeds.len()]),
-        };
-        target(&input);
-    }
+    let inputs = inputs(crate_folder, name, 0x1234_5678_9abc_def1);
+    inputs.take(runs).for_each(|input| target(&input));
 }

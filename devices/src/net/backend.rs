@@ -15,15 +15,21 @@ use vm_memory::{Bytes, GuestMemoryMmap};
 pub trait Backend: Send + Sync {
     /// What messages call it, such as `tap=tap0`.
     fn name(&self) -> &str;
-    /// Offloads that it can do, as feature bits (virtio 1.3 5.1.3).
-    fn offloads(&self) -> u64;
+    /// Offloads that it can do, as feature bits (virtio 1.3 5.1.3); none by itself.
+    fn offloads(&self) -> u64 {
+        0
+    }
     /// One for each queue pair.
     fn ports(&self) -> &[SharedPort];
     /// The driver takes frames with these offloads, of which all were among
     /// [`Self::offloads`], from now on.
-    fn set_guest_offloads(&self, offloads: u64) -> io::Result<()>;
+    fn set_guest_offloads(&self, _offloads: u64) -> io::Result<()> {
+        Ok(())
+    }
     /// Only the first `pairs` ports are in use from now on.
-    fn set_active_pairs(&self, pairs: u16) -> io::Result<()>;
+    fn set_active_pairs(&self, _pairs: u16) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A port, of which one worker has the use while it runs.

@@ -39,20 +39,8 @@ impl Backend for Peer {
         "peer"
     }
 
-    fn offloads(&self) -> u64 {
-        0
-    }
-
     fn ports(&self) -> &[SharedPort] {
         std::slice::from_ref(&self.port)
-    }
-
-    fn set_guest_offloads(&self, _offloads: u64) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn set_active_pairs(&self, _pairs: u16) -> io::Result<()> {
-        Ok(())
     }
 }
 
