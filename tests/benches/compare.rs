@@ -48,7 +48,7 @@ const IDLE_TIME: Duration = Duration::from_secs(5);
 /// Least speed of a disk in a guest, of that on its host.
 const OF_HOST: f64 = 0.8;
 
-const FIO: &str = "/usr/bin/fio";
+const FIO: &str = "/bin/fio";
 const LIBRARIES: [&str; 3] = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64"];
 const DISK_MIB: usize = 32;
 /// What fio does, by name.
@@ -188,6 +188,9 @@ fn fio() -> Result<()> {
     }
     let mut initrd = initramfs(&script, KernelFile::Vmlinux)?;
     let mut archive = Archive::default();
+    for folder in ["usr", "usr/lib"] {
+        archive.folder(folder);
+    }
     for folder in LIBRARIES {
         archive.tree(&Path::new("/").join(folder), folder)?;
     }
