@@ -3,27 +3,32 @@
 use super::columns::{Column, Group, columns};
 use super::result::Comparison;
 use super::sentence::sentences;
-use super::workload;
+use super::workload::{self, Path};
 use std::fmt::Write;
 
 /// Widest line.
 const COLUMNS: usize = 80;
 const INDENT: usize = 2;
 
+/// Columns of names in the list.
+const WORKLOAD: usize = 17;
+const PATH: usize = 12;
+
 /// What workloads and paths there are.
 pub(super) fn list() -> String {
     let mut out = String::new();
-    let mut above = None;
+    let mut above: &[Path] = &[];
     for workload in workload::all() {
-        let paths = workload.paths.as_ptr();
-        lines(&mut out, &format!("{:16} ", workload.name), workload.about);
-        if above == Some(paths) {
+        let name = format!("{:WORKLOAD$} ", workload.name);
+        lines(&mut out, &name, workload.about);
+        let same = workload.paths.iter().map(|path| path.name);
+        if same.eq(above.iter().map(|path| path.name)) {
             let _ = writeln!(out, "  by the same paths");
             continue;
         }
-        above = Some(paths);
+        above = workload.paths;
         for path in workload.paths {
-            lines(&mut out, &format!("  by {:11} ", path.name), path.about);
+            lines(&mut out, &format!("  by {:PATH$} ", path.name), path.about);
         }
     }
     out

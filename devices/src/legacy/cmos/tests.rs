@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::bus::{BusRange, DeviceId, PioBus};
+use crate::timer::is_set;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -151,7 +152,7 @@ impl Guest {
     }
 
     fn armed(&self) -> bool {
-        self.device.lock().unwrap().timer.is_armed().unwrap()
+        is_set(&self.device.lock().unwrap().timer)
     }
 
     fn interrupts(&self) -> u64 {
