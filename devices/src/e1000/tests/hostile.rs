@@ -154,10 +154,14 @@ fn a_ring_that_leaves_memory_stops_there() {
     machine.write(TDBAL + RING_TAIL, 9);
     assert_eq!([0, 1].map(|_| sent(&mut machine)), [packet.clone(), packet]);
     machine.wait_for("head", |m| m.read(TDBAL + RING_HEAD) == 2);
-    // The same of a frame whose second descriptor is not there.
-    machine.write(RCTL, RCTL_EN | RCTL_SECRC | 3 << RCTL_BSIZE_SHIFT);
+    // The same of a frame whose second descriptor is not there. (A receiver that is on may look at
+    // a ring that is about to be moved.)
+    let mut machine = Machine::default();
     machine.write(RDBAL, (MEMORY_BYTES - DESCRIPTOR_BYTES) as u32);
+    machine.write(RDBAL + RING_LENGTH, RING_SIZE * DESCRIPTOR_BYTES as u32);
     machine.put(MEMORY_BYTES - 16, 0, [RECEIVE_BUFFERS, 0]);
+    machine.write(RDBAL + RING_TAIL, RING_SIZE - 1);
+    machine.write(RCTL, RCTL_EN | RCTL_SECRC | 3 << RCTL_BSIZE_SHIFT);
     machine.send(&frame(MAC.0, 400));
     machine.wait_done(MEMORY_BYTES - 16, 0);
     machine.wait_for("head", |m| m.read(RDBAL + RING_HEAD) == 2);
