@@ -113,8 +113,7 @@ impl PciFunction for Alarm {
         &mut self.config
     }
 
-    fn write_config(&mut self, offset: u16, width: Width, value: u32) {
-        self.config.write(offset, width, value);
+    fn settle(&mut self) {
         let control = self.config.read(self.msix_control, Width::Word) as u16;
         self.msix.set_control(control);
     }

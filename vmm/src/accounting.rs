@@ -11,10 +11,8 @@ use std::sync::{Arc, OnceLock};
 
 /// Most devices that one VM has, with [`DeviceId::NONE`].
 pub const MAX_DEVICES: usize = 64;
-/// Sub-buckets of a power of two: a percentile is off by at most a sixteenth.
-const SUB_BITS: u32 = 3;
-const SUB: u64 = 1 << SUB_BITS;
-const BUCKETS: usize = ((64 - SUB_BITS + 1) << SUB_BITS) as usize;
+/// Eight to a power of two: a percentile is off by at most a sixteenth.
+type Buckets = abi::buckets::Buckets<3>;
 
 /// What one vCPU has done. Cells are made at the first exit of their kind.
 pub struct ExitStats {
@@ -67,7 +65,7 @@ struct Histogram {
     count: AtomicU64,
     accesses: AtomicU64,
     sum: AtomicU64,
-    buckets: [AtomicU64; BUCKETS],
+    buckets: [AtomicU64; Buckets::COUNT],
 }
 
 impl Default for Histogram {
@@ -95,25 +93,8 @@ impl Histogram {
         add(&self.count, 1);
         add(&self.accesses, accesses);
         add(&self.sum, ticks);
-        add(&self.buckets[bucket(ticks)], 1);
+        add(&self.buckets[Buckets::of(ticks)], 1);
     }
-}
-
-/// Values below `SUB` have a bucket each, then `SUB` buckets share a power of two.
-fn bucket(value: u64) -> usize {
-    let bits = u64::BITS - value.leading_zeros();
-    let shift = bits.saturating_sub(SUB_BITS + 1);
-    (u64::from(shift) * SUB + (value >> shift)) as usize
-}
-
-/// Middle of a bucket.
-fn bucket_value(index: usize) -> u64 {
-    let index = index as u64;
-    if index < 2 * SUB {
-        return index;
-    }
-    let shift = index / SUB - 1;
-    ((index % SUB + SUB) << shift) + (1 << shift) / 2
 }
 
 /// What was counted of one kind and device, over all vCPUs.
@@ -214,7 +195,7 @@ fn sum(cells: &[&Histogram], field: fn(&Histogram) -> &AtomicU64) -> u64 {
 }
 
 fn row(kind: ExitKind, device: String, cells: &[&Histogram], tsc_khz: u32) -> ExitRow {
-    let mut buckets = vec![0; BUCKETS];
+    let mut buckets = vec![0; Buckets::COUNT];
     for cell in cells {
         for (total, bucket) in buckets.iter_mut().zip(&cell.buckets) {
             *total += bucket.load(Ordering::Relaxed);
@@ -239,7 +220,7 @@ fn percentile(buckets: &[u64], percent: u64) -> u64 {
         seen += count;
         seen >= rank
     });
-    index.map_or(0, bucket_value)
+    index.map_or(0, Buckets::middle)
 }
 
 /// Time-stamp counter ticks as nanoseconds.
@@ -255,13 +236,13 @@ mod tests {
     #[test]
     fn a_bucket_holds_values_within_a_sixteenth_of_its_middle() {
         for value in (0..200).chain((3..64).map(|bit| (1_u64 << bit) + (1 << (bit - 2)))) {
-            let middle = bucket_value(bucket(value));
+            let middle = Buckets::middle(Buckets::of(value));
             assert!(
                 middle.abs_diff(value) <= value / 16,
                 "{value} is counted as {middle}"
             );
         }
-        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+        assert_eq!(Buckets::of(u64::MAX), Buckets::COUNT - 1);
     }
 
     #[test]

@@ -57,10 +57,6 @@ use vm_memory::GuestMemoryMmap;
 use vmm_sys_util::eventfd::EventFd;
 use worker::{CardWork, Engine};
 
-/// Offset of PCI's status register, and its bit of an INTx that is wanted.
-const PCI_STATUS: u16 = 0x06;
-const PCI_STATUS_INTERRUPT: u32 = 1 << 3;
-
 /// What the card connects to.
 pub struct Wiring {
     /// The guest's memory.
@@ -214,23 +210,6 @@ impl E1000 {
         }
     }
 
-    /// The command register may have changed.
-    fn settle_command(&mut self) {
-        let (bus_master, disabled) = (self.config.is_bus_master(), self.config.intx_disabled());
-        let was = self.registers().bus_master;
-        if was && !bus_master {
-            let _engine = lock(&self.shared.engine);
-            self.registers().bus_master = false;
-        }
-        let mut registers = self.registers();
-        registers.bus_master = bus_master;
-        registers.interrupts.disable(disabled);
-        drop(registers);
-        if bus_master && !was {
-            self.shared.wake();
-        }
-    }
-
     /// The state. Call it with the vCPUs stopped.
     pub fn save(&self) -> E1000State {
         // No turn is half done.
@@ -253,7 +232,7 @@ impl E1000 {
         engine.transmitter.contexts = state.contexts;
         self.registers().restore(&state.card);
         drop(engine);
-        self.settle_command();
+        self.settle();
         self.shared.wake();
     }
 }
@@ -267,20 +246,24 @@ impl PciFunction for E1000 {
         &mut self.config
     }
 
-    fn read_config(&mut self, offset: u16, width: Width) -> u32 {
-        let value = self.config.read(offset, width);
-        let byte = PCI_STATUS.checked_sub(offset).map(usize::from);
-        match byte.filter(|byte| *byte < width.bytes()) {
-            Some(byte) if self.registers().interrupts.pending() => {
-                value | PCI_STATUS_INTERRUPT << (8 * byte)
-            }
-            _ => value,
-        }
+    fn asks_for_line(&self) -> bool {
+        self.registers().interrupts.pending()
     }
 
-    fn write_config(&mut self, offset: u16, width: Width, value: u32) {
-        self.config.write(offset, width, value);
-        self.settle_command();
+    fn settle(&mut self) {
+        let (bus_master, disabled) = (self.config.is_bus_master(), self.config.intx_disabled());
+        let was = self.registers().bus_master;
+        if was && !bus_master {
+            let _engine = lock(&self.shared.engine);
+            self.registers().bus_master = false;
+        }
+        let mut registers = self.registers();
+        registers.bus_master = bus_master;
+        registers.interrupts.disable(disabled);
+        drop(registers);
+        if bus_master && !was {
+            self.shared.wake();
+        }
     }
 }
 

@@ -84,20 +84,11 @@ impl Piix {
     /// Takes over a saved configuration.
     pub fn restore(&mut self, state: &ConfigState) {
         self.config.restore(state);
-        self.tell();
+        self.settle();
     }
 
     fn lock(&self) -> MutexGuard<'_, Channel> {
         self.channel.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells the channel what it may.
-    fn tell(&self) {
-        let timing = self.config.read(IDETIM, Width::Word) as u16;
-        self.lock().allow(Allowed {
-            ports: self.config.is_enabled(BarKind::Io) && timing & IDETIM_DECODE != 0,
-            bus_master: self.config.is_bus_master(),
-        });
     }
 }
 
@@ -110,9 +101,13 @@ impl PciFunction for Piix {
         &mut self.config
     }
 
-    fn write_config(&mut self, offset: u16, width: Width, value: u32) {
-        self.config.write(offset, width, value);
-        self.tell();
+    /// Tells the channel what it may.
+    fn settle(&mut self) {
+        let timing = self.config.read(IDETIM, Width::Word) as u16;
+        self.lock().allow(Allowed {
+            ports: self.config.is_enabled(BarKind::Io) && timing & IDETIM_DECODE != 0,
+            bus_master: self.config.is_bus_master(),
+        });
     }
 }
 

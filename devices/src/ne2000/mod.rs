@@ -32,7 +32,6 @@ mod worker;
 pub use card::{Card, PATIENCE};
 pub use registers::{Arrival, Registers};
 
-use crate::bus::Width;
 use crate::irq::LevelLine;
 use crate::net::frame_port::FramePort;
 use crate::net::mac::MacAddress;
@@ -128,8 +127,7 @@ impl PciFunction for Ne2000 {
         &mut self.config
     }
 
-    fn write_config(&mut self, offset: u16, width: Width, value: u32) {
-        self.config.write(offset, width, value);
+    fn settle(&mut self) {
         let masked = self.config.intx_disabled();
         self.lock().set_masked(masked);
     }

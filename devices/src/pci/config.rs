@@ -28,7 +28,17 @@ const COMMAND_INTX_DISABLE: u16 = 1 << 10;
 const COMMAND_WRITABLE: u16 = 0b101_0100_0111;
 const STATUS_CAPABILITIES: u8 = 1 << 4;
 
+/// In the status register: the function asks for its interrupt line (PCI 3.0 6.2.3).
+const STATUS_LINE: u32 = 1 << 3;
+
 const BAR_IO: u32 = 1;
+
+/// [`STATUS_LINE`], in what is read from `offset`; 0 if the status register is not there.
+pub(super) fn line_status(offset: u16, width: Width) -> u32 {
+    let byte = STATUS.checked_sub(offset.into());
+    byte.filter(|byte| *byte < width.bytes())
+        .map_or(0, |byte| STATUS_LINE << (8 * byte))
+}
 
 fn enable_bit(kind: BarKind) -> u16 {
     match kind {

@@ -31,13 +31,41 @@ pub trait PciFunction: Send {
     /// The same, to write to.
     fn config_mut(&mut self) -> &mut ConfigSpace;
 
+    /// Whether it asks for its interrupt line, be that disabled or not: a bit of its status.
+    fn asks_for_line(&self) -> bool {
+        false
+    }
+
+    /// Brings what depends on configuration space in line with it, after a write there.
+    fn settle(&mut self) {}
+
+    /// What a register reads as that is more than memory.
+    fn read_own(&mut self, _offset: u16, _width: Width) -> Option<u32> {
+        None
+    }
+
+    /// A write to a register that is more than memory; false if it is none.
+    fn write_own(&mut self, _offset: u16, _width: Width, _value: u32) -> bool {
+        false
+    }
+
     /// A read of configuration space; naturally aligned.
     fn read_config(&mut self, offset: u16, width: Width) -> u32 {
-        self.config().read(offset, width)
+        if let Some(value) = self.read_own(offset, width) {
+            return value;
+        }
+        let line = match self.asks_for_line() {
+            true => config::line_status(offset, width),
+            false => 0,
+        };
+        self.config().read(offset, width) | line
     }
 
     /// A write to configuration space; naturally aligned.
     fn write_config(&mut self, offset: u16, width: Width, value: u32) {
-        self.config_mut().write(offset, width, value);
+        if !self.write_own(offset, width, value) {
+            self.config_mut().write(offset, width, value);
+            self.settle();
+        }
     }
 }

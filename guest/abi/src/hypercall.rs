@@ -57,41 +57,32 @@ pub const ADDRESS: usize = 8;
 const _: () = assert!(STATUSES == 2080 && VALUES == 2592);
 const _: () = assert!(VALUES + MOST_REQUESTS as usize * 8 <= PAGE_BYTES);
 
-/// What is asked for.
-#[repr(u32)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// Nothing.
-    Nop = 0,
-    /// The time: the value is nanoseconds since 1970, UTC.
-    Time = 1,
-    /// The data are filled with random bytes.
-    Random = 2,
-    /// The data are written to a console of the host.
-    Write = 3,
-}
-
-impl Operation {
-    /// The operation of that number.
-    pub fn from_number(number: u32) -> Option<Self> {
-        [Self::Nop, Self::Time, Self::Random, Self::Write]
-            .into_iter()
-            .find(|operation| *operation as u32 == number)
+numbered! {
+    /// What is asked for.
+    Operation: u32 {
+        /// Nothing.
+        Nop = 0,
+        /// The time: the value is nanoseconds since 1970, UTC.
+        Time = 1,
+        /// The data are filled with random bytes.
+        Random = 2,
+        /// The data are written to a console of the host.
+        Write = 3,
     }
 }
 
-/// What became of a request.
-#[repr(u32)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It is done.
-    Done = 1,
-    /// There is no such operation.
-    Unknown = 2,
-    /// Its data are not all in memory.
-    BadAddress = 3,
-    /// Its data, or all data up to it, are too long.
-    TooLong = 4,
-    /// The host could not.
-    Failed = 5,
+numbered! {
+    /// What became of a request.
+    Status: u32 {
+        /// It is done.
+        Done = 1,
+        /// There is no such operation.
+        Unknown = 2,
+        /// Its data are not all in memory.
+        BadAddress = 3,
+        /// Its data, or all data up to it, are too long.
+        TooLong = 4,
+        /// The host could not.
+        Failed = 5,
+    }
 }

@@ -6,6 +6,7 @@
 //! - [`port`]: the IO ports of Hostel's own, through which the guest marks points in time and ends.
 //! - [`alarm`]: a device that interrupts at a known time.
 //! - [`hypercall`]: a page of requests that takes one exit.
+//! - [`buckets`]: few places to count values of any size in.
 //! - [`latency`]: how programs that measure count how long operations took.
 //! - [`balloon`]: files by which a program has free memory given to the host.
 //! - [`net`]: frames between a program and the driver of a network card.
@@ -17,8 +18,12 @@
 //! `record::Parsed` (feature `host`).
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
 
+#[macro_use]
+mod numbered;
+
 pub mod alarm;
 pub mod balloon;
+pub mod buckets;
 pub mod hypercall;
 pub mod image;
 pub mod latency;

@@ -14,41 +14,25 @@ pub const ADDRESS: [u8; 6] = *b"\x02PEER\0";
 /// Bytes before the pattern.
 pub const HEADER_BYTES: usize = 28;
 
-/// What a message is.
-#[repr(u16)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opcode {
-    /// To the peer: send as long a frame back.
-    Echo = 1,
-    /// To the peer: one of a stream, numbered from 0 on.
-    Sink = 2,
-    /// To the peer: say what has come of the stream; the next begins.
-    Report = 3,
-    /// To the peer: send a stream of `count` frames of `argument` bytes, numbered from `sequence`
-    /// on.
-    Source = 4,
-    /// From the peer: the answer to [`Self::Echo`], with its number.
-    Echoed = 5,
-    /// From the peer: the answer to [`Self::Report`], with its number. `count` frames have come as
-    /// they should, `argument` were damaged, or were not the next.
-    Reported = 6,
-    /// From the peer: one of a stream.
-    Data = 7,
-}
-
-impl Opcode {
-    /// The one of that number.
-    pub const fn from_number(number: u16) -> Option<Self> {
-        Some(match number {
-            1 => Self::Echo,
-            2 => Self::Sink,
-            3 => Self::Report,
-            4 => Self::Source,
-            5 => Self::Echoed,
-            6 => Self::Reported,
-            7 => Self::Data,
-            _ => return None,
-        })
+numbered! {
+    /// What a message is.
+    Opcode: u16 {
+        /// To the peer: send as long a frame back.
+        Echo = 1,
+        /// To the peer: one of a stream, numbered from 0 on.
+        Sink = 2,
+        /// To the peer: say what has come of the stream; the next begins.
+        Report = 3,
+        /// To the peer: send a stream of `count` frames of `argument` bytes, numbered from
+        /// `sequence` on.
+        Source = 4,
+        /// From the peer: the answer to [`Self::Echo`], with its number.
+        Echoed = 5,
+        /// From the peer: the answer to [`Self::Report`], with its number. `count` frames have come
+        /// as they should, `argument` were damaged, or were not the next.
+        Reported = 6,
+        /// From the peer: one of a stream.
+        Data = 7,
     }
 }
 

@@ -19,29 +19,27 @@ pub enum Exit {
     Panic = 0xee,
 }
 
-/// A point in time that the host notes.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// First instructions of the kernel.
-    Kernel = 1,
-    /// About to enter the first program.
-    User = 2,
-    /// What is measured begins.
-    Begin = 3,
-    /// It has ended.
-    End = 4,
-    /// Before or after it: the host looks how much of its memory the guest has.
-    Look = 5,
+numbered! {
+    /// A point in time that the host notes.
+    Mark: u8 {
+        /// First instructions of the kernel.
+        Kernel = 1,
+        /// About to enter the first program.
+        User = 2,
+        /// What is measured begins.
+        Begin = 3,
+        /// It has ended.
+        End = 4,
+        /// Before or after it: the host looks how much of its memory the guest has.
+        Look = 5,
+    }
 }
 
 impl Mark {
     /// The mark and number that a value written stands for.
     pub fn from_value(value: u32) -> Option<(Self, u32)> {
-        let mark = [Self::Kernel, Self::User, Self::Begin, Self::End, Self::Look]
-            .into_iter()
-            .find(|mark| *mark as u32 == value & 0xff)?;
-        Some((mark, value >> 8))
+        let [mark, ..] = value.to_le_bytes();
+        Some((Self::from_number(mark)?, value >> 8))
     }
 
     /// The value for a mark of that number, of which 24 bits count.

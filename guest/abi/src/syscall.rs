@@ -4,22 +4,6 @@
 //! other register is kept. Pointers are user addresses; the kernel checks the whole range and
 //! answers [`Errno::Fault`] for one that the program could not touch itself.
 
-macro_rules! numbered {
-    ($(#[$meta:meta])* $name:ident: $repr:ident { $($(#[$vmeta:meta])* $variant:ident = $value:literal,)* }) => {
-        $(#[$meta])*
-        #[repr($repr)]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$vmeta])* $variant = $value,)* }
-
-        impl $name {
-            /// The variant with this number.
-            pub const fn from_number(number: $repr) -> Option<Self> {
-                match number { $($value => Some(Self::$variant),)* _ => None }
-            }
-        }
-    };
-}
-
 numbered! {
     /// Number of a system call. Each says its arguments and what it returns.
     Sysno: u64 {

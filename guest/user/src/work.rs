@@ -7,8 +7,10 @@ use crate::check::{Check, Context as _, Failure, Verdict};
 use crate::file::File;
 use crate::sys;
 use crate::time::{now_ns, tsc};
-use abi::latency::{BUCKETS, PREFIX, bucket};
-use abi::metric::{ABSENT, PARTIAL};
+use abi::latency::{Buckets, PREFIX};
+use abi::metric::{
+    ABSENT, ELAPSED, INTERRUPTS, NOTIFICATIONS, OPERATION_BYTES, OPERATIONS, PARTIAL, REQUESTS,
+};
 use abi::syscall::{Errno, PageSize, Phase, Stats};
 use alloc::boxed::Box;
 use alloc::format;
@@ -111,17 +113,17 @@ impl Work {
         sys::measure(Phase::End, self.number).context("measure")?;
         let after = sys::stats().context("stats")?;
         let before = self.before;
-        check.metric("operations", done.operations);
+        check.metric(OPERATIONS, done.operations);
         if let Some(bytes) = done.operation_bytes {
-            check.metric("operation_bytes", bytes);
+            check.metric(OPERATION_BYTES, bytes);
         }
-        check.metric("elapsed_ns", elapsed_ns);
+        check.metric(ELAPSED, elapsed_ns);
         check.metric(
-            "interrupts",
+            INTERRUPTS,
             after.device_interrupts - before.device_interrupts,
         );
-        check.metric("notifications", after.notifications - before.notifications);
-        check.metric("requests", after.block_requests - before.block_requests);
+        check.metric(NOTIFICATIONS, after.notifications - before.notifications);
+        check.metric(REQUESTS, after.block_requests - before.block_requests);
         done.latencies.report(check);
         if done.operations == 0 {
             return Err("nothing was done in time".into());
@@ -133,7 +135,7 @@ impl Work {
 /// How often operations took how long. Made before what is measured begins.
 pub struct Latencies {
     tsc_khz: u64,
-    counts: Box<[u64; BUCKETS]>,
+    counts: Box<[u64; Buckets::COUNT]>,
 }
 
 impl Latencies {
@@ -142,7 +144,7 @@ impl Latencies {
         let info = sys::sys_info().context("sysinfo")?;
         Ok(Self {
             tsc_khz: info.tsc_khz.max(1),
-            counts: Box::new([0; BUCKETS]),
+            counts: Box::new([0; Buckets::COUNT]),
         })
     }
 
@@ -166,7 +168,7 @@ impl Latencies {
 
     /// Counts `operations` that took so many nanoseconds each.
     pub fn add_ns(&mut self, ns: u64, operations: u64) {
-        self.counts[bucket(ns)] += operations;
+        self.counts[Buckets::of(ns)] += operations;
     }
 
     /// Ticks of the time-stamp counter in nanoseconds.

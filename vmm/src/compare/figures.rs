@@ -4,7 +4,10 @@ use super::latency::{self, Latency};
 use super::session::Sample;
 use super::spread::Spread;
 use crate::kvm::ExitKind;
-use abi::metric::{GIVEN_BYTES, PARTIAL, STREAMED_BYTES};
+use abi::metric::{
+    ELAPSED, GIVEN_BYTES, INTERRUPTS, NOTIFICATIONS, OPERATION_BYTES, OPERATIONS, PARTIAL,
+    REQUESTS, STREAMED_BYTES,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -71,20 +74,14 @@ impl Split {
     }
 }
 
-/// Metrics of a program, as `user::work` names them, that have a field in [`Figures`].
-const OPERATIONS: &str = "operations";
-const OPERATION_BYTES: &str = "operation_bytes";
-const ELAPSED: &str = "elapsed_ns";
-const INTERRUPTS: &str = "interrupts";
-const DOORBELLS: &str = "notifications";
-const REQUESTS: &str = "requests";
-/// These, and what the host adds.
+/// Metrics of a program that have a field in [`Figures`] or a use of their own, and what the host
+/// adds.
 const KNOWN: &[&str] = &[
     OPERATIONS,
     OPERATION_BYTES,
     ELAPSED,
     INTERRUPTS,
-    DOORBELLS,
+    NOTIFICATIONS,
     REQUESTS,
     GIVEN_BYTES,
     STREAMED_BYTES,
@@ -181,7 +178,7 @@ pub(super) fn figures(samples: &[Sample], cpus: u8, devices: &[String]) -> Optio
         exits: exits / operations,
         exits_by,
         accesses: accesses / operations,
-        doorbells: sum(DOORBELLS).unwrap_or(0.0) / operations,
+        doorbells: sum(NOTIFICATIONS).unwrap_or(0.0) / operations,
         interrupts: sum(INTERRUPTS).unwrap_or(0.0) / operations,
         kernel,
         requests: sum(REQUESTS).unwrap_or(0.0) / operations,

@@ -1,6 +1,6 @@
 //! [`Latency`]: how long single operations took, of all runs of a path together.
 
-use abi::latency::{BUCKETS, PREFIX, floor_ns};
+use abi::latency::{Buckets, PREFIX};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(super) struct Latency {
 /// The bucket that a metric of the guest is the count of.
 fn bucket(metric: &str) -> Option<usize> {
     let number = metric.strip_prefix(PREFIX)?.parse().ok()?;
-    (number < BUCKETS).then_some(number)
+    (number < Buckets::COUNT).then_some(number)
 }
 
 /// Whether a metric is the count of a bucket.
@@ -53,10 +53,10 @@ impl Latency {
         let buckets: Vec<Bucket> = counts
             .into_iter()
             .map(|(bucket, operations)| Bucket {
-                from_ns: floor_ns(bucket),
+                from_ns: Buckets::floor(bucket),
                 to_ns: match bucket + 1 {
-                    BUCKETS => u64::MAX,
-                    next => floor_ns(next),
+                    Buckets::COUNT => u64::MAX,
+                    next => Buckets::floor(next),
                 },
                 operations,
             })
@@ -101,8 +101,8 @@ mod tests {
 
     #[test]
     fn runs_are_merged_and_percentiles_lie_in_their_buckets() {
-        let near = abi::latency::bucket(1000);
-        let far = abi::latency::bucket(50_000);
+        let near = Buckets::of(1000);
+        let far = Buckets::of(50_000);
         let runs = [run(&[(near, 50)]), run(&[(near, 45), (far, 5)])];
         let latency = Latency::of(runs.iter()).unwrap();
         let [first, last] = latency.buckets[..] else {
@@ -119,12 +119,12 @@ mod tests {
     fn buckets_that_there_are_not_count_nothing() {
         assert_eq!(Latency::of([run(&[])].iter()), None);
         assert_eq!(
-            Latency::of([run(&[(BUCKETS, 1), (usize::MAX, 1), (3, 0)])].iter()),
+            Latency::of([run(&[(Buckets::COUNT, 1), (usize::MAX, 1), (3, 0)])].iter()),
             None
         );
         let last = [
-            run(&[(BUCKETS - 1, u64::MAX)]),
-            run(&[(BUCKETS - 1, u64::MAX)]),
+            run(&[(Buckets::COUNT - 1, u64::MAX)]),
+            run(&[(Buckets::COUNT - 1, u64::MAX)]),
         ];
         let latency = Latency::of(last.iter()).unwrap();
         assert!(latency.p99_ns <= u64::MAX as f64);

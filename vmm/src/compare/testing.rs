@@ -5,7 +5,7 @@ use super::latency::Latency;
 use super::result::{Comparison, PathOutcome, PathResult};
 use super::spread::Spread;
 use super::workload::Model;
-use abi::latency::{PREFIX, bucket};
+use abi::latency::{Buckets, PREFIX};
 use std::collections::BTreeMap;
 
 /// Figures of operations that take so long, with a spread of a tenth to either side.
@@ -16,7 +16,7 @@ pub(super) fn figures(operation_ns: f64, exits: f64) -> Figures {
         max: median * 1.1,
     };
     let buckets = [(operation_ns, 90), (operation_ns * 4.0, 10)];
-    let buckets = buckets.map(|(ns, n)| (format!("{PREFIX}{}", bucket(ns as u64)), n));
+    let buckets = buckets.map(|(ns, n)| (format!("{PREFIX}{}", Buckets::of(ns as u64)), n));
     Figures {
         operations_per_second: spread(1e9 / operation_ns),
         operation_ns: spread(operation_ns),

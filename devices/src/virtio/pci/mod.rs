@@ -26,9 +26,6 @@ use std::sync::Arc;
 use vm_memory::GuestMemoryMmap;
 use vmm_sys_util::eventfd::EventFd;
 
-/// Offset of the status register's low byte, and its bit of an INTx that is wanted.
-const STATUS: u16 = 0x06;
-const STATUS_INTERRUPT: u32 = 1 << 3;
 /// Offsets in the window capability: BAR, offset, length, data (4.1.4.9).
 const WINDOW_BAR: u16 = 4;
 const WINDOW_OFFSET: u16 = 8;
@@ -304,37 +301,33 @@ impl PciFunction for PciTransport {
         &mut self.config
     }
 
-    fn read_config(&mut self, offset: u16, width: Width) -> u32 {
-        if offset == self.window + WINDOW_DATA
-            && let Some((at, window_width)) = self.window()
-            && window_width == width
-        {
-            return self.mmio_read(at, width) as u32;
-        }
-        let mut value = self.config.read(offset, width);
-        let status_byte = STATUS.checked_sub(offset).map(usize::from);
-        if let Some(byte) = status_byte.filter(|byte| *byte < width.bytes())
-            && self.handshake.interrupt().status() != 0
-            && !self.signal.msix().is_enabled()
-        {
-            value |= STATUS_INTERRUPT << (8 * byte);
-        }
-        value
+    fn asks_for_line(&self) -> bool {
+        self.handshake.interrupt().status() != 0 && !self.signal.msix().is_enabled()
     }
 
-    fn write_config(&mut self, offset: u16, width: Width, value: u32) {
-        if offset == self.window + WINDOW_DATA {
-            if let Some((at, window_width)) = self.window()
-                && window_width == width
-            {
-                self.mmio_write(at, width, value.into());
-            }
-            return;
-        }
-        self.config.write(offset, width, value);
+    fn settle(&mut self) {
         let control = self.config.read(self.msix_control, Width::Word) as u16;
         self.signal.msix().set_control(control);
         self.settle_intx();
+    }
+
+    fn read_own(&mut self, offset: u16, width: Width) -> Option<u32> {
+        let (at, window_width) = self
+            .window()
+            .filter(|_| offset == self.window + WINDOW_DATA)?;
+        (window_width == width).then(|| self.mmio_read(at, width) as u32)
+    }
+
+    fn write_own(&mut self, offset: u16, width: Width, value: u32) -> bool {
+        if offset != self.window + WINDOW_DATA {
+            return false;
+        }
+        if let Some((at, window_width)) = self.window()
+            && window_width == width
+        {
+            self.mmio_write(at, width, value.into());
+        }
+        true
     }
 }
 
