@@ -23,7 +23,7 @@ pub const SPACE_BYTES: u64 = 0x800;
 const RECEIVE_RINGS: Rings = Rings::at(BUFFER + 0x2_0000);
 const TRANSMIT_RINGS: Rings = Rings::at(BUFFER + 0x2_4000);
 const SENT: u64 = BUFFER + 0x20_0000;
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Starts the card, which has space for `spaces` packets and sends `frames`.
 pub fn start(script: Script, spaces: u16, frames: &[&[u8]]) -> Script {

@@ -98,8 +98,8 @@ fn interrupts_come_by_every_way() -> Result<()> {
                     ensure!(interrupts >= 1.0, "{workload} by {name}: {interrupts}");
                 }
                 let time = path["figures"]["operation_ns"]["median"].as_f64();
-                // It is not there before the event, nor lost.
-                let is_sound = time.is_some_and(|ns| ns > 0.0 && ns < 1e9);
+                // It is not there before the event; one that is lost fails the work.
+                let is_sound = time.is_some_and(|ns| ns > 0.0);
                 ensure!(is_sound, "{workload} by {name}: {time:?}");
             }
         }

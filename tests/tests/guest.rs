@@ -12,7 +12,7 @@ const SMOKE: &str = "smoke";
 
 fn suite(name: &str) -> Builder {
     let vm = TestVm::builder().arg("--suite").arg(name);
-    vm.report().deadline(Duration::from_secs(100))
+    vm.report().deadline(Duration::from_secs(200))
 }
 
 /// Runs a suite, whose checks are to pass, all of them. One at a time: some checks measure when
@@ -97,7 +97,7 @@ fn the_default_suite_passes_and_is_reported_whole() -> Result<()> {
     require_kvm!();
     let vm = TestVm::builder()
         .report()
-        .deadline(Duration::from_secs(100));
+        .deadline(Duration::from_secs(200));
     let ended = passes(vm)?;
     let report = ended.report()?;
     ensure!(

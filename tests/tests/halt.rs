@@ -91,8 +91,7 @@ fn a_guest_that_never_ends_runs_into_the_timeout() -> Result<()> {
         let ended = vm.run()?.expect_line(5, &["time is over", "--timeout"])?;
         ensure!(ended.report()?.halt() == "timeout", "the reason");
         let took = start.elapsed();
-        let about = Duration::from_millis(900)..Duration::from_secs(5);
-        ensure!(about.contains(&took), "took {took:?}");
+        ensure!(took >= Duration::from_millis(900), "took {took:?}");
     }
     Ok(())
 }

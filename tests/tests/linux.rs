@@ -109,7 +109,7 @@ fn disk_both_ways(transport: &'static str) -> Result<()> {
         .transport(transport)
         .vm()?;
     let guest = guest
-        .deadline(Duration::from_secs(60))
+        .deadline(Duration::from_secs(120))
         .memory("256M")
         .disk(&path);
     let ended = guest.run()?.expect(0)?;
@@ -145,7 +145,7 @@ fn console_is_lossless(terminal: &str, console: &str) -> Result<()> {
         .parameters(&format!("console={terminal} quiet"))
         .vm()?;
     let guest = guest.arg("--console").arg(console).memory("256M");
-    let ended = guest.deadline(Duration::from_secs(90)).run()?.expect(0)?;
+    let ended = guest.deadline(Duration::from_secs(180)).run()?.expect(0)?;
     let mut expected = b"@from\n".to_vec();
     pattern::give(&mut expected, 3, CONSOLE_BYTES)?;
     expected.extend(b"\n@to\n");

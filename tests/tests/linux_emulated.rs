@@ -11,7 +11,7 @@ use tests::linux::{KernelFile, LinuxGuest, dmesg, said};
 use tests::{Ended, Scratch, pattern, require_linux};
 
 /// Its kernel is large, and the machine slow.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(180);
 const MIB: u64 = 1 << 20;
 /// Size of an IDE disk.
 const DISK_BYTES: u64 = 16 * MIB;

@@ -15,7 +15,7 @@ const MIB: u64 = 1 << 20;
 /// What goes each way.
 const BYTES: u64 = 200 * MIB;
 /// Longest wait on a host of common speed.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 const TAP: &str = "hostel0";
 const HOST_ADDRESS: &str = "192.0.2.1";

@@ -116,7 +116,7 @@ fn within_deadline<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> Result<
         if let Some(got) = get() {
             return Ok(got);
         }
-        ensure!(start.elapsed() < Duration::from_secs(20), "no {what}");
+        ensure!(start.elapsed() < Duration::from_secs(60), "no {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

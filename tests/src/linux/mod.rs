@@ -25,7 +25,7 @@ pub const FOLDER: &str = "HOSTEL_LINUX";
 /// The first process of every guest; it runs `/script`.
 const INIT: &str = include_str!("init.sh");
 /// Longest wait for anything that such a guest does, on a host of common speed.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(90);
 
 /// Names of files in that folder.
 pub mod files {

@@ -13,7 +13,7 @@ pub const UP: u64 = 4;
 /// Seed of what it takes.
 pub const DOWN: u64 = 5;
 /// Longest wait on a host of common speed.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Waits until `get` gives something.
 pub fn within_deadline<T>(what: &str, mut get: impl FnMut() -> Result<Option<T>>) -> Result<T> {

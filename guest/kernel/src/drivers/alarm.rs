@@ -28,7 +28,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 /// Long enough for the processor to come to rest before.
 const DELAY_US: u32 = 5000;
 /// An interrupt that has not come by then is lost.
-const TIMEOUT_NS: u64 = 1_000_000_000;
+const TIMEOUT_NS: u64 = 10_000_000_000;
 
 /// How the interrupt comes, and is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

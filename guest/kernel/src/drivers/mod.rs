@@ -160,7 +160,8 @@ fn check_range(sectors: u64, sector: u64, segments: &[Segment]) -> Result<u64, E
         .ok_or(Errno::NoSpc)
 }
 
-/// Looks until `done`; false if that is not before the deadline.
+/// Looks until `done`; false if that is not so at the deadline, or later: the host may have kept
+/// this processor from looking in time.
 fn poll_until(mut done: impl FnMut() -> bool, deadline_ns: u64) -> bool {
     loop {
         for _ in 0..POLLS_PER_LOOK {
@@ -170,7 +171,7 @@ fn poll_until(mut done: impl FnMut() -> bool, deadline_ns: u64) -> bool {
             arch::relax();
         }
         if time::now_ns() >= deadline_ns {
-            return false;
+            return done();
         }
     }
 }

@@ -26,7 +26,8 @@ pub struct Round {
     pub handled: u64,
 }
 
-const TIMEOUT_NS: u64 = 1_000_000_000;
+/// Longer than a busy host keeps a processor waiting.
+const TIMEOUT_NS: u64 = 10_000_000_000;
 
 /// One round at a time.
 static ROUND: SpinLock<()> = SpinLock::new(());
@@ -59,15 +60,17 @@ pub fn round(sender: Sender, cpus: u64) -> Option<Round> {
         Sender::Kvm if !kvm::send_ipi(targets, trap::MEASURED) => return None,
         Sender::Kvm => {}
     }
+    let mut is_late = false;
     while MISSING.load(Ordering::SeqCst) != 0 {
+        if is_late {
+            return None;
+        }
         if targets == me {
             // Which is pending already.
             cpu::wait_for_interrupt();
         }
         relax();
-        if now_ns() >= end {
-            return None;
-        }
+        is_late = now_ns() >= end;
     }
     let handled = HANDLED.load(Ordering::Relaxed);
     Some(Round { sent, handled })
