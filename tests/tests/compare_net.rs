@@ -54,7 +54,7 @@ fn a_packet_is_words_by_a_data_port_or_a_part_of_a_doorbell() -> Result<()> {
         let accesses = of(workload, "ne2000", "accesses")?;
         ensure!((WORDS..WORDS + 50.0).contains(&accesses), "{report}");
         ensure!(of(workload, "e1000", "accesses")? < 1.0, "{report}");
-        for path in ["virtio", "virtio-poll"] {
+        for path in ["virtio", "virtio-poll", "virtio-window"] {
             ensure!(of(workload, path, "exits")? <= 0.1, "{report}");
             // A batch is one, and what is brought by the last run may ring again.
             let doorbells = of(workload, path, "doorbells")? * BATCH;
@@ -69,6 +69,19 @@ fn a_packet_is_words_by_a_data_port_or_a_part_of_a_doorbell() -> Result<()> {
             of(workload, "virtio-poll", "interrupts")? < 0.01,
             "{report}"
         );
+    }
+    for workload in ["net-send", "net-receive"] {
+        let interpreted = |path: &str| -> Result<Option<f64>> {
+            let figures = figures(&report, workload, path)?;
+            Ok(figures["kernel"]["insn_emulation"].as_f64())
+        };
+        // Where ring 0 is interpreted: nothing is copied or pinned for frames in a window.
+        if let (Some(copied), Some(shared)) =
+            (interpreted("virtio")?, interpreted("virtio-window")?)
+            && copied > 1.0
+        {
+            ensure!(shared < copied / 2.0, "{report}");
+        }
     }
     // Words out are an exit each; words in come by the page.
     ensure!(of("net-send", "ne2000", "exits")? >= WORDS, "{report}");
@@ -85,7 +98,7 @@ fn a_round_trip_is_an_exit_a_word_or_a_doorbell() -> Result<()> {
     };
     ensure!(of("ne2000", "accesses")? >= 2.0 * 32.0, "{report}");
     ensure!((1.0..10.0).contains(&of("e1000", "accesses")?), "{report}");
-    for path in ["virtio", "virtio-poll"] {
+    for path in ["virtio", "virtio-poll", "virtio-window"] {
         ensure!(of(path, "exits")? < 0.5, "{report}");
         ensure!((0.9..1.5).contains(&of(path, "doorbells")?), "{report}");
     }

@@ -91,7 +91,7 @@ numbered! {
         /// `(fd) -> address`: that of a network card, its first byte lowest.
         NetAddress = 40,
         /// `(fd) -> address`: maps the window of a network card ([`crate::net_window`]), if it has
-        /// one. A child has none of it.
+        /// one. A child has none of it, nor a program with a budget of frames.
         NetMap = 41,
         /// `(fd, sent, most) -> received`: sends the first `sent` pieces of the window's list, then
         /// waits, unless `most` is 0, until something has come, and lists at most so many pieces of

@@ -1,8 +1,8 @@
 //! Memory of a driver in programs: both see what the other, and the device, has written.
 //!
-//! Its frames stay the driver's for ever. Each has a pin of the driver's own ([`Lent`]), so that it
-//! is neither evicted nor freed when the last program lets go of it. A child has none of it, and
-//! rights to it cannot be changed: it is never copied.
+//! Its frames stay the driver's for ever: each is counted for the driver, too ([`Lent`]), so that it is
+//! not freed when the last program lets go of it. A child has none of it, and rights to it cannot be
+//! changed: it is never copied. A program with a budget of frames has none: it is never evicted.
 
 use abi::syscall::{Errno, Protection};
 use x86_64::structures::paging::PageTableFlags as Flags;
@@ -31,7 +31,7 @@ impl Lent {
     pub fn new(phys: PhysAddr, bytes: u64, protection: Protection) -> Self {
         let bytes = bytes.next_multiple_of(PAGE_BYTES);
         let offsets = (0..bytes).step_by(PAGE_BYTES as usize);
-        offsets.for_each(|offset| frame::pin(phys.offset(offset)));
+        offsets.for_each(|offset| frame::share(phys.offset(offset)));
         Self {
             phys,
             bytes,
@@ -43,6 +43,9 @@ impl Lent {
 impl VmSpace {
     /// Maps what a driver lends, one behind the other; the address.
     pub fn map_shared(&mut self, parts: &[Lent]) -> Result<u64, Errno> {
+        if self.budget.is_some() {
+            return Err(Errno::Inval);
+        }
         let start = self.room_for(parts.iter().map(|part| part.bytes).sum())?;
         let mut end = start;
         for part in parts {

@@ -113,6 +113,11 @@ impl VmSpace {
         self.areas.add(area)
     }
 
+    /// Whether something in it is shared with a driver.
+    pub(super) fn has_shared(&self) -> bool {
+        self.areas.has_shared(0, USER_END)
+    }
+
     /// Where there is room for `bytes` of small pages.
     pub(super) fn room_for(&self, bytes: u64) -> Result<u64, Errno> {
         let start = self.areas.room_for(bytes, Backing::Zero);
