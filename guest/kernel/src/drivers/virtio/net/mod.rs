@@ -221,8 +221,9 @@ impl Card {
         count: usize,
         mode: IoMode,
     ) -> Result<(), Errno> {
+        self.finish(transmit, mode)?;
         for index in 0..count {
-            if index == 0 || transmit.is_full() {
+            if transmit.is_full() {
                 self.publish_frames(transmit);
                 self.finish(transmit, mode)?;
             }
