@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!  0            SEND_LIST: what is to be sent
+//!  1 KiB        OFFLOADS: what the card does to them
 //!  2 KiB        RECEIVE_LIST: what has come
 //!  SEND_AREA    the program's, for frames to send
 //!  RECEIVE_AREA the card's buffers, for the program to read
@@ -20,6 +21,13 @@
 pub const SEND_LIST: usize = 0;
 /// See [`SEND_LIST`].
 pub const RECEIVE_LIST: usize = 2048;
+/// Offset of a 64-bit word: those of [`CHECKSUM`] and [`SEGMENT_TCP4`] that the card can do to frames
+/// that are sent.
+pub const OFFLOADS: usize = 1024;
+/// It sums up what the header says: `VIRTIO_NET_F_CSUM` (virtio 1.3 5.1.3).
+pub const CHECKSUM: u64 = 1 << 0;
+/// It cuts TCP over IPv4 into segments, or hands on that it is to be cut: `VIRTIO_NET_F_HOST_TSO4`.
+pub const SEGMENT_TCP4: u64 = 1 << 11;
 /// Most entries of [`SEND_LIST`].
 pub const MOST_SENT: usize = 64;
 /// Most entries of [`RECEIVE_LIST`].
@@ -35,7 +43,7 @@ pub const HEADER_BYTES: usize = 12;
 /// Where in the header the number of pieces is, 16 bits.
 pub const HEADER_PIECES: usize = 10;
 
-const _: () = assert!(SEND_LIST + 8 * MOST_SENT <= RECEIVE_LIST);
+const _: () = assert!(SEND_LIST + 8 * MOST_SENT <= OFFLOADS && OFFLOADS + 8 <= RECEIVE_LIST);
 const _: () = assert!(RECEIVE_LIST + 8 * MOST_RECEIVED <= SEND_AREA);
 
 /// Some bytes of the window.

@@ -1,9 +1,12 @@
 //! [`Card`]: a network card, [`Outbox`] and [`Inbox`]: frames for it and from it, many a system
-//! call (`abi::net`); [`Window`]: frames that are shared with the driver.
+//! call (`abi::net`); [`Window`]: frames that are shared with the driver; [`Link`]:
+//! either.
 
+mod link;
 mod window;
 
-pub use window::{Header, Window};
+pub use link::Link;
+pub use window::{Header, Window, tcp_header};
 
 use crate::file::File;
 use crate::sys;

@@ -8,11 +8,11 @@
 
 use user::abi::net::FRAME_BYTES;
 use user::abi::peer::{ADDRESS, HEADER_BYTES, Header, Opcode};
-use user::abi::syscall::{Errno, IoMode};
+use user::abi::syscall::Errno;
 use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
-use user::net::{Card, Inbox, Outbox, Window};
+use user::net::{Card, Link};
 use user::sys;
 use user::time::{MS, now_ns, tsc};
 use user::work::{Done, Latencies, Work};
@@ -29,59 +29,6 @@ enum Pattern {
     RoundTrip,
     Send,
     Receive,
-}
-
-/// How frames come to the card and from it.
-enum Link {
-    /// A batch a system call, which copies.
-    Files(Card, Outbox, Inbox),
-    /// In memory that is shared, so many pieces a system call.
-    Window(Window, usize),
-}
-
-impl Link {
-    fn card(&self) -> &Card {
-        match self {
-            Self::Files(card, ..) => card,
-            Self::Window(window, _) => window.card(),
-        }
-    }
-
-    /// Room for another frame to send.
-    fn add(&mut self, bytes: usize) -> Option<&mut [u8]> {
-        match self {
-            Self::Files(_, outbox, _) => outbox.add(bytes),
-            Self::Window(window, _) => window.add(bytes),
-        }
-    }
-
-    fn send(&mut self) -> Result<(), Errno> {
-        match self {
-            Self::Files(card, outbox, _) => card.send(outbox),
-            Self::Window(window, _) => window.send(),
-        }
-    }
-
-    /// Sends what was added, and waits for frames.
-    fn exchange(&mut self) -> Result<(), Errno> {
-        match self {
-            Self::Files(card, outbox, inbox) => {
-                if !outbox.is_empty() {
-                    card.send(outbox)?;
-                }
-                card.receive(inbox)
-            }
-            Self::Window(window, most) => window.exchange(*most),
-        }
-    }
-
-    /// Calls `each` with every frame that has come.
-    fn for_each(&mut self, mut each: impl FnMut(&[u8]) -> Verdict) -> Verdict {
-        match self {
-            Self::Files(_, _, inbox) => inbox.frames().try_for_each(each),
-            Self::Window(window, _) => window.for_each(|_, frame| each(frame)),
-        }
-    }
 }
 
 struct Worker {
@@ -102,12 +49,6 @@ impl Worker {
         let (bytes, batch) = number(4).zip(number(5)).ok_or(NONE)?;
         let bytes = usize::try_from(bytes).map_err(|_| Failure::from(NONE))?;
         ensure!(bytes >= HEADER_BYTES && batch > 0, "{NONE}");
-        let (mode, in_window) = match check.arg(2) {
-            Some("interrupt") => (IoMode::Interrupt, false),
-            Some("poll") => (IoMode::Poll, false),
-            Some("window") => (IoMode::Interrupt, true),
-            _ => return Err(NONE.into()),
-        };
         let pattern = match check.arg(3) {
             Some("roundtrip") => Pattern::RoundTrip,
             Some("send") => Pattern::Send,
@@ -115,13 +56,9 @@ impl Worker {
             _ => return Err(NONE.into()),
         };
         let path = format!("/dev/{}", check.arg(1).ok_or(NONE)?);
-        let card = Card::open(&path, mode).context(&path)?;
-        refuses_nonsense(&card)?;
-        let frames = batch as usize;
-        let link = match in_window {
-            false => Link::Files(card, Outbox::new(), Inbox::new(frames)),
-            true => Link::Window(Window::open(card).context("its window")?, frames),
-        };
+        let way = check.arg(2).ok_or(NONE)?;
+        let link = Link::open(&path, way, batch as usize).context(&path)?;
+        refuses_nonsense(link.card())?;
         Ok(Self {
             link,
             pattern,

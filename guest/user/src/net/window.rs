@@ -5,8 +5,8 @@
 use super::Card;
 use crate::sys;
 use abi::net_window::{
-    HEADER_BYTES, HEADER_PIECES, MOST_SENT, Piece, RECEIVE_AREA, RECEIVE_LIST, SEND_AREA,
-    SEND_LIST, WINDOW_BYTES,
+    CHECKSUM, HEADER_BYTES, HEADER_PIECES, MOST_SENT, OFFLOADS, Piece, RECEIVE_AREA, RECEIVE_LIST,
+    SEGMENT_TCP4, SEND_AREA, SEND_LIST, WINDOW_BYTES,
 };
 use abi::syscall::Errno;
 use alloc::vec::Vec;
@@ -19,6 +19,20 @@ const ALIGN: usize = 16;
 
 /// What comes before a frame, all zero if nothing is left for the card to do.
 pub type Header = [u8; HEADER_BYTES];
+
+/// The header of a frame of TCP over IPv4 that is to be cut into segments of `segment_bytes`: its own
+/// headers are `headers` long, TCP's begins at `tcp`, and has its checksum at `checksum` (5.1.6.2).
+pub fn tcp_header(headers: u16, segment_bytes: u16, tcp: u16, checksum: u16) -> Header {
+    const NEEDS_CHECKSUM: u8 = 1;
+    const TCP4: u8 = 1;
+    let mut header = [0; HEADER_BYTES];
+    header[..2].copy_from_slice(&[NEEDS_CHECKSUM, TCP4]);
+    let fields = [headers, segment_bytes, tcp, checksum];
+    for (to, field) in header[2..10].chunks_exact_mut(2).zip(fields) {
+        to.copy_from_slice(&field.to_le_bytes());
+    }
+    header
+}
 
 /// A card's window.
 pub struct Window {
@@ -52,6 +66,14 @@ impl Window {
     /// Its card.
     pub fn card(&self) -> &Card {
         &self.card
+    }
+
+    /// Whether the card has TCP over IPv4 cut into segments and summed up.
+    pub fn segments_tcp(&self) -> bool {
+        const NEEDED: u64 = CHECKSUM | SEGMENT_TCP4;
+        // SAFETY: a word that the driver has written before it lent the window.
+        let offloads = unsafe { self.at::<u64>(OFFLOADS).read_volatile() };
+        offloads & NEEDED == NEEDED
     }
 
     /// Its first address.

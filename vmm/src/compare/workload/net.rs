@@ -93,6 +93,33 @@ const fn cards(costs: &Costs) -> [Path; 5] {
     ]
 }
 
+/// A stream out, a piece an operation: virtio's last path leaves the cutting to the card.
+const fn tcp_paths() -> [Path; 6] {
+    let [ne2000, e1000, virtio, poll, window] = cards(&TCP);
+    let offload = Path {
+        name: "virtio-offload",
+        about: "as virtio-window, pieces sent whole: the card cuts them and sums them up",
+        args: "eth-virtio offload",
+        model: Paravirtual,
+        copies: window.copies,
+        textbook: Some(Textbook::Fixed(1)),
+    };
+    [ne2000, e1000, virtio, poll, window, offload]
+}
+
+/// Frames of a piece: a descriptor and a part of a doorbell each, or words.
+const PIECE_FRAMES: u32 = 44;
+const TCP: Costs = Costs {
+    copies: SEND.copies,
+    textbook: [
+        Textbook::Words {
+            setup: PIECE_FRAMES * (11 + 27),
+        },
+        Textbook::Fixed(2),
+        Textbook::Fixed(1),
+    ],
+};
+
 const PROGRAM: &str = "net_work";
 
 pub(super) const WORKLOADS: &[Workload] = &[
@@ -116,5 +143,12 @@ pub(super) const WORKLOADS: &[Workload] = &[
         program: PROGRAM,
         args: "receive 1514 32",
         paths: &const { cards(&RECEIVE) },
+    },
+    Workload {
+        name: "net-tcp",
+        about: "pieces of 64240 bytes of a TCP stream to the peer, 44 segments each",
+        program: "net_tcp_work",
+        args: "64240",
+        paths: &const { tcp_paths() },
     },
 ];

@@ -28,7 +28,7 @@ use abi::syscall::{Errno, IoMode};
 use core::sync::atomic::{AtomicBool, Ordering};
 use receive::Receive;
 use transmit::Transmit;
-use window::Window;
+use window::{OFFLOAD_FEATURES, Window};
 
 /// `VIRTIO_NET_F_MAC`, `VIRTIO_NET_F_MRG_RXBUF` (virtio 1.3 5.1.3).
 const FEATURE_ADDRESS: u64 = 1 << 5;
@@ -43,8 +43,8 @@ const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
 const QUEUES: u16 = 2;
 
-/// Bytes before each frame (5.1.6): all zero, as no offload is used, but for the number of buffers
-/// of a frame that has come.
+/// Bytes before each frame (5.1.6): all zero, as no offload is used but by programs in the window, but
+/// for the number of buffers of a frame that has come.
 const HEADER_BYTES: u64 = 12;
 const HEADER_BUFFERS: u64 = 10;
 
@@ -59,6 +59,7 @@ pub(crate) fn device() -> Option<&'static dyn NetDevice> {
 struct Card {
     transport: Transport,
     mac: [u8; 6],
+    features: u64,
     receive: Mutex<Receive>,
     transmit: Mutex<Transmit>,
     /// Of either queue.
@@ -74,7 +75,7 @@ impl Card {
         let handle = find(DeviceType::Net, 0).ok_or(Errno::NoEnt)?;
         let transport = handle.transport()?;
         let wanted = FEATURE_ADDRESS | FEATURE_MERGEABLE | FEATURE_EVENT_INDEX | FEATURE_VERSION_1;
-        let features = transport.negotiate(wanted, FEATURE_VERSION_1)?;
+        let features = transport.negotiate(wanted | OFFLOAD_FEATURES, FEATURE_VERSION_1)?;
         let mac = match features & FEATURE_ADDRESS {
             0 => OWN_ADDRESS,
             _ => transport.config_bytes(CONFIG_ADDRESS)?,
@@ -90,6 +91,7 @@ impl Card {
         let card = handle.keep(Self {
             transport,
             mac,
+            features,
             receive: Mutex::new(receive),
             transmit: Mutex::new(transmit),
             doorbells: [to_receive, to_transmit],
@@ -295,8 +297,11 @@ impl NetDevice for Card {
         // Held meanwhile, so that there is one.
         let receive = self.receive.lock();
         if self.window.get().is_none() {
-            self.window
-                .set(Window::lend(&receive.buffers, receive.bytes())?);
+            self.window.set(Window::lend(
+                &receive.buffers,
+                receive.bytes(),
+                self.features,
+            )?);
         }
         let window = self.window.get().ok_or(Errno::NoMem)?;
         Ok(window.1)

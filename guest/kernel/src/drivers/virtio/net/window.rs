@@ -9,8 +9,14 @@ use super::super::shared::SharedMemory;
 use crate::drivers::Segment;
 use crate::mm::DmaBuffer;
 use crate::mm::shared::Lent;
-use abi::net_window::{HEADER_BYTES, Piece, RECEIVE_AREA, RECEIVE_LIST, SEND_AREA, SEND_LIST};
+use abi::net_window::{
+    CHECKSUM, HEADER_BYTES, OFFLOADS, Piece, RECEIVE_AREA, RECEIVE_LIST, SEGMENT_TCP4, SEND_AREA,
+    SEND_LIST,
+};
 use abi::syscall::{Errno, Protection};
+
+/// Features of which programs make use.
+pub(super) const OFFLOAD_FEATURES: u64 = CHECKSUM | SEGMENT_TCP4;
 
 /// The lists and the area to send from; the card's buffers lie behind it in programs.
 pub(super) struct Window<M = DmaBuffer> {
@@ -18,9 +24,13 @@ pub(super) struct Window<M = DmaBuffer> {
 }
 
 impl Window {
-    /// One that programs are lent with `buffers`.
-    pub(super) fn lend(buffers: &DmaBuffer, bytes: u64) -> Result<(Self, [Lent; 2]), Broken> {
-        let window = Self::new()?;
+    /// One that programs are lent with `buffers`, of a card of these features.
+    pub(super) fn lend(
+        buffers: &DmaBuffer,
+        bytes: u64,
+        features: u64,
+    ) -> Result<(Self, [Lent; 2]), Broken> {
+        let window = Self::new(features)?;
         let lists = RECEIVE_AREA as u64;
         let lists = Lent::new(window.memory.phys(), lists, Protection::ReadWrite);
         // The driver looks at what the card has written there, too.
@@ -30,8 +40,9 @@ impl Window {
 }
 
 impl<M: SharedMemory> Window<M> {
-    fn new() -> Result<Self, Broken> {
+    fn new(features: u64) -> Result<Self, Broken> {
         let memory = M::allocate(RECEIVE_AREA as u64).ok_or(Broken)?;
+        memory.write64(OFFLOADS as u64, features & OFFLOAD_FEATURES);
         Ok(Self { memory })
     }
 
@@ -70,7 +81,7 @@ mod tests {
 
     #[test]
     fn only_what_is_in_its_area_is_sent() {
-        let window = Window::<Bytes>::new().unwrap();
+        let window = Window::<Bytes>::new(0).unwrap();
         let program = window.memory.again();
         let send = |offset: u64, bytes: u64| {
             let entry = (SEND_LIST + 8 * (MOST_SENT - 1)) as u64;
@@ -99,8 +110,18 @@ mod tests {
     }
 
     #[test]
+    fn a_program_is_told_what_the_card_can_do() {
+        let offloads = |features| {
+            let window = Window::<Bytes>::new(features).unwrap();
+            window.memory.read64(OFFLOADS as u64)
+        };
+        assert_eq!(offloads(0), 0);
+        assert_eq!(offloads(u64::MAX), CHECKSUM | SEGMENT_TCP4);
+    }
+
+    #[test]
     fn what_has_come_is_said_as_a_place_in_the_window() {
-        let window = Window::<Bytes>::new().unwrap();
+        let window = Window::<Bytes>::new(0).unwrap();
         window.set_received(MOST_RECEIVED - 1, 2048, 72);
         let entry = RECEIVE_LIST + 8 * (MOST_RECEIVED - 1);
         let entry = window.memory.read64(entry as u64);
