@@ -8,6 +8,8 @@ use tests::{Scratch, binary, require_kvm};
 /// A packet of 1500 bytes in its frame, and the words of two bytes that it is.
 const FRAME_BYTES: f64 = 1514.0;
 const WORDS: f64 = 757.0;
+/// A piece of a stream.
+const PIECE_BYTES: f64 = 64240.0;
 /// Frames of a batch.
 const BATCH: f64 = 32.0;
 
@@ -103,5 +105,34 @@ fn a_round_trip_is_an_exit_a_word_or_a_doorbell() -> Result<()> {
         ensure!((0.9..1.5).contains(&of(path, "doorbells")?), "{report}");
     }
     ensure!(of("virtio-poll", "interrupts")? < 0.5, "{report}");
+    Ok(())
+}
+
+/// The peer checks every byte and every sum of what comes.
+#[test]
+fn a_stream_of_tcp_is_cut_by_the_program_or_by_the_card() -> Result<()> {
+    require_kvm!();
+    let report = compared(&["net-tcp"])?;
+    let of = |path: &str| figures(&report, "net-tcp", path);
+    for path in ["e1000", "virtio", "virtio-window", "virtio-offload"] {
+        let bytes = number(&of(path)?["bytes_per_second"], "median")?;
+        let pieces = number(&of(path)?["operations_per_second"], "median")?;
+        ensure!((bytes / pieces - PIECE_BYTES).abs() < 1.0, "{report}");
+    }
+    for path in ["virtio-window", "virtio-offload"] {
+        ensure!(number(of(path)?, "exits")? < 1.0, "{report}");
+        let doorbells = number(of(path)?, "doorbells")?;
+        ensure!((0.5..2.0).contains(&doorbells), "{path}: {report}");
+    }
+    let interpreted =
+        |path: &str| -> Result<Option<f64>> { Ok(of(path)?["kernel"]["insn_emulation"].as_f64()) };
+    // A frame of 44 by the kernel that is interpreted.
+    if let (Some(cut), Some(whole)) = (
+        interpreted("virtio-window")?,
+        interpreted("virtio-offload")?,
+    ) && cut > 10.0
+    {
+        ensure!(whole < cut / 2.0, "{report}");
+    }
     Ok(())
 }

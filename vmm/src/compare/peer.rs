@@ -255,8 +255,10 @@ impl Port for PeerPort {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use devices::net::MIN_FRAME_BYTES;
     use devices::net::frame_port::FramePort;
-    use devices::net::{MAX_FRAME_BYTES, MIN_FRAME_BYTES};
+    use devices::virtio::ring::Buffer;
+    use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
     use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 
     const OWN: [u8; 6] = [2, 0, 0, 0, 0, 9];
@@ -364,6 +366,106 @@ mod tests {
         card.send_frame(&damaged);
         assert_eq!(card.report(), (0, 1));
         assert_eq!(card.report(), (0, 0));
+    }
+
+    /// Sends the start of a piece of a stream as a card does that knows offloads.
+    fn send_tcp(peer: &Peer, sequence: u32, bytes: usize, offloads: Offloads) {
+        let mut frame = vec![0; peer_tcp::HEADER_BYTES + bytes];
+        let sum = match offloads.flags {
+            0 => Sum::Whole,
+            _ => Sum::LeftOpen,
+        };
+        let source = OWN;
+        Segment { source, sequence }.write(&mut frame, sum);
+        let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), 1 << 17)]).unwrap();
+        memory.write_slice(&frame, GuestAddress(0)).unwrap();
+        let buffers = [Buffer {
+            gpa: GuestAddress(0),
+            len: frame.len() as u32,
+        }];
+        let frame = Scattered {
+            memory: &Arc::new(memory),
+            buffers: &buffers,
+        };
+        let mut port = peer.port.lock().unwrap();
+        assert_eq!(port.transmit(offloads, frame).unwrap(), Transmitted::Done);
+    }
+
+    #[test]
+    fn a_stream_of_tcp_comes_cut_or_whole_and_what_no_card_could_cut_is_bad() {
+        let peer = Peer::new().unwrap();
+        let whole = Offloads {
+            flags: HDR_NEEDS_CSUM,
+            gso_type: GSO_TCPV4,
+            hdr_len: 54,
+            gso_size: 1460,
+            csum_start: 34,
+            csum_offset: 16,
+        };
+        let cut = Offloads::default();
+        send_tcp(&peer, 0, 1460, cut);
+        send_tcp(&peer, 1460, 64_240, whole);
+        send_tcp(&peer, 65_700, 3, cut);
+        let open = Offloads {
+            gso_type: GSO_NONE,
+            ..whole
+        };
+        send_tcp(&peer, 65_703, 1460, open);
+        let mut next = 65_703 + 1460;
+        for (bytes, offloads) in [
+            (1461, cut),
+            (1461, open),
+            (
+                3000,
+                Offloads {
+                    gso_size: 0,
+                    ..whole
+                },
+            ),
+            (
+                3000,
+                Offloads {
+                    gso_size: 1461,
+                    ..whole
+                },
+            ),
+            (
+                3000,
+                Offloads {
+                    hdr_len: 40,
+                    ..whole
+                },
+            ),
+            (
+                3000,
+                Offloads {
+                    csum_start: 14,
+                    ..whole
+                },
+            ),
+            (
+                3000,
+                Offloads {
+                    csum_offset: 6,
+                    ..whole
+                },
+            ),
+            (
+                3000,
+                Offloads {
+                    gso_type: 4,
+                    ..whole
+                },
+            ),
+        ] {
+            send_tcp(&peer, next, bytes, offloads);
+        }
+        next += 1;
+        send_tcp(&peer, next, 100, cut);
+        let port = FramePort::new(Box::new(peer)).unwrap();
+        let frame = vec![0; MAX_FRAME_BYTES];
+        let mut card = Card { port, frame };
+        assert_eq!(card.report(), (4, 8 + 1), "and one was lost");
     }
 
     #[test]

@@ -6,12 +6,14 @@
 #![expect(unsafe_code, reason = "drives the window with nothing of it in use")]
 
 use core::ptr;
-use user::abi::net_window::{MOST_RECEIVED, MOST_SENT, Piece, RECEIVE_AREA, SEND_AREA, SEND_LIST};
+use user::abi::net_window::{
+    HEADER_BYTES, MOST_RECEIVED, MOST_SENT, Piece, RECEIVE_AREA, SEND_AREA, SEND_LIST,
+};
 use user::abi::syscall::{EndCause, Errno, IoMode, Protection, Replacement};
 use user::check::{Context as _, Failure, Verdict};
 use user::ensure;
 use user::mapping::PAGE;
-use user::net::{Card, Window};
+use user::net::{Card, Window, tcp_header};
 use user::println;
 use user::process::{Child, cause, exit_code};
 use user::start::Args;
@@ -160,6 +162,16 @@ fn knows_no_budget() -> Verdict {
     Ok(())
 }
 
+/// A header that lies is between the program and the card, which drops the frame.
+fn lies(window: &mut Window) -> Verdict {
+    for header in [[0xff; HEADER_BYTES], tcp_header(54, 1460, 34, 16)] {
+        let frame = window.add_with(WORD_BYTES, header);
+        frame.ok_or("no room for a lie")?.fill(0xff);
+        window.send().context("a lie")?;
+    }
+    Ok(())
+}
+
 /// Sends back what comes, more than once around all rings.
 fn send_back(window: &mut Window) -> Verdict {
     let word = window.add(WORD_BYTES).ok_or("no room for a word")?;
@@ -191,6 +203,9 @@ fn run() -> Verdict {
     stays_shared(&window)?;
     is_the_same_for_all(&window)?;
     knows_no_budget()?;
+    // On a network without offloads.
+    ensure!(!window.segments_tcp(), "a stream cuts TCP");
+    lies(&mut window)?;
     send_back(&mut window)
 }
 
