@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use abi::syscall::{Errno, Protection};
 
-use super::addr::{LARGE_BYTES, PAGE_BYTES};
+use super::addr::{LARGE_BYTES, PAGE_BYTES, PhysAddr};
 use crate::arch::USER_END;
 use crate::initrd::Member;
 
@@ -32,6 +32,8 @@ pub enum Backing {
         /// Where in it the zeroes begin.
         end: u64,
     },
+    /// This one frame, which is somebody else's, too, and stays his.
+    Frame(PhysAddr),
 }
 
 /// Pages with the same rights and contents of the same kind.
@@ -100,7 +102,7 @@ impl Areas {
     pub fn room_for(&self, bytes: u64, backing: Backing) -> Option<u64> {
         let (base, align) = match backing {
             Backing::Large => (LARGE_BASE, LARGE_BYTES),
-            Backing::Zero | Backing::File { .. } => (MMAP_BASE, PAGE_BYTES),
+            Backing::Zero | Backing::File { .. } | Backing::Frame(_) => (MMAP_BASE, PAGE_BYTES),
         };
         let mut start = base;
         for area in self.0.iter().filter(|area| area.end > base) {

@@ -192,20 +192,21 @@ impl VmSpace {
 /// What a page is made of at first use.
 enum Source {
     Zero,
-    /// A frame of the initrd that holds just that.
+    /// A frame that holds just that and never becomes free: of the initrd, or the kernel's.
     Whole(PhysAddr),
     /// These bytes, then zeroes.
     Part(&'static [u8]),
 }
 
 fn source(area: &Area, page: u64) -> Source {
-    let Backing::File {
-        member,
-        offset,
-        end,
-    } = area.backing
-    else {
-        return Source::Zero;
+    let (member, offset, end) = match area.backing {
+        Backing::Zero | Backing::Large => return Source::Zero,
+        Backing::Frame(phys) => return Source::Whole(phys),
+        Backing::File {
+            member,
+            offset,
+            end,
+        } => (member, offset, end),
     };
     let start = offset + (page - area.start);
     let end = end.min(start + PAGE_BYTES).min(member.data.len() as u64);
