@@ -23,9 +23,8 @@ pub(super) struct Channel {
     pub(super) queue: SpinLock<Queue>,
     /// By the slot of the request that they wait for.
     waiters: [WaitQueue; MAX_SLOTS as usize],
-    /// Those who wait for a slot, and whether there are some.
+    /// Those who wait for a slot.
     starving: WaitQueue,
-    has_starving: AtomicBool,
 }
 
 impl Channel {
@@ -64,7 +63,6 @@ impl Device {
                 queue: SpinLock::new(queue),
                 waiters: [const { WaitQueue::new() }; MAX_SLOTS as usize],
                 starving: WaitQueue::new(),
-                has_starving: AtomicBool::new(false),
             });
         }
         let broken = AtomicBool::new(false);
@@ -129,7 +127,6 @@ impl Device {
             if let Some(token) = self.try_submit(channel, request)? {
                 return Ok(token);
             }
-            channel.has_starving.store(true, Ordering::SeqCst);
             let has_room = || self.is_broken() || channel.queue.lock().has_room();
             if !channel
                 .starving
@@ -176,9 +173,7 @@ impl Device {
             return Err(self.break_down());
         }
         let answer = channel.queue.lock().take(token);
-        if channel.has_starving.swap(false, Ordering::SeqCst) {
-            channel.starving.wake_all();
-        }
+        channel.starving.wake_one();
         answer.ok_or(Errno::Io)
     }
 
