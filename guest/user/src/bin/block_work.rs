@@ -1,6 +1,6 @@
 //! Work of `hostel compare`: reads and writes of a disk for so long, by so many threads.
 //!
-//! Arguments: number of the measurement, disk, `interrupt` or `poll`, `read` or `write` (in order)
+//! Arguments: number of the measurement, disk, after which `?` says that it may be absent, `interrupt` or `poll`, `read` or `write` (in order)
 //! or `random` or `mixed` (at random; of the latter, every fourth a write), bytes of an operation,
 //! threads, milliseconds. Each page of the disk holds its mark, which is looked at in what is read.
 #![no_std]
@@ -18,7 +18,7 @@ use user::file::File;
 use user::sync::Turn;
 use user::thread;
 use user::time::{MS, now_ns};
-use user::work::{Done, Latencies, Work};
+use user::work::{self, Done, Latencies, Work};
 
 user::check!(run);
 
@@ -81,7 +81,7 @@ struct Worker {
 
 impl Worker {
     fn new(task: Task, index: u64) -> Result<Self, Failure> {
-        let path = format!("/dev/{}", task.disk);
+        let path = format!("/dev/{}", task.disk.trim_end_matches('?'));
         let disk = File::open(&path).context(&path)?;
         disk.set_io_mode(task.mode).context("setting the IO mode")?;
         Ok(Self {
@@ -198,6 +198,9 @@ impl Team {
 
 fn run(check: &mut Check) -> Verdict {
     let task = Task::from_args(check).ok_or("arguments that are no work")?;
+    let Some(_disk) = work::open(check, task.disk)? else {
+        return Ok(());
+    };
     let team = Arc::new(Team {
         busy: AtomicU64::new(task.threads),
         turn: Turn::new(),

@@ -43,18 +43,21 @@ pub(super) struct Device {
 }
 
 impl Device {
-    /// Brings up the device behind `transport`, which is `handle`'s, but for the last step.
-    pub(super) fn set_up<const QUEUES: usize>(
+    /// Brings up the device behind `transport`, which is `handle`'s, but for the last step. `cpus`
+    /// gives the processors that its queues interrupt.
+    pub(super) fn set_up(
         transport: Transport,
         handle: Handle,
         features: u64,
         max_slots: u16,
+        cpus: impl FnOnce(&Transport, u64) -> Result<Vec<u32>, Broken>,
     ) -> Result<Self, Broken> {
         let wanted = features | FEATURE_VERSION_1 | FEATURE_INDIRECT | FEATURE_EVENT_INDEX;
         let features = transport.negotiate(wanted, FEATURE_VERSION_1)?;
-        transport.connect(handle, QUEUES as u16)?;
-        let mut channels = Vec::with_capacity(QUEUES);
-        for index in (0..).take(QUEUES) {
+        let cpus = cpus(&transport, features)?;
+        transport.connect_to(handle, &cpus)?;
+        let mut channels = Vec::with_capacity(cpus.len());
+        for index in (0..).take(cpus.len()) {
             let max_size = transport.select_queue(index);
             let queue = Queue::new(max_size, features, max_slots).map_err(|_| transport.fail())?;
             let doorbell = transport.set_rings(index, &queue.rings())?;
