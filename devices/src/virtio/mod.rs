@@ -29,6 +29,7 @@ pub mod io_buffers;
 pub mod mmio;
 pub mod net;
 pub mod pci;
+pub mod queue_setup;
 pub mod ring;
 pub mod rng;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -9,7 +9,8 @@ pub mod spec;
 #[cfg(test)]
 mod tests;
 
-use super::handshake::{Handshake, HandshakeState, QueueAddress, RestoreError, StartError};
+use super::handshake::{Handshake, HandshakeState, RestoreError, StartError};
+use super::queue_setup::QueueAddress;
 use super::{Interrupt, VirtioDevice};
 use crate::bus::{MmioDevice, Width};
 use crate::irq::IrqLine;

@@ -288,7 +288,10 @@ extern "C" fn handle(frame: &mut TrapFrame) {
         0..EXCEPTIONS if frame.is_user() => process::exception(frame),
         0..EXCEPTIONS => panic::kernel_fault(frame, cpu::fault_address()),
         SPURIOUS => {}
-        vector => interrupt(vector),
+        vector => {
+            frame.rip = cpu::after_interrupt(frame.rip);
+            interrupt(vector);
+        }
     }
     if frame.is_user() {
         sched::before_user();
