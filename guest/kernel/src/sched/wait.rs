@@ -114,9 +114,17 @@ impl WaitQueue {
 
     /// Lets the waiter that has been there longest look: for what only one can have, which it
     /// gives on by calling this in its turn.
+    #[inline]
     pub fn wake_one(&self) {
         // As above.
         cpu::fence();
+        if self.len.load(Ordering::Relaxed) != 0 {
+            self.wake_first();
+        }
+    }
+
+    #[cold]
+    fn wake_first(&self) {
         while self.len.load(Ordering::Relaxed) != 0 {
             let first = {
                 let mut waiters = self.waiters.lock();
