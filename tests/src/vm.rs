@@ -90,6 +90,12 @@ impl Builder {
         self.option("--disk", [path.as_os_str(), OsStr::new(",ide")].join_os())
     }
 
+    /// `--disk PATH,queues=QUEUES`
+    pub fn disk_with_queues(self, path: &Path, queues: u8) -> Self {
+        let queues = OsString::from(format!(",queues={queues}"));
+        self.option("--disk", [path.as_os_str(), &queues].join_os())
+    }
+
     /// `--disk PATH,ro`
     pub fn read_only_disk(self, path: &Path) -> Self {
         self.option("--disk", [path.as_os_str(), OsStr::new(",ro")].join_os())

@@ -255,7 +255,17 @@ fn disks_on_ide_that_do_not_fit() -> Result<()> {
     )?;
     let both = TestVm::builder().kernel(&good());
     let both = both.arg("--disk").arg(scratch.path("no,ide,ro"));
-    refused(both, &["no does not exist"])
+    refused(both, &["no does not exist"])?;
+    for (options, words) in [
+        ("queues=0", "1 to 8"),
+        ("queues=9", "1 to 8"),
+        ("queues=2,ide", "IDE has no queues"),
+    ] {
+        let queues = TestVm::builder().kernel(&good());
+        let queues = queues.arg("--disk").arg(format!("no,{options}"));
+        refused(queues, &[words])?;
+    }
+    Ok(())
 }
 
 #[test]

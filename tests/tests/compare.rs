@@ -8,6 +8,8 @@ use tests::{Kernel, Scratch, binary, require_kvm};
 
 /// What every comparison of these tests takes: quick, with paths that the host's counts tell apart.
 const RANDOM: &str = "block-random";
+/// The path that is for several processors.
+const QUEUES: &str = "virtio-queues";
 
 fn compare(args: &[&str]) -> Result<Output> {
     let mut command = Command::new(binary::hostel());
@@ -46,6 +48,10 @@ fn each_path_has_figures_that_fit_together() -> Result<()> {
     for path in paths {
         let name = path["path"].as_str().context("a name")?;
         ensure!(shown.contains(name), "{name} is not in\n{shown}");
+        if path.get("absent").is_some() {
+            ensure!(name == QUEUES, "{name} is absent");
+            continue;
+        }
         let figures = &path["figures"];
         for spread in ["operations_per_second", "operation_ns", "bytes_per_second"] {
             let spread = &figures[spread];
@@ -89,6 +95,22 @@ fn each_path_has_figures_that_fit_together() -> Result<()> {
     ensure!(of("virtio", "doorbells")? >= 0.9, "{report}");
     ensure!(of("virtio", "interrupts")? > 0.5, "{report}");
     ensure!(of("virtio-poll", "interrupts")? < 0.5, "{report}");
+    Ok(())
+}
+
+/// Each page that is read has its mark, whatever queue it has come by.
+#[test]
+fn two_processors_have_a_queue_each() -> Result<()> {
+    require_kvm!();
+    let scratch = Scratch::new()?;
+    let report = scratch.path("report").display().to_string();
+    let wanted = ["block-random-32", "--paths", QUEUES, "--cpus", "2"];
+    let output = compare(&[&wanted[..], &["--runs", "1", "--report", &report]].concat())?;
+    ensure!(output.status.success(), "{}", text(&output.stderr));
+    let report: Value = serde_json::from_slice(&fs::read(report)?)?;
+    let figures = &report["workloads"][0]["paths"][0]["figures"];
+    ensure!(number(figures, "requests")? >= 1.0, "{report}");
+    ensure!(number(figures, "exits")? < 1.0, "{report}");
     Ok(())
 }
 

@@ -94,7 +94,8 @@ fn it_boots_to_an_ext4_root_over_mmio_and_reboots() -> Result<()> {
     root_disk("mmio", "reboot")
 }
 
-/// The guest checks what the disk holds and writes other bytes over it.
+/// Two processors check what the disk holds and write other bytes over it, each by a queue of its
+/// own.
 fn disk_both_ways(transport: &'static str) -> Result<()> {
     let scratch = Scratch::new()?;
     let path = scratch.path("disk");
@@ -102,17 +103,20 @@ fn disk_both_ways(transport: &'static str) -> Result<()> {
     let bytes = DISK_MIB * MIB;
     pattern::give(disk, 1, bytes)?;
     let script = format!(
-        "agent take 1 {bytes} disk /dev/vda && echo read: right
-         agent give 2 {bytes} disk /dev/vda && echo wrote: all"
+        "echo queues: $(ls /sys/block/vda/mq)
+         taskset 1 agent take 1 {bytes} disk /dev/vda && echo read: right
+         taskset 2 agent give 2 {bytes} disk /dev/vda && echo wrote: all"
     );
     let guest = LinuxGuest::new(Vmlinux, &script)
         .transport(transport)
         .vm()?;
     let guest = guest
         .deadline(Duration::from_secs(120))
+        .cpus(2)
         .memory("256M")
-        .disk(&path);
+        .disk_with_queues(&path, 2);
     let ended = guest.run()?.expect(0)?;
+    ensure!(said(&ended.text(), "queues:")? == "0 1", "queues");
     ensure!(said(&ended.text(), "read:")? == "right", "what was read");
     ensure!(said(&ended.text(), "wrote:")? == "all", "what was written");
     dmesg::is_clean(&ended.text())?;

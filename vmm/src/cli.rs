@@ -1,12 +1,11 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use devices::disk::DiskAccess;
 use devices::virtio::vsock::GUEST_CIDS;
 use std::path::PathBuf;
 use std::str::FromStr;
 use vmm::memory::MemorySize;
-use vmm::run::{DiskInterface, DiskWish, Network};
+use vmm::run::{DiskWish, Network};
 
 /// A hypervisor that can be seen through.
 #[derive(Parser)]
@@ -101,10 +100,10 @@ pub(crate) struct RunArgs {
     /// Memory, such as 128M or 2G; at least 16M
     #[arg(long, value_name = "SIZE", default_value = "128M")]
     pub(crate) memory: MemorySize,
-    /// Raw disk image, read-only with `,ro`, on IDE instead of virtio with `,ide`; may be given
-    /// several times
-    #[arg(long = "disk", value_name = "PATH[,ro][,ide]")]
-    pub(crate) disks: Vec<DiskArg>,
+    /// Raw disk image, read-only with `,ro`, on IDE instead of virtio with `,ide`, on virtio with
+    /// so many queues; may be given several times
+    #[arg(long = "disk", value_name = "PATH[,ro][,ide][,queues=N]")]
+    pub(crate) disks: Vec<DiskWish>,
     /// TAP or Unix stream socket, such as passt's, with a virtio card or another; may be given
     /// several times
     #[arg(
@@ -258,34 +257,4 @@ fn address(text: &str) -> Result<u64, &'static str> {
         None => text.parse(),
     };
     number.map_err(|_| "an address is a number, such as 0x7c00")
-}
-
-/// `PATH` with `,ro` and `,ide` after it, in any order.
-#[derive(Clone)]
-pub(crate) struct DiskArg(pub(crate) DiskWish);
-
-impl FromStr for DiskArg {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (mut path, mut access, mut interface) =
-            (text, DiskAccess::ReadWrite, DiskInterface::Virtio);
-        loop {
-            if let Some(rest) = path.strip_suffix(",ro") {
-                (path, access) = (rest, DiskAccess::ReadOnly);
-            } else if let Some(rest) = path.strip_suffix(",ide") {
-                (path, interface) = (rest, DiskInterface::Ide);
-            } else {
-                break;
-            }
-        }
-        match path {
-            "" => Err("a disk needs a path"),
-            path => Ok(Self(DiskWish {
-                path: path.into(),
-                access,
-                interface,
-            })),
-        }
-    }
 }

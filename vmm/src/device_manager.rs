@@ -121,6 +121,21 @@ impl TransportKind {
 /// Where a device's output goes.
 pub type Sink = Box<dyn Write + Send>;
 
+/// A disk on virtio.
+pub struct VirtioDisk {
+    /// Its contents.
+    pub file: DiskFile,
+    /// Queues for requests.
+    pub queues: u16,
+}
+
+impl VirtioDisk {
+    /// One with one queue.
+    pub fn new(file: DiskFile) -> Self {
+        Self { file, queues: 1 }
+    }
+}
+
 /// What the devices are connected to on the host's side.
 pub struct Backends {
     /// The PC's own devices.
@@ -130,7 +145,7 @@ pub struct Backends {
     /// Outputs of virtio consoles beside it, without input.
     pub more_consoles: Vec<Sink>,
     /// Disks on virtio, in the order of the guest's names for them.
-    pub disks: Vec<DiskFile>,
+    pub disks: Vec<VirtioDisk>,
     /// Disks on IDE, master and slave; there are none without PCI.
     pub ide_disks: Vec<DiskFile>,
     /// Whether there is a device by which interrupts are measured; never without PCI.
@@ -218,10 +233,11 @@ impl DeviceManager {
             }
         };
         let mut virtio: Vec<(String, Box<dyn VirtioDevice>)> = Vec::new();
-        for (index, file) in backends.disks.into_iter().enumerate() {
+        for (index, VirtioDisk { file, queues }) in backends.disks.into_iter().enumerate() {
             let name = format!("virtio-blk{index}");
             this.disk_errors.push((name.clone(), file.errors().clone()));
-            virtio.push((name, Box::new(Blk::new(file, EngineChoice::Auto))));
+            let blk = Blk::new(file, EngineChoice::Auto, queues);
+            virtio.push((name, Box::new(blk)));
         }
         virtio.push(("virtio-console".to_owned(), Box::new(console)));
         for (index, sink) in (1..).zip(backends.more_consoles) {

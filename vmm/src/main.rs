@@ -175,7 +175,7 @@ fn wishes(args: RunArgs) -> Wishes {
         },
         append: args.append.unwrap_or_default(),
         memory: args.memory,
-        disks: args.disks.into_iter().map(|disk| disk.0).collect(),
+        disks: args.disks,
         networks: args.networks,
         console: match args.console {
             Some(ConsoleArg::Serial) => ConsoleDevice::Serial,

@@ -33,7 +33,7 @@ pub fn virtio_blk(data: &[u8]) {
         Some(first) if first & 0x80 != 0 => EngineChoice::Sync,
         _ => EngineChoice::Auto,
     };
-    drive(Box::new(Blk::new(disk, choice)), 1, data, &mut |_, _| {});
+    drive(Box::new(Blk::new(disk, choice, 2)), 2, data, &mut |_, _| {});
 }
 
 /// virtio-console and the transport.

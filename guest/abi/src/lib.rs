@@ -5,6 +5,7 @@
 //! - [`metric`]: what the host looks at among a check's figures.
 //! - [`port`]: the IO ports of Hostel's own, through which the guest marks points in time and ends.
 //! - [`alarm`]: a device that interrupts at a known time.
+//! - [`clock`]: a page by which programs tell the time.
 //! - [`hypercall`]: a page of requests that takes one exit.
 //! - [`buckets`]: few places to count values of any size in.
 //! - [`latency`]: how programs that measure count how long operations took.
@@ -26,6 +27,7 @@ mod numbered;
 pub mod alarm;
 pub mod balloon;
 pub mod buckets;
+pub mod clock;
 pub mod hypercall;
 pub mod image;
 pub mod latency;

@@ -11,9 +11,9 @@ const LINES: usize = 24;
 /// Functions of PCI that can share one.
 const SHARERS: usize = 4;
 /// Messages that can have one.
-pub const MESSAGES: usize = 16;
+pub const MESSAGES: usize = 32;
 
-/// A write by which a device interrupts the first processor.
+/// A write by which a device interrupts a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Where to.
@@ -86,15 +86,20 @@ fn dispatch_shared(line: usize) {
     }
 }
 
-/// Calls `function(argument)`, as for a line, at each message that is given back; `None` when
-/// there are no more.
+/// Calls `function(argument)`, as for a line, at each message that is given back, which goes to the
+/// first processor; `None` when there are no more.
 pub fn register_message(function: fn(usize), argument: usize) -> Option<Message> {
+    register_message_to(0, function, argument)
+}
+
+/// The same for a message that goes to processor `cpu`.
+pub fn register_message_to(cpu: u32, function: fn(usize), argument: usize) -> Option<Message> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Relaxed);
     MESSAGE_HANDLERS
         .get(number)?
         .set(Handler { function, argument });
-    Some(apic::message(number as u64))
+    Some(apic::message(cpu, number as u64))
 }
 
 /// Calls the handler of `line`.

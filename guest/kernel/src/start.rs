@@ -58,10 +58,10 @@ fn init_machine(boot: &BootInfo, cmdline: &Cmdline) -> u32 {
     pic::mask();
     apic::detect();
     apic::init();
-    clock::init();
+    let cpus = cpu::count();
+    clock::init(cpus);
     apic::init_timer();
 
-    let cpus = cpu::count();
     let slice_us = cmdline
         .get(param::SLICE_US)
         .and_then(|value| value.parse().ok());

@@ -298,6 +298,11 @@ pub fn stats() -> Result<Stats, Errno> {
     Ok(stats)
 }
 
+/// [`Sysno::GetStats`] to memory that may not exist or be read-only.
+pub fn stats_wild(address: u64) -> Result<(), Errno> {
+    plain(Sysno::GetStats, [address, 0, 0]).map(drop)
+}
+
 /// [`Sysno::GetSysInfo`].
 pub fn sys_info() -> Result<SysInfo, Errno> {
     let mut info = SysInfo::default();

@@ -4,6 +4,8 @@
     reason = "its very purpose is to break the rules, in a child process"
 )]
 
+use crate::sys;
+use abi::syscall::{Errno, Protection};
 use core::arch::asm;
 
 /// Reads a byte from anywhere. Ends the program if it may not.
@@ -26,6 +28,18 @@ pub fn write(address: usize, value: u8) {
 pub fn call(address: usize) {
     // SAFETY: only called in a child that exits right after; `clobber_abi` covers a C function.
     unsafe { asm!("call {}", in(reg) address, clobber_abi("C")) };
+}
+
+/// Gives this program other rights to any pages of its own.
+pub fn protect(address: usize, bytes: usize, protection: Protection) -> Result<(), Errno> {
+    // SAFETY: only called in a child that exits right after, for pages without Rust objects.
+    unsafe { sys::mprotect(address, bytes, protection) }
+}
+
+/// Takes any pages of its own away from this program.
+pub fn unmap(address: usize, bytes: usize) -> Result<(), Errno> {
+    // SAFETY: as above.
+    unsafe { sys::munmap(address, bytes) }
 }
 
 /// Byte of a `ret` instruction.

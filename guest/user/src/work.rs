@@ -78,6 +78,23 @@ pub struct Done {
     pub latencies: Latencies,
 }
 
+impl Done {
+    /// Nothing yet, of operations of so many bytes.
+    pub fn none(operation_bytes: u64) -> Result<Self, Failure> {
+        Ok(Self {
+            operations: 0,
+            operation_bytes: Some(operation_bytes),
+            latencies: Latencies::new()?,
+        })
+    }
+
+    /// Adds what another has done.
+    pub fn add(&mut self, other: &Self) {
+        self.operations += other.operations;
+        self.latencies.merge(&other.latencies);
+    }
+}
+
 impl Work {
     /// What is measured begins.
     pub fn begin(check: &Check) -> Result<Self, Failure> {
@@ -98,21 +115,48 @@ impl Work {
 
     /// It has ended.
     pub fn end(self, check: &mut Check, done: &Done) -> Verdict {
-        let elapsed_ns = now_ns() - self.began_ns;
-        self.report(check, done, elapsed_ns)
+        self.end_now()?.report(check, done)
     }
 
     /// It has ended, and of its time so much counts.
     pub fn end_after(self, check: &mut Check, done: &Done, elapsed_ns: u64) -> Verdict {
-        self.report(check, done, elapsed_ns)?;
+        let ended = self.end_now()?;
+        Ended {
+            elapsed_ns,
+            ..ended
+        }
+        .report(check, done)?;
         check.metric(PARTIAL, 1);
         Ok(())
     }
 
-    fn report(self, check: &mut Check, done: &Done, elapsed_ns: u64) -> Verdict {
+    /// It has ended; what was done is put together afterwards.
+    pub fn end_now(self) -> Result<Ended, Failure> {
+        let elapsed_ns = now_ns() - self.began_ns;
         sys::measure(Phase::End, self.number).context("measure")?;
-        let after = sys::stats().context("stats")?;
-        let before = self.before;
+        Ok(Ended {
+            before: self.before,
+            after: sys::stats().context("stats")?,
+            elapsed_ns,
+        })
+    }
+}
+
+/// A measurement that is over.
+pub struct Ended {
+    before: Stats,
+    after: Stats,
+    elapsed_ns: u64,
+}
+
+impl Ended {
+    /// Says what was done.
+    pub fn report(self, check: &mut Check, done: &Done) -> Verdict {
+        let Self {
+            before,
+            after,
+            elapsed_ns,
+        } = self;
         check.metric(OPERATIONS, done.operations);
         if let Some(bytes) = done.operation_bytes {
             check.metric(OPERATION_BYTES, bytes);

@@ -9,7 +9,7 @@ use super::plan::{self, Run};
 use super::workload::RETURNED_BYTES;
 use crate::boot::AcpiTables;
 use crate::boot::platform::Keyboard;
-use crate::device_manager::{Backends, PcBackends, TransportKind};
+use crate::device_manager::{Backends, PcBackends, TransportKind, VirtioDisk};
 use crate::doctor::KvmKind;
 use crate::guest::{self, InitrdError};
 use crate::halt::{HaltReason, status};
@@ -30,6 +30,7 @@ use abi::metric::GIVEN_BYTES;
 use abi::record::Outcome;
 use devices::disk::DiskError;
 use devices::net::mac::MacAddress;
+use devices::virtio::blk::MAX_QUEUES;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
@@ -154,6 +155,16 @@ impl Sample {
     }
 }
 
+/// A disk for all, and on several processors one with a queue for each.
+fn disks(cpus: u8) -> Result<Vec<VirtioDisk>, DiskError> {
+    let mut disks = vec![VirtioDisk::new(disk::marked()?)];
+    if cpus > 1 {
+        let (file, queues) = (disk::marked()?, MAX_QUEUES.min(cpus.into()));
+        disks.push(VirtioDisk { file, queues });
+    }
+    Ok(disks)
+}
+
 /// Names of the devices, and a sample for each run, in their order.
 pub(super) struct Samples {
     pub(super) devices: Vec<String>,
@@ -182,7 +193,7 @@ pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, Comp
         },
         console: console(),
         more_consoles: vec![console()],
-        disks: vec![disk::marked()?],
+        disks: disks(cpus)?,
         ide_disks: vec![disk::marked()?],
         alarm: true,
         networks: networks().map_err(CompareError::Host)?,

@@ -5,13 +5,15 @@
 //! `outlet`, and from there in `bursts` on standard output.
 
 mod bursts;
+mod disk;
 mod network;
 mod outlet;
 mod prepare;
 mod wishes;
 
+pub use disk::{DiskInterface, DiskSyntaxError, DiskWish};
 pub use network::{Card, HostNetwork, Network, NetworkError, NetworkSyntaxError, OpenNetwork};
-pub use wishes::{ConsoleDevice, DiskInterface, DiskWish, Kernel, RunError, Wishes};
+pub use wishes::{ConsoleDevice, Kernel, RunError, Wishes};
 
 use crate::boot::platform::Keyboard;
 use crate::device_manager::{Backends, PcBackends};

@@ -1,9 +1,10 @@
 //! Everything that can be found wrong before the guest starts, is found here.
 
 use super::SharedLog;
+use super::disk::{DiskInterface, DiskWish};
 use super::network::OpenNetwork;
-use super::wishes::{ConsoleDevice, DiskInterface, DiskWish, Kernel, RunError, Wishes};
-use crate::device_manager::TransportKind;
+use super::wishes::{ConsoleDevice, Kernel, RunError, Wishes};
+use crate::device_manager::{TransportKind, VirtioDisk};
 use crate::guest::{self, PlannedCheck};
 use crate::images::{Image, ModuleImage};
 use crate::progress::Screen;
@@ -22,7 +23,7 @@ const SUITE_BALLOON: u64 = 4 << 20;
 /// Everything that was found good before the guest starts.
 pub(super) struct Prepared {
     pub(super) boot: BootImages,
-    pub(super) disks: Vec<DiskFile>,
+    pub(super) disks: Vec<VirtioDisk>,
     pub(super) ide_disks: Vec<DiskFile>,
     pub(super) networks: Vec<OpenNetwork>,
     pub(super) vsock: Option<(u32, Endpoint)>,
@@ -80,7 +81,7 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         }
         Kernel::BuiltIn { suite } => {
             let scratch = || DiskFile::temporary(abi::image::SCRATCH_DISK_BYTES);
-            disks.push(scratch()?);
+            disks.push(VirtioDisk::new(scratch()?));
             if suite_works_on(wishes, guest::works_on_ide) {
                 ide_disks.push(scratch()?);
             }
@@ -93,11 +94,11 @@ pub(super) fn prepare(wishes: &Wishes) -> Result<Prepared, RunError> {
         interface,
     } in &wishes.disks
     {
-        let disks = match interface {
-            DiskInterface::Virtio => &mut disks,
-            DiskInterface::Ide => &mut ide_disks,
-        };
-        disks.push(DiskFile::open(path, *access)?);
+        let file = DiskFile::open(path, *access)?;
+        match *interface {
+            DiskInterface::Virtio { queues } => disks.push(VirtioDisk { file, queues }),
+            DiskInterface::Ide => ide_disks.push(file),
+        }
     }
     let networks = (0..).zip(&wishes.networks);
     let networks = networks.map(|(position, network)| network.open(position, wishes.transport));

@@ -1,5 +1,6 @@
 //! What the user asked for, and why it could not be.
 
+use super::disk::DiskWish;
 use super::network::{Network, NetworkError};
 use crate::boot::AcpiTables;
 use crate::device_manager::TransportKind;
@@ -9,7 +10,7 @@ use crate::kvm::CpuModel;
 use crate::machine::MachineError;
 use crate::memory::MemorySize;
 use crate::msr::MsrPolicy;
-use devices::disk::{DiskAccess, DiskError};
+use devices::disk::DiskError;
 use devices::virtio::vsock::EndpointError;
 use std::io;
 use std::path::PathBuf;
@@ -55,26 +56,6 @@ pub struct Wishes {
     pub stats: bool,
     /// Longest time.
     pub timeout: Option<Duration>,
-}
-
-/// A disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiskWish {
-    /// Its file or block device.
-    pub path: PathBuf,
-    /// Whether the guest may write.
-    pub access: DiskAccess,
-    /// What the guest drives it by.
-    pub interface: DiskInterface,
-}
-
-/// What a guest drives a disk by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiskInterface {
-    /// A virtio-blk device of its own.
-    Virtio,
-    /// A place on the cable of the IDE controller.
-    Ide,
 }
 
 /// What boots.

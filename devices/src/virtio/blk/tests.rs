@@ -1,5 +1,7 @@
 //! The disk as its driver sees it, its worker running, under both engines.
 
+mod queues;
+
 use super::*;
 use crate::virtio::mmio::spec::Register;
 use crate::virtio::testing::{BUFFERS, Guest, MEMORY_BYTES, Piece, QUEUE_SIZE, wait_for};
@@ -24,7 +26,7 @@ const UNTOUCHED: u8 = 0xee;
 const BOTH: [EngineChoice; 2] = [EngineChoice::Auto, EngineChoice::Sync];
 
 fn guest_on(disk: DiskFile, engine: EngineChoice) -> Guest {
-    let mut guest = Guest::new(Box::new(Blk::new(disk, engine)));
+    let mut guest = Guest::new(Box::new(Blk::new(disk, engine, 1)));
     guest.start_simply();
     guest
 }
@@ -207,7 +209,7 @@ fn many_requests_at_once_are_all_answered_for_one_doorbell() {
 #[test]
 fn with_event_index_the_interrupt_comes_at_the_entry_asked_for() {
     let disk = DiskFile::temporary(512).unwrap();
-    let mut guest = Guest::new(Box::new(Blk::new(disk, EngineChoice::Auto)));
+    let mut guest = Guest::new(Box::new(Blk::new(disk, EngineChoice::Auto, 1)));
     assert_eq!(guest.start(F_EVENT_IDX | F_FLUSH), 15);
     // Interrupt when the third chain is used: used_event follows the available ring's entries.
     let used_event = Guest::areas(0)[1] + 4 + 2 * u64::from(QUEUE_SIZE);
@@ -423,7 +425,7 @@ fn a_read_only_disk_takes_no_writes() {
 fn a_driver_that_cannot_flush_writes_through() {
     let disk = DiskFile::temporary(512).unwrap();
     let file = disk.file().try_clone().unwrap();
-    let blk = Blk::new(disk, EngineChoice::Auto);
+    let blk = Blk::new(disk, EngineChoice::Auto, 1);
     assert_eq!(blk.limits(0).durability, Durability::Through);
     assert_eq!(blk.limits(F_FLUSH).durability, Durability::Cached);
     let mut guest = Guest::new(Box::new(blk));

@@ -32,6 +32,8 @@ pub enum Backing {
         /// Where in it the zeroes begin.
         end: u64,
     },
+    /// This one frame, which is somebody else's, too, and stays his.
+    Frame(PhysAddr),
     /// A driver's memory from there on, which the program shares ([`super::shared`]).
     Shared(PhysAddr),
 }
@@ -60,7 +62,7 @@ impl Area {
         match &mut part.backing {
             Backing::File { offset, .. } => *offset += start - self.start,
             Backing::Shared(phys) => *phys = phys.offset(start - self.start),
-            Backing::Zero | Backing::Large => {}
+            Backing::Zero | Backing::Large | Backing::Frame(_) => {}
         }
         part
     }
@@ -104,7 +106,9 @@ impl Areas {
     pub fn room_for(&self, bytes: u64, backing: Backing) -> Option<u64> {
         let (base, align) = match backing {
             Backing::Large => (LARGE_BASE, LARGE_BYTES),
-            Backing::Zero | Backing::File { .. } | Backing::Shared(_) => (MMAP_BASE, PAGE_BYTES),
+            Backing::Zero | Backing::File { .. } | Backing::Frame(_) | Backing::Shared(_) => {
+                (MMAP_BASE, PAGE_BYTES)
+            }
         };
         let mut start = base;
         for area in self.0.iter().filter(|area| area.end > base) {

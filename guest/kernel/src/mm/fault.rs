@@ -198,7 +198,7 @@ impl VmSpace {
 /// What a page is made of at first use.
 enum Source {
     Zero,
-    /// A frame of the initrd that holds just that.
+    /// A frame that holds just that and never becomes free: of the initrd, or the kernel's.
     Whole(PhysAddr),
     /// These bytes, then zeroes.
     Part(&'static [u8]),
@@ -209,6 +209,7 @@ enum Source {
 fn source(area: &Area, page: u64) -> Source {
     let (member, offset, end) = match area.backing {
         Backing::Zero | Backing::Large => return Source::Zero,
+        Backing::Frame(phys) => return Source::Whole(phys),
         Backing::Shared(phys) => return Source::Shared(phys.offset(page - area.start)),
         Backing::File {
             member,

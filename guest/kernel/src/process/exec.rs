@@ -4,9 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
+use abi::clock::ADDRESS;
 use abi::syscall::{Errno, Protection};
 
 use super::{FIRST_PID, Process};
+use crate::arch::clock;
 use crate::arch::context::use_page_table;
 use crate::arch::trap::TrapFrame;
 use crate::elf::Program;
@@ -138,6 +140,13 @@ fn load(
         backing: Backing::Zero,
     };
     space.add(stack).map_err(|_| Errno::NoExec)?;
+    let clock = Area {
+        start: ADDRESS,
+        end: ADDRESS + PAGE_BYTES,
+        protection: Protection::Read,
+        backing: Backing::Frame(clock::page()),
+    };
+    space.add(clock).map_err(|_| Errno::NoExec)?;
     let (rsp, arguments) = push_arguments(&mut space, member, arguments)?;
     Ok((space, TrapFrame::user(program.entry, rsp, arguments)))
 }

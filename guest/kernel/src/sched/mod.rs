@@ -110,6 +110,11 @@ pub fn online() -> u32 {
     ONLINE.load(Ordering::SeqCst).count_ones()
 }
 
+/// Whether processor `cpu` runs threads.
+pub fn is_online(cpu: u32) -> bool {
+    ONLINE.load(Ordering::SeqCst) & 1 << cpu != 0
+}
+
 /// Runs threads, and halts when there are none.
 pub fn idle() -> ! {
     let me = 1 << cpu_id();

@@ -12,7 +12,8 @@ use crate::time::{NEVER, now_ns};
 
 /// Threads that wait for something to change.
 ///
-/// Whoever changes it calls [`WaitQueue::wake_all`] afterwards, also from an interrupt handler;
+/// Whoever changes it calls [`WaitQueue::wake_all`] afterwards, or [`WaitQueue::wake_one`], also
+/// from an interrupt handler;
 /// each waiter looks for itself whether the change is what it waits for.
 pub struct WaitQueue {
     waiters: SpinLock<Vec<&'static Thread>>,
@@ -108,6 +109,33 @@ impl WaitQueue {
         };
         for thread in taken {
             wake(thread);
+        }
+    }
+
+    /// Lets the waiter that has been there longest look: for what only one can have, which it
+    /// gives on by calling this in its turn.
+    #[inline]
+    pub fn wake_one(&self) {
+        // As above.
+        cpu::fence();
+        if self.len.load(Ordering::Relaxed) != 0 {
+            self.wake_first();
+        }
+    }
+
+    #[cold]
+    fn wake_first(&self) {
+        while self.len.load(Ordering::Relaxed) != 0 {
+            let first = {
+                let mut waiters = self.waiters.lock();
+                let first = (!waiters.is_empty()).then(|| waiters.remove(0));
+                self.len.store(waiters.len(), Ordering::SeqCst);
+                first
+            };
+            // One that does not sleep is on its way already, and may have looked.
+            if first.is_none_or(wake) {
+                return;
+            }
         }
     }
 }

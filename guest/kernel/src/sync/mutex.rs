@@ -68,6 +68,6 @@ impl<T> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
         // SeqCst: a waiter that is about to sleep either sees the lock free or is seen.
         self.mutex.taken.swap(false, Ordering::SeqCst);
-        self.mutex.waiters.wake_all();
+        self.mutex.waiters.wake_one();
     }
 }

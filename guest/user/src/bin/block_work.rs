@@ -1,6 +1,6 @@
 //! Work of `hostel compare`: reads and writes of a disk for so long, by so many threads.
 //!
-//! Arguments: number of the measurement, disk, `interrupt` or `poll`, `read` or `write` (in order)
+//! Arguments: number of the measurement, disk, after which `?` says that it may be absent, `interrupt` or `poll`, `read` or `write` (in order)
 //! or `random` or `mixed` (at random; of the latter, every fourth a write), bytes of an operation,
 //! threads, milliseconds. Each page of the disk holds its mark, which is looked at in what is read.
 #![no_std]
@@ -9,26 +9,22 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 use user::abi::image::{WORK_BYTES, page_mark};
 use user::abi::syscall::IoMode;
+use user::alloc::sync::Arc;
 use user::alloc::vec::Vec;
 use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
 use user::file::File;
 use user::sync::Turn;
-use user::thread::{self, JoinHandle};
+use user::thread;
 use user::time::{MS, now_ns};
-use user::work::{Done, Latencies, Work};
+use user::work::{self, Done, Latencies, Work};
 
 user::check!(run);
 
 const PAGE: u64 = 4096;
 /// Of mixed operations, one of so many writes.
 const MIX: u64 = 4;
-
-/// Threads wait until all of them are there.
-static TURN: Turn = Turn::new();
-const GO: u32 = 1;
-static END_NS: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Clone, Copy)]
 enum Pattern {
@@ -85,7 +81,7 @@ struct Worker {
 
 impl Worker {
     fn new(task: Task, index: u64) -> Result<Self, Failure> {
-        let path = format!("/dev/{}", task.disk);
+        let path = format!("/dev/{}", task.disk.trim_end_matches('?'));
         let disk = File::open(&path).context(&path)?;
         disk.set_io_mode(task.mode).context("setting the IO mode")?;
         Ok(Self {
@@ -142,9 +138,14 @@ impl Worker {
         Ok(())
     }
 
-    fn operate_until(mut self, end_ns: u64) -> Result<Done, Failure> {
-        let before = self.operations;
-        let mut latencies = Latencies::new()?;
+    /// Brings up what is brought up at first use, the thread's stack among it.
+    fn prepare(&mut self) -> Result<Latencies, Failure> {
+        self.operate()?;
+        self.operations = 0;
+        Latencies::new()
+    }
+
+    fn operate_until(mut self, end_ns: u64, mut latencies: Latencies) -> Result<Done, Failure> {
         while now_ns() < end_ns {
             latencies.time(|| self.operate())?;
         }
@@ -152,40 +153,79 @@ impl Worker {
             self.disk.flush().context("flush")?;
         }
         Ok(Done {
-            operations: self.operations - before,
+            operations: self.operations,
             operation_bytes: Some(self.task.bytes),
             latencies,
         })
     }
 }
 
+/// What the threads have in common. Their starts and ends are no part of what is measured.
+struct Team {
+    /// Those that are not ready yet, or at work.
+    busy: AtomicU64,
+    /// [`READY`] when none is busy, [`GO`] when all may begin, [`OVER`] when none is busy again.
+    turn: Turn,
+    /// Is [`OVER`] when they may end.
+    leave: Turn,
+    end_ns: AtomicU64,
+}
+
+const READY: u32 = 1;
+const GO: u32 = 2;
+const OVER: u32 = 3;
+
+impl Team {
+    /// One thread more is done; the last one says `turn`.
+    fn one_done(&self, turn: u32) {
+        if self.busy.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.turn.set(turn);
+        }
+    }
+
+    /// All that a thread does.
+    fn take_part(&self, mut worker: Worker) -> Result<Done, Failure> {
+        let prepared = worker.prepare();
+        self.one_done(READY);
+        self.turn.wait_for(GO);
+        let end_ns = self.end_ns.load(Ordering::Acquire);
+        let done = prepared.and_then(|latencies| worker.operate_until(end_ns, latencies));
+        self.one_done(OVER);
+        self.leave.wait_for(OVER);
+        done
+    }
+}
+
 fn run(check: &mut Check) -> Verdict {
     let task = Task::from_args(check).ok_or("arguments that are no work")?;
-    let mut workers = Vec::new();
+    let Some(_disk) = work::open(check, task.disk)? else {
+        return Ok(());
+    };
+    let team = Arc::new(Team {
+        busy: AtomicU64::new(task.threads),
+        turn: Turn::new(),
+        leave: Turn::new(),
+        end_ns: AtomicU64::new(0),
+    });
+    let mut threads = Vec::new();
     for index in 0..task.threads {
-        let mut worker = Worker::new(task, index)?;
-        // Brings up what is brought up at first use.
-        worker.operate()?;
-        workers.push(worker);
+        let worker = Worker::new(task, index)?;
+        let theirs = Arc::clone(&team);
+        let thread = thread::spawn(move || theirs.take_part(worker));
+        threads.push(thread.context("a thread")?);
     }
-    let own = workers.pop().ok_or("no threads")?;
-    let mut others: Vec<JoinHandle<Result<Done, Failure>>> = Vec::new();
-    for worker in workers {
-        let body = move || {
-            TURN.wait_for(GO);
-            worker.operate_until(END_NS.load(Ordering::Relaxed))
-        };
-        others.push(thread::spawn(body).context("a thread")?);
-    }
+    team.turn.wait_for(READY);
+    team.busy.store(task.threads, Ordering::Relaxed);
     let work = Work::begin(check)?;
-    let end = work.began_ns() + task.ms * MS;
-    END_NS.store(end, Ordering::Relaxed);
-    TURN.set(GO);
-    let mut done = own.operate_until(end)?;
-    for thread in others {
-        let other = thread.join().context("join")??;
-        done.operations += other.operations;
-        done.latencies.merge(&other.latencies);
+    let end_ns = work.began_ns() + task.ms * MS;
+    team.end_ns.store(end_ns, Ordering::Release);
+    team.turn.set(GO);
+    team.turn.wait_for(OVER);
+    let ended = work.end_now()?;
+    team.leave.set(OVER);
+    let mut done = Done::none(task.bytes)?;
+    for thread in threads {
+        done.add(&thread.join().context("join")??);
     }
-    work.end(check, &done)
+    ended.report(check, &done)
 }

@@ -1,16 +1,17 @@
 //! Work of `hostel compare`: readings of a source of time, for so long.
 //!
-//! Arguments: number of the measurement, the kernel's device of the source or `tsc`, which a
-//! program reads itself, milliseconds. Readings must not stand still, nor run backwards where the
+//! Arguments: number of the measurement, the kernel's device of the source, or what a program reads
+//! itself: `tsc`, or `kvm` from the page of clocks; milliseconds. Readings must not stand still, nor run backwards where the
 //! source does not wrap.
 #![no_std]
 #![no_main]
 
+use user::abi::metric::ABSENT;
 use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Verdict};
 use user::ensure;
 use user::file::File;
-use user::time::{MS, now_ns, tsc};
+use user::time::{MS, kvm_ns, now_ns, tsc};
 use user::work::{Done, Latencies, Work};
 
 user::check!(run);
@@ -24,13 +25,18 @@ const WRAPPING: [&str; 3] = [SLOW, "clock-acpi", "clock-pit"];
 
 enum Source {
     Device(File),
-    Tsc,
+    Own(fn() -> u64),
+}
+
+/// KVM's time by the page; only for where it is stated.
+fn stated() -> u64 {
+    kvm_ns().unwrap_or(0)
 }
 
 impl Source {
     fn read(&self, values: &mut [u64], bytes: &mut [u8]) -> Verdict {
         match self {
-            Self::Tsc => values.iter_mut().for_each(|value| *value = tsc()),
+            Self::Own(read) => values.iter_mut().for_each(|value| *value = read()),
             Self::Device(device) => {
                 device.read_exact(bytes).context("read")?;
                 for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(8)) {
@@ -49,7 +55,12 @@ fn run(check: &mut Check) -> Verdict {
         return Err("arguments that are no work".into());
     };
     let source = match name {
-        "tsc" => Source::Tsc,
+        "tsc" => Source::Own(tsc),
+        "kvm" if kvm_ns().is_none() => {
+            check.metric(ABSENT, 1);
+            return Ok(());
+        }
+        "kvm" => Source::Own(stated),
         name => {
             let path = format!("/dev/{name}");
             Source::Device(File::open(&path).context(&path)?)

@@ -52,6 +52,14 @@ const DISKS: &[Path] = &[
         copies: Some(1),
         textbook: VIRTIO,
     },
+    Path {
+        name: "virtio-queues",
+        about: "virtio-blk with a queue and an interrupt for each of several processors",
+        args: "vdb? interrupt",
+        model: Paravirtual,
+        copies: Some(1),
+        textbook: VIRTIO,
+    },
 ];
 
 const PROGRAM: &str = "block_work";

@@ -30,7 +30,15 @@ const CLOCKS: &[Path] = &[
     },
     Path {
         name: "kvmclock",
-        about: "a page that KVM keeps up to date, and the time-stamp counter",
+        about: "a page that KVM keeps up to date, read by the program, and the time-stamp counter",
+        args: "kvm",
+        model: Paravirtual,
+        copies: None,
+        textbook: Some(Textbook::Fixed(0)),
+    },
+    Path {
+        name: "kvmclock-call",
+        about: "the same, read by the kernel for a program that asks for 64 times at once",
         args: "clock-kvm",
         model: Paravirtual,
         copies: None,

@@ -42,9 +42,11 @@ const ASSERT: u32 = 1 << 14;
 const ALL_BUT_SELF: u32 = 3 << 18;
 const BUSY: u32 = 1 << 12;
 
-/// Where devices write to, to interrupt processor 0 (SDM 3A 11.11.1); what they write is the
-/// vector, which all other bits zero make one of an edge, for that processor alone.
+/// Where devices write to, to interrupt processor 0 (SDM 3A 11.11.1), and where in the address
+/// another's number goes; what they write is the vector, which all other bits zero make one of an
+/// edge, for that processor alone.
 const MESSAGE_ADDRESS: u64 = 0xfee0_0000;
+const MESSAGE_CPU_SHIFT: u32 = 12;
 
 /// An interrupt from one processor to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,10 +167,10 @@ pub fn disconnect_pic() {
     write(LINT0, LINT0_BEFORE.load(Ordering::Relaxed));
 }
 
-/// The message that is interrupt number `number` of those that devices write.
-pub fn message(number: u64) -> Message {
+/// The message to processor `cpu` that is interrupt number `number` of those that devices write.
+pub fn message(cpu: u32, number: u64) -> Message {
     Message {
-        address: MESSAGE_ADDRESS,
+        address: MESSAGE_ADDRESS | u64::from(cpu) << MESSAGE_CPU_SHIFT,
         data: (trap::FIRST_MESSAGE + number) as u32,
     }
 }

@@ -31,7 +31,7 @@ const TASK: u16 = 0x28;
 pub(super) const STAR: u64 = (KERNEL_CODE as u64) << 32;
 
 /// Vectors with entry code.
-pub(super) const VECTORS: usize = 96;
+pub(super) const VECTORS: usize = 112;
 /// Where the entry code of vector 0 is linked.
 const VECTOR_CODE: u64 = KERNEL_WINDOW + 0x20_0000;
 /// Bytes of entry code a vector.

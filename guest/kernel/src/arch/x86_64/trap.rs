@@ -272,7 +272,7 @@ pub(super) const SPURIOUS: u64 = 63;
 /// First vector of the devices' messages.
 pub(super) const FIRST_MESSAGE: u64 = 64;
 /// First vector of the PICs' lines, which have all up to the last.
-pub(super) const FIRST_PIC: u64 = 80;
+pub(super) const FIRST_PIC: u64 = 96;
 
 const _: () = assert!(FIRST_MESSAGE as usize + irq::MESSAGES == FIRST_PIC as usize);
 const _: () = assert!(FIRST_PIC as usize + 16 == VECTORS);

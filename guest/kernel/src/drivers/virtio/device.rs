@@ -23,9 +23,8 @@ pub(super) struct Channel {
     pub(super) queue: SpinLock<Queue>,
     /// By the slot of the request that they wait for.
     waiters: [WaitQueue; MAX_SLOTS as usize],
-    /// Those who wait for a slot, and whether there are some.
+    /// Those who wait for a slot.
     starving: WaitQueue,
-    has_starving: AtomicBool,
 }
 
 impl Channel {
@@ -44,18 +43,21 @@ pub(super) struct Device {
 }
 
 impl Device {
-    /// Brings up the device behind `transport`, which is `handle`'s, but for the last step.
-    pub(super) fn set_up<const QUEUES: usize>(
+    /// Brings up the device behind `transport`, which is `handle`'s, but for the last step. `cpus`
+    /// gives the processors that its queues interrupt.
+    pub(super) fn set_up(
         transport: Transport,
         handle: Handle,
         features: u64,
         max_slots: u16,
+        cpus: impl FnOnce(&Transport, u64) -> Result<Vec<u32>, Broken>,
     ) -> Result<Self, Broken> {
         let wanted = features | FEATURE_VERSION_1 | FEATURE_INDIRECT | FEATURE_EVENT_INDEX;
         let features = transport.negotiate(wanted, FEATURE_VERSION_1)?;
-        transport.connect(handle, QUEUES as u16)?;
-        let mut channels = Vec::with_capacity(QUEUES);
-        for index in (0..).take(QUEUES) {
+        let cpus = cpus(&transport, features)?;
+        transport.connect_to(handle, &cpus)?;
+        let mut channels = Vec::with_capacity(cpus.len());
+        for index in (0..).take(cpus.len()) {
             let max_size = transport.select_queue(index);
             let queue = Queue::new(max_size, features, max_slots).map_err(|_| transport.fail())?;
             let doorbell = transport.set_rings(index, &queue.rings())?;
@@ -64,7 +66,6 @@ impl Device {
                 queue: SpinLock::new(queue),
                 waiters: [const { WaitQueue::new() }; MAX_SLOTS as usize],
                 starving: WaitQueue::new(),
-                has_starving: AtomicBool::new(false),
             });
         }
         let broken = AtomicBool::new(false);
@@ -129,7 +130,6 @@ impl Device {
             if let Some(token) = self.try_submit(channel, request)? {
                 return Ok(token);
             }
-            channel.has_starving.store(true, Ordering::SeqCst);
             let has_room = || self.is_broken() || channel.queue.lock().has_room();
             if !channel
                 .starving
@@ -176,9 +176,7 @@ impl Device {
             return Err(self.break_down());
         }
         let answer = channel.queue.lock().take(token);
-        if channel.has_starving.swap(false, Ordering::SeqCst) {
-            channel.starving.wake_all();
-        }
+        channel.starving.wake_one();
         answer.ok_or(Errno::Io)
     }
 

@@ -100,7 +100,7 @@ impl Registers for MmioRegisters {
         self.region.write32(reg::DRIVER_FEATURES, bits);
     }
 
-    fn connect(&self, device: Handle, _queues: u16) -> Result<(), Broken> {
+    fn connect(&self, device: Handle, _cpus: &[u32]) -> Result<(), Broken> {
         let registered = irq::register(self.gsi, Handle::interrupted, device.slot);
         registered.then_some(()).ok_or(Broken)
     }

@@ -39,6 +39,7 @@ use crate::sync::Once;
 use abi::image::param;
 use abi::syscall::Errno;
 use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 use device::Device;
 use mmio::{MmioRegisters, Place};
@@ -178,7 +179,18 @@ impl Handle {
         features: u64,
         max_slots: u16,
     ) -> Result<&'static Device, Broken> {
-        let device = Device::set_up::<QUEUES>(self.transport()?, self, features, max_slots)?;
+        self.start_with(features, max_slots, |_, _| Ok(vec![0; QUEUES]))
+    }
+
+    /// As [`Self::start`], with as many queues as `cpus` gives processors for their interrupts; it
+    /// is told of the features agreed on.
+    fn start_with(
+        self,
+        features: u64,
+        max_slots: u16,
+        cpus: impl FnOnce(&Transport, u64) -> Result<Vec<u32>, Broken>,
+    ) -> Result<&'static Device, Broken> {
+        let device = Device::set_up(self.transport()?, self, features, max_slots, cpus)?;
         let device = self.keep(device)?;
         device.transport.start();
         Ok(device)

@@ -113,12 +113,12 @@ impl Registers for PciRegisters {
     }
 
     /// Vector `n` of the table is queue `n`'s.
-    fn connect(&self, device: Handle, queues: u16) -> Result<(), Broken> {
-        let message = |queue| {
+    fn connect(&self, device: Handle, cpus: &[u32]) -> Result<(), Broken> {
+        let message = |(queue, cpu): (u16, &u32)| {
             let argument = device.queue_argument(queue);
-            irq::register_message(Handle::queue_interrupted, argument)
+            irq::register_message_to(*cpu, Handle::queue_interrupted, argument)
         };
-        let messages: Option<Vec<_>> = (0..queues).map(message).collect();
+        let messages: Option<Vec<_>> = (0..).zip(cpus).map(message).collect();
         if !self.msix.enable(self.function, &messages.ok_or(Broken)?) {
             return Err(Broken);
         }

@@ -4,6 +4,7 @@ use super::ring::Rings;
 use super::{Broken, Handle};
 use abi::syscall::Errno;
 use alloc::boxed::Box;
+use alloc::vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Device status bits (virtio 1.3 2.1).
@@ -44,8 +45,9 @@ pub(super) trait Registers: Send + Sync {
     fn offered_features(&self, half: u32) -> u32;
     /// Says which of them the driver uses.
     fn accept_features(&self, half: u32, bits: u32);
-    /// Leads the interrupts of the first `queues` queues to `device`.
-    fn connect(&self, device: Handle, queues: u16) -> Result<(), Broken>;
+    /// Leads the interrupts of the first queues to `device`, of each to its processor in `cpus`
+    /// where queues have interrupts of their own.
+    fn connect(&self, device: Handle, cpus: &[u32]) -> Result<(), Broken>;
     /// Selects a queue; the largest size that it can have, 0 if it does not exist.
     fn select_queue(&self, index: u16) -> u32;
     /// Tells the device where the rings of queue `index`, which is selected, are, and starts it.
@@ -95,9 +97,15 @@ impl Transport {
         Ok(features)
     }
 
-    /// Leads the interrupts of the first `queues` queues to `device`.
+    /// Leads the interrupts of the first `queues` queues to `device`, on the first processor.
     pub(super) fn connect(&self, device: Handle, queues: u16) -> Result<(), Broken> {
-        self.0.connect(device, queues).map_err(|Broken| self.fail())
+        self.connect_to(device, &vec![0; queues.into()])
+    }
+
+    /// Leads the interrupts of the first queues to `device`, of each to its processor in `cpus`
+    /// where queues have interrupts of their own.
+    pub(super) fn connect_to(&self, device: Handle, cpus: &[u32]) -> Result<(), Broken> {
+        self.0.connect(device, cpus).map_err(|Broken| self.fail())
     }
 
     /// Selects a queue; the largest size that it can have, 0 if it does not exist.

@@ -45,7 +45,7 @@ impl Registers for Fake {
         self.state.lock().unwrap().accepted |= u64::from(bits) << (32 * half);
     }
 
-    fn connect(&self, _device: Handle, _queues: u16) -> Result<(), Broken> {
+    fn connect(&self, _device: Handle, _cpus: &[u32]) -> Result<(), Broken> {
         Err(Broken)
     }
 
