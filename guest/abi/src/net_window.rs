@@ -13,6 +13,8 @@
 //! is its own again when the next call that sends returns; what it was given goes back to the card with
 //! the next call that waits for frames, or a read.
 //!
+//! All programs that map a card's window have the same one, as they have the same card.
+//!
 //! Each entry is a [`Piece`] of the window: a frame behind [`HEADER_BYTES`] of the card's header (virtio
 //! 1.3 5.1.6), which says for a frame that has come how many pieces it takes. Pieces after the first
 //! have no header.

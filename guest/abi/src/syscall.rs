@@ -50,7 +50,7 @@ numbered! {
         /// `(address, bytes, Protection) -> 0`; not for large pages.
         Mprotect = 18,
         /// `(pages: 0 for none, Replacement) -> 0`: budget of frames for this process; pages over
-        /// it are evicted to the swap area by that policy.
+        /// it are evicted to the swap area by that policy. Not with a window of a network card.
         SetFrameBudget = 19,
         /// `(path, path_len) -> fd`: an initrd member, or `/dev/vda`.., `/dev/hda`..
         /// (`-pio`, `-word`: how its data goes), `/dev/console`, `/dev/ttyS0`, `/dev/rng`,

@@ -297,11 +297,8 @@ impl NetDevice for Card {
         // Held meanwhile, so that there is one.
         let receive = self.receive.lock();
         if self.window.get().is_none() {
-            self.window.set(Window::lend(
-                &receive.buffers,
-                receive.bytes(),
-                self.features,
-            )?);
+            self.window
+                .set(Window::lend(&receive.buffers, self.features)?);
         }
         let window = self.window.get().ok_or(Errno::NoMem)?;
         Ok(window.1)

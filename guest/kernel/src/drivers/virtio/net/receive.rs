@@ -15,11 +15,18 @@ use super::{FEATURE_MERGEABLE, HEADER_BUFFERS, HEADER_BYTES};
 use crate::drivers::Segment;
 use crate::drivers::net::batch::Incoming;
 use crate::mm::DmaBuffer;
+use abi::net_window::{MOST_RECEIVED, RECEIVE_AREA, WINDOW_BYTES};
 
 /// Most buffers.
 const SIZE: u16 = 128;
 /// Bytes of one: header and frame fit.
 const BUFFER_BYTES: u32 = 2048;
+/// Of all; also when the device takes fewer: windows have one length.
+pub(super) const BUFFERS_BYTES: u64 = SIZE as u64 * BUFFER_BYTES as u64;
+
+const _: () = assert!(RECEIVE_AREA as u64 + BUFFERS_BYTES == WINDOW_BYTES as u64);
+const _: () = assert!(SIZE as usize == MOST_RECEIVED);
+
 /// The device is shown the buffers that it gets back when they are such a part of all.
 const LOW: u16 = 4;
 
@@ -56,8 +63,7 @@ impl<M: SharedMemory> Receive<M> {
         if layout.size == 0 {
             return Err(Broken);
         }
-        let bytes = u64::from(layout.size) * u64::from(BUFFER_BYTES);
-        let buffers = M::allocate(bytes).ok_or(Broken)?;
+        let buffers = M::allocate(BUFFERS_BYTES).ok_or(Broken)?;
         let memory = M::allocate(layout.end()).ok_or(Broken)?;
         let mut ring = Ring::new(memory, layout, features);
         let mut lent = [false; SIZE as usize];
@@ -77,11 +83,6 @@ impl<M: SharedMemory> Receive<M> {
             given: [0; SIZE as usize],
             given_count: 0,
         })
-    }
-
-    /// Bytes of all buffers.
-    pub(super) fn bytes(&self) -> u64 {
-        u64::from(self.count) * u64::from(BUFFER_BYTES)
     }
 
     pub(super) fn has_none(&self) -> bool {

@@ -6,6 +6,7 @@
 
 use super::super::Broken;
 use super::super::shared::SharedMemory;
+use super::receive::BUFFERS_BYTES;
 use crate::drivers::Segment;
 use crate::mm::DmaBuffer;
 use crate::mm::shared::Lent;
@@ -25,16 +26,12 @@ pub(super) struct Window<M = DmaBuffer> {
 
 impl Window {
     /// One that programs are lent with `buffers`, of a card of these features.
-    pub(super) fn lend(
-        buffers: &DmaBuffer,
-        bytes: u64,
-        features: u64,
-    ) -> Result<(Self, [Lent; 2]), Broken> {
+    pub(super) fn lend(buffers: &DmaBuffer, features: u64) -> Result<(Self, [Lent; 2]), Broken> {
         let window = Self::new(features)?;
         let lists = RECEIVE_AREA as u64;
         let lists = Lent::new(window.memory.phys(), lists, Protection::ReadWrite);
         // The driver looks at what the card has written there, too.
-        let buffers = Lent::new(buffers.phys(), bytes, Protection::Read);
+        let buffers = Lent::new(buffers.phys(), BUFFERS_BYTES, Protection::Read);
         Ok((window, [lists, buffers]))
     }
 }
