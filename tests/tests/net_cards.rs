@@ -1,7 +1,7 @@
 //! The built-in guest's drivers of network cards: frames of all lengths come and go whole, also
 //! when the guest looks so late that the card has run out of room, or shares memory with its driver.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use std::ops::RangeInclusive;
 use tests::net::Network;
 use tests::{Scratch, TestVm, require_kvm};
@@ -48,7 +48,10 @@ fn come_back(
         .arg(format!("stream={},card={card}", path.display()))
         .boot()?;
     let mut peer = network.accept()?;
-    ensure!(peer.receive()?.len() == 60, "{card}: the first word");
+    let Ok(word) = peer.receive() else {
+        bail!("{program}: {}", vm.wait()?.text());
+    };
+    ensure!(word.len() == 60, "{card}: the first word");
     let sent: Vec<Vec<u8>> = (0..FRAMES).map(frame).collect();
     for frame in &sent {
         peer.send(frame)?;
