@@ -172,7 +172,11 @@ fn reset_waits_for_what_is_in_flight_on_all() {
             guest.write(Register::Status, 0);
             let used = || [0, 1, 2, 3].map(|queue| guest.used_index(queue));
             let before = used();
-            std::thread::sleep(std::time::Duration::from_micros(200));
+            for queue in 0..QUEUES.into() {
+                guest.make_available(queue, 0);
+                guest.notify(queue);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
             assert_eq!(used(), before, "nothing happens after a reset");
         }
     }
