@@ -13,7 +13,8 @@
 //! the controllers back to what they are without an alarm. Both are for the first processor.
 
 use super::lazy::Lazy;
-use super::pci::{self, Function, MAX_DEVICES, Msix, bar, capabilities};
+use super::pci::{self, Function, Msix, bar, capabilities};
+use super::pinned::fill;
 use super::{CharDevice, Segment};
 use crate::arch::{clock, cpu_id, ioapic, kvm, pic};
 use crate::irq;
@@ -96,10 +97,7 @@ struct Hardware {
 
 impl Hardware {
     fn find() -> Option<Self> {
-        let bus = pci::bus()?;
-        let wanted = u32::from(ID.1) << 16 | u32::from(ID.0);
-        let mut functions = (0..MAX_DEVICES).filter_map(|device| bus.function(device));
-        let (function, _) = functions.find(|(_, id)| *id == wanted)?;
+        let function = pci::find(u32::from(ID.1) << 16 | u32::from(ID.0))?;
         let address = bar(&function, 0, 0, BAR_BYTES.into())?;
         let registers = MmioRegion::map(PhysAddr(address), BAR_BYTES.into())?;
         Self::connect(&function).then_some(Self {
@@ -182,16 +180,7 @@ impl CharDevice for Alarm {
     }
 
     fn read(&self, to: &[Segment], _mode: IoMode) -> Result<usize, Errno> {
-        let Some(segment) = to.first() else {
-            return Ok(0);
-        };
         let numbers = on_first_processor()?.lock().ring(self.way)?;
-        let mut bytes = [0; 24];
-        for (bytes, number) in bytes.chunks_exact_mut(8).zip(numbers) {
-            bytes.copy_from_slice(&number.to_le_bytes());
-        }
-        Ok(segment.fill(0, &bytes))
+        Ok(fill(to, numbers.map(u64::to_le_bytes).as_flattened()))
     }
-
-    fn write_now(&self, _bytes: &[u8]) {}
 }

@@ -7,6 +7,7 @@
 //! | `clock-pit` | the 8254's count, latched | 1.193182 MHz, down |
 //! | `clock-kvm` | a page that KVM keeps up to date | ns |
 
+use super::pinned::fill;
 use super::{CharDevice, Segment};
 use crate::arch::port::{inb, inl, outb};
 use crate::arch::{clock, pit};
@@ -95,10 +96,6 @@ fn from_bcd(value: u8) -> u64 {
 }
 
 impl CharDevice for Clock {
-    fn write(&self, _from: &[Segment], _mode: IoMode) -> Result<usize, Errno> {
-        Err(Errno::BadF)
-    }
-
     fn read(&self, to: &[Segment], _mode: IoMode) -> Result<usize, Errno> {
         let room: usize = to.iter().map(Segment::len).sum();
         let mut bytes = [0; BATCH * VALUE_BYTES];
@@ -107,14 +104,8 @@ impl CharDevice for Clock {
             let now = (self.read)().ok_or(Errno::Io)?;
             value.copy_from_slice(&now.to_le_bytes());
         }
-        let mut left = &bytes[..count];
-        for segment in to {
-            left = &left[segment.fill(0, left)..];
-        }
-        Ok(count)
+        Ok(fill(to, &bytes[..count]))
     }
-
-    fn write_now(&self, _bytes: &[u8]) {}
 }
 
 #[cfg(test)]

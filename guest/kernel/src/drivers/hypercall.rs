@@ -9,6 +9,7 @@
 //! Each has a page of its own, whose requests keep their operation from one time to the next.
 
 use super::lazy::Lazy;
+use super::pinned::fill;
 use super::{CharDevice, Segment};
 use crate::arch::port::{inl, outl};
 use crate::mm::{DmaBuffer, PAGE_BYTES};
@@ -117,11 +118,7 @@ impl Hypercall {
             page.ring((batch.len() / VALUE_BYTES) as u32)?;
             page.0.read_bytes(hypercall::VALUES as u64, batch);
         }
-        let mut left = &bytes[..count];
-        for segment in to {
-            left = &left[segment.fill(0, left)..];
-        }
-        Ok(count)
+        Ok(fill(to, &bytes[..count]))
     }
 }
 
@@ -140,6 +137,4 @@ impl CharDevice for Hypercall {
             Operation::Nop | Operation::Write => Err(Errno::BadF),
         }
     }
-
-    fn write_now(&self, _bytes: &[u8]) {}
 }

@@ -4,6 +4,7 @@
 //! A read interrupts all other processors, or the one that there is, and gives two numbers: the
 //! time-stamp counter before, and in the first instruction of the last handler.
 
+use super::pinned::fill;
 use super::{CharDevice, Segment};
 use crate::arch::ipi::{self, Sender};
 use crate::machine;
@@ -32,20 +33,9 @@ pub(super) fn device(name: &str) -> Option<&'static dyn CharDevice> {
 }
 
 impl CharDevice for Ipi {
-    fn write(&self, _from: &[Segment], _mode: IoMode) -> Result<usize, Errno> {
-        Err(Errno::BadF)
-    }
-
     fn read(&self, to: &[Segment], _mode: IoMode) -> Result<usize, Errno> {
-        let Some(segment) = to.first() else {
-            return Ok(0);
-        };
         let round = ipi::round(self.sender, machine::get().cpu_mask()).ok_or(Errno::Io)?;
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&round.sent.to_le_bytes());
-        bytes[8..].copy_from_slice(&round.handled.to_le_bytes());
-        Ok(segment.fill(0, &bytes))
+        let numbers = [round.sent, round.handled].map(u64::to_le_bytes);
+        Ok(fill(to, numbers.as_flattened()))
     }
-
-    fn write_now(&self, _bytes: &[u8]) {}
 }

@@ -34,7 +34,7 @@ use crate::sync::Once;
 use crate::{arch, time};
 use abi::image::{HYPERCALLS_KVM, param};
 use abi::syscall::{Errno, IoMode};
-use uart::{COM1, Fifo};
+use uart::COM1;
 
 /// A disk.
 pub trait BlockDevice: Sync {
@@ -55,16 +55,23 @@ pub trait BlockDevice: Sync {
     fn flush(&self, mode: IoMode) -> Result<(), Errno>;
 }
 
-/// A stream of bytes.
+/// A stream of bytes, which can be read or written or both.
 pub trait CharDevice: Sync {
     /// Writes `from`; number of bytes. The bytes of one call stay together.
-    fn write(&self, from: &[Segment], mode: IoMode) -> Result<usize, Errno>;
+    fn write(&self, _from: &[Segment], _mode: IoMode) -> Result<usize, Errno> {
+        Err(Errno::BadF)
+    }
 
     /// Waits for bytes and reads at most what `to` holds; their number. With
     /// [`IoMode::Poll`] a terminal that has none answers [`Errno::Again`].
-    fn read(&self, to: &[Segment], mode: IoMode) -> Result<usize, Errno>;
+    fn read(&self, _to: &[Segment], _mode: IoMode) -> Result<usize, Errno> {
+        Err(Errno::BadF)
+    }
+}
 
-    /// Writes the kernel's own text without sleeping, also in a panic, as well as can be.
+/// Where the kernel's own text goes.
+pub trait ConsoleDevice: CharDevice {
+    /// Writes it without sleeping, also in a panic, as well as can be.
     fn write_now(&self, bytes: &[u8]);
 }
 
@@ -85,7 +92,7 @@ const POLLS_PER_LOOK: u32 = 256;
 /// Name of the console on the virtio device.
 const VIRTIO_CONSOLE: &str = "hvc0";
 
-static CONSOLE: Once<&'static dyn CharDevice> = Once::new();
+static CONSOLE: Once<&'static dyn ConsoleDevice> = Once::new();
 
 /// Sets up the serial port and the console that the command line names. The serial port is the
 /// console when it names none, or one that is not there.
@@ -101,36 +108,39 @@ pub fn init(cmdline: &Cmdline) {
     pci::init(cmdline.get(param::PCI_ECAM).and_then(parse_number));
     virtio::init(cmdline);
     let virtio = match cmdline.get(param::CONSOLE) {
-        Some(VIRTIO_CONSOLE) => virtio::console::device(0),
+        Some(VIRTIO_CONSOLE) => virtio::console::first(),
         _ => None,
     };
     CONSOLE.set(virtio.unwrap_or(&COM1));
 }
 
 /// Where the console stream goes; the serial port before [`init`].
-pub fn console() -> &'static dyn CharDevice {
+pub fn console() -> &'static dyn ConsoleDevice {
     CONSOLE.get().copied().unwrap_or(&COM1)
 }
 
-/// The stream device of this name: `console`; `ttyS0`; `ttyS1`, which `ttyS1-byte` opens without its
-/// FIFO; `hvc1`, the second virtio console; `rng`; a source of time; or one of
-/// the hypercall page, the alarm, interrupts between processors, or the balloon.
+/// The device of a name, in one family of names.
+type Family = fn(&str) -> Option<&'static dyn CharDevice>;
+
+const FAMILIES: [Family; 8] = [
+    uart::device,
+    virtio::console::device,
+    virtio::rng::device,
+    virtio::balloon::device,
+    clocks::device,
+    hypercall::device,
+    alarm::device,
+    ipi::device,
+];
+
+/// The stream device of this name: `console`; `ttyS0`; `ttyS1`, which `ttyS1-byte` opens without
+/// its FIFO; `hvc1`, the second virtio console; `rng`; a source of time; or one of the hypercall
+/// page, the alarm, interrupts between processors, or the balloon.
 pub fn char_device(name: &str) -> Option<&'static dyn CharDevice> {
-    match name {
-        "console" => Some(console()),
-        "ttyS0" if COM1.is_present() => Some(&COM1),
-        "ttyS1" => uart::second(Fifo::On).map(|port| port as &dyn CharDevice),
-        "ttyS1-byte" => uart::second(Fifo::Off).map(|port| port as &dyn CharDevice),
-        "hvc1" => virtio::console::device(1),
-        "rng" => virtio::rng::device(),
-        name => {
-            let clock = clocks::device(name);
-            let page = || hypercall::device(name);
-            let interrupts = || alarm::device(name).or_else(|| ipi::device(name));
-            let balloon = || virtio::balloon::device(name);
-            clock.or_else(page).or_else(interrupts).or_else(balloon)
-        }
+    if name == "console" {
+        return Some(console());
     }
+    FAMILIES.iter().find_map(|family| family(name))
 }
 
 /// The disk of this name: `vda` and on, in the order of the command line, then of PCI; `hda` and
@@ -174,6 +184,11 @@ fn poll_until(mut done: impl FnMut() -> bool, deadline_ns: u64) -> bool {
             return done();
         }
     }
+}
+
+/// The same, for so long.
+fn poll_for(timeout_ns: u64, done: impl FnMut() -> bool) -> bool {
+    poll_until(done, time::deadline(timeout_ns))
 }
 
 /// A number of the command line, in decimal or, with 0x, in hexadecimal.

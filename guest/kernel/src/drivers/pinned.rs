@@ -16,6 +16,12 @@ pub struct Segment {
     pub len: u32,
 }
 
+/// Copies `bytes` to the start of `to`; how many fit.
+pub(super) fn fill(to: &[Segment], bytes: &[u8]) -> usize {
+    to.iter()
+        .fold(0, |done, segment| done + segment.fill(0, &bytes[done..]))
+}
+
 impl Segment {
     /// Length in bytes as an index.
     pub fn len(&self) -> usize {

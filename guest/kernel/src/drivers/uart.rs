@@ -7,7 +7,7 @@
 //! `uart_16550` sends byte by byte, which costs two exits each, and knows no interrupts.)
 
 use super::lazy::Lazy;
-use super::{CharDevice, Segment};
+use super::{CharDevice, ConsoleDevice, Segment};
 use crate::arch::port::{inb, outb, rep_outsb};
 use crate::sched::WaitQueue;
 use crate::{arch, irq, sched};
@@ -56,8 +56,19 @@ static COM2: Uart = Uart::new(0x2f8, 3, 1);
 /// By the argument of their interrupts.
 static PORTS: [&Uart; 2] = [&COM1, &COM2];
 
+/// The port of that name, if the machine has it.
+pub(super) fn device(name: &str) -> Option<&'static dyn CharDevice> {
+    let port = match name {
+        "ttyS0" => Some(&COM1).filter(|port| port.is_present()),
+        "ttyS1" => second(Fifo::On),
+        "ttyS1-byte" => second(Fifo::Off),
+        _ => None,
+    };
+    port.map(|port| port as &dyn CharDevice)
+}
+
 /// The second port, set up anew, with FIFOs or without.
-pub(super) fn second(fifo: Fifo) -> Option<&'static Uart> {
+fn second(fifo: Fifo) -> Option<&'static Uart> {
     let (control, burst_bytes) = match fifo {
         Fifo::On => (FIFO_ON, FIFO_BYTES),
         Fifo::Off => (FIFO_OFF, 1),
@@ -236,7 +247,9 @@ impl CharDevice for Uart {
         let count = self.receive(&mut bytes[..room]);
         Ok(segment.fill(0, &bytes[..count]))
     }
+}
 
+impl ConsoleDevice for Uart {
     /// Waits for its turn, but not for ever: whoever is writing may be what has crashed.
     fn write_now(&self, bytes: &[u8]) {
         let mine = (0..MAX_TRIES).any(|_| {

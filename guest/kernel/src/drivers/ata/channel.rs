@@ -7,11 +7,11 @@ use super::registers::{
 };
 use crate::arch::port::{inb, outb};
 use crate::drivers::lazy::Lazy;
-use crate::drivers::{Segment, poll_until};
+use crate::drivers::{Segment, poll_for};
 use crate::irq;
 use crate::sched::WaitQueue;
 use crate::sync::{Mutex, MutexGuard};
-use crate::time::now_ns;
+use crate::time::deadline;
 use abi::syscall::{Errno, IoMode};
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
@@ -77,10 +77,6 @@ fn interrupted(_argument: usize) {
     CHANNEL.waiters.wake_all();
 }
 
-fn deadline_ns() -> u64 {
-    now_ns().saturating_add(ANSWER_TIMEOUT_NS)
-}
-
 impl Channel {
     /// The channel's use, with interrupts on or off as `mode` has it.
     pub(super) fn begin(&self, mode: IoMode) -> Session<'_> {
@@ -120,7 +116,7 @@ impl Session<'_> {
             false => (command.sector >> 24) as u8 & 0xf,
         };
         select(command.drive, top);
-        if !poll_until(free, deadline_ns()) {
+        if !poll_for(ANSWER_TIMEOUT_NS, free) {
             return Err(self.reset());
         }
         if command.extended {
@@ -142,7 +138,10 @@ impl Session<'_> {
         match self.mode {
             IoMode::Interrupt => {
                 let done = || CHANNEL.has_interrupted.load(Ordering::Acquire);
-                if !CHANNEL.waiters.wait_until_deadline(done, deadline_ns()) {
+                if !CHANNEL
+                    .waiters
+                    .wait_until_deadline(done, deadline(ANSWER_TIMEOUT_NS))
+                {
                     return Err(self.reset());
                 }
                 checked(CHANNEL.last_status.load(Ordering::Relaxed))
@@ -154,7 +153,7 @@ impl Session<'_> {
     /// The same by looking, for what does not interrupt.
     pub(super) fn poll(&mut self) -> Result<u8, Errno> {
         let ready = || inb(ALTERNATE_STATUS) & status::BUSY == 0;
-        if !poll_until(ready, deadline_ns()) {
+        if !poll_for(ANSWER_TIMEOUT_NS, ready) {
             return Err(self.reset());
         }
         checked(inb(STATUS))
@@ -194,8 +193,7 @@ impl Session<'_> {
     /// Ends what the drives do and forgets it.
     fn reset(&mut self) -> Errno {
         outb(CONTROL, control::RESET | control::NO_INTERRUPT);
-        let end = now_ns().saturating_add(RESET_NS);
-        poll_until(|| now_ns() >= end, end);
+        poll_for(RESET_NS, || false);
         outb(CONTROL, control::NO_INTERRUPT);
         *self.control = Some(control::NO_INTERRUPT);
         Errno::Io

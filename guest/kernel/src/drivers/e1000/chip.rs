@@ -9,9 +9,8 @@ use super::registers::{
 };
 use super::{receive, transmit};
 use crate::drivers::net::card::{Broken, is_station};
-use crate::drivers::poll_until;
+use crate::drivers::poll_for;
 use crate::mm::{MmioRegion, PhysAddr};
-use crate::time::{deadline, now_ns};
 
 /// A reset is not looked at before (SDM 13.4.1).
 const RESET_NS: u64 = 10_000;
@@ -71,14 +70,13 @@ impl Chip {
     /// Resets the card; its address.
     pub(super) fn reset(&self) -> Result<[u8; 6], Broken> {
         self.stop();
-        let end = deadline(RESET_NS);
-        poll_until(|| now_ns() >= end, end);
+        poll_for(RESET_NS, || false);
         let mut address = None;
         let is_ready = || {
             address = self.address();
             address.is_some()
         };
-        poll_until(is_ready, deadline(RESET_TIMEOUT_NS));
+        poll_for(RESET_TIMEOUT_NS, is_ready);
         self.mask(cause::ALL);
         address.filter(|address| is_station(*address)).ok_or(Broken)
     }

@@ -8,9 +8,8 @@ use super::registers::{
 use super::ring::{self, Ring};
 use crate::arch::port::{inb, outb, rep_insw};
 use crate::drivers::net::card::{Broken, is_station};
-use crate::drivers::poll_until;
+use crate::drivers::poll_for;
 use crate::sync::SpinLock;
-use crate::time::deadline;
 
 /// What takes the card microseconds has failed after so long.
 const STEP_TIMEOUT_NS: u64 = 100_000_000;
@@ -118,7 +117,7 @@ impl Chip {
             status = self.status();
             status.is_ok_and(|status| status & interrupt::REMOTE_DONE != 0)
         };
-        match poll_until(done, deadline(STEP_TIMEOUT_NS)) {
+        match poll_for(STEP_TIMEOUT_NS, done) {
             true => status,
             false => Err(Broken),
         }
@@ -172,7 +171,7 @@ impl Chip {
 
     fn wait_until_stopped(&self, timeout_ns: u64) -> bool {
         let is_stopped = || self.read(INTERRUPT_STATUS) & interrupt::RESET != 0;
-        poll_until(is_stopped, deadline(timeout_ns))
+        poll_for(timeout_ns, is_stopped)
     }
 
     /// Reads the PROM, with nothing from the wire in between.

@@ -10,11 +10,11 @@ use super::layout::FEW_SLOTS;
 use super::queue::Token;
 use super::{DeviceType, find};
 use crate::drivers::lazy::Lazy;
-use crate::drivers::poll_until;
-use crate::drivers::{CharDevice, Segment};
+use crate::drivers::pinned::fill;
+use crate::drivers::{CharDevice, ConsoleDevice, Segment, poll_for};
 use crate::mm::{DmaBuffer, PAGE_BYTES};
+use crate::sched;
 use crate::sync::{Mutex, SpinLock};
-use crate::{sched, time};
 use abi::syscall::{Errno, IoMode};
 
 /// Queues of the first port (virtio 1.3 5.3.2).
@@ -28,12 +28,25 @@ const MAX_TRIES: u32 = 1 << 14;
 /// How long it waits for a free slot.
 const TURN_TIMEOUT_NS: u64 = 100_000_000;
 
+/// Name of the second.
+const SECOND: &str = "hvc1";
+
 static CONSOLES: [Lazy<Option<Console>>; 2] = [const { Lazy::new() }; 2];
 
-/// Console number `nth`, started at its first use.
-pub(crate) fn device(nth: usize) -> Option<&'static dyn CharDevice> {
-    let console = CONSOLES.get(nth)?.get_or_make(|| Console::start(nth).ok());
-    console.as_ref().map(|console| console as &dyn CharDevice)
+/// The first, started at its first use.
+pub(in crate::drivers) fn first() -> Option<&'static dyn ConsoleDevice> {
+    started(0).map(|console| console as &dyn ConsoleDevice)
+}
+
+/// The device of that name: the second, if it is there; the first is the kernel's.
+pub(in crate::drivers) fn device(name: &str) -> Option<&'static dyn CharDevice> {
+    let console = (name == SECOND).then(|| started(1)).flatten();
+    console.map(|console| console as &dyn CharDevice)
+}
+
+fn started(nth: usize) -> Option<&'static Console> {
+    let console = CONSOLES.get(nth)?;
+    console.get_or_make(|| Console::start(nth).ok()).as_ref()
 }
 
 struct Console {
@@ -110,7 +123,7 @@ impl Console {
             submitted = self.device.try_submit(self.transmit, &request);
             !matches!(submitted, Ok(None))
         };
-        if !poll_until(tried, time::now_ns().saturating_add(TURN_TIMEOUT_NS)) {
+        if !poll_for(TURN_TIMEOUT_NS, tried) {
             return Err(Errno::Io);
         }
         let token = submitted?.ok_or(Errno::Io)?;
@@ -183,16 +196,13 @@ impl CharDevice for Console {
         while input.unread.is_empty() {
             self.await_input(&mut input, mode)?;
         }
-        let mut count = 0;
-        for segment in to {
-            let unread = input.unread.clone();
-            let taken = segment.fill(0, &input.bytes[unread]);
-            input.unread.start += taken;
-            count += taken;
-        }
+        let count = fill(to, &input.bytes[input.unread.clone()]);
+        input.unread.start += count;
         Ok(count)
     }
+}
 
+impl ConsoleDevice for Console {
     fn write_now(&self, bytes: &[u8]) {
         let staging = (0..MAX_TRIES).find_map(|_| {
             crate::arch::relax();

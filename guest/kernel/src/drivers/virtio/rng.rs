@@ -11,7 +11,10 @@ use abi::syscall::{Errno, IoMode};
 static RNG: Lazy<Option<Rng>> = Lazy::new();
 
 /// The random number generator, started at its first use.
-pub(crate) fn device() -> Option<&'static dyn CharDevice> {
+pub(in crate::drivers) fn device(name: &str) -> Option<&'static dyn CharDevice> {
+    if name != "rng" {
+        return None;
+    }
     let rng = RNG.get_or_make(|| Rng::start().ok());
     rng.as_ref().map(|rng| rng as &dyn CharDevice)
 }
@@ -32,10 +35,6 @@ impl Rng {
 }
 
 impl CharDevice for Rng {
-    fn write(&self, _from: &[Segment], _mode: IoMode) -> Result<usize, Errno> {
-        Err(Errno::BadF)
-    }
-
     fn read(&self, to: &[Segment], mode: IoMode) -> Result<usize, Errno> {
         let most = self.channel.queue.lock().max_segments();
         let segments = &to[..to.len().min(most)];
@@ -54,6 +53,4 @@ impl CharDevice for Rng {
             written => usize::try_from(written).map_err(|_| Errno::Io),
         }
     }
-
-    fn write_now(&self, _bytes: &[u8]) {}
 }

@@ -63,7 +63,7 @@ static WAYS: [Way; 3] = [
 ];
 
 /// The file of that name, if there is a balloon, which is started at its first use.
-pub(crate) fn device(name: &str) -> Option<&'static dyn CharDevice> {
+pub(in crate::drivers) fn device(name: &str) -> Option<&'static dyn CharDevice> {
     let way = WAYS.iter().find(|way| way.name == name)?;
     balloon().map(|_| way as &dyn CharDevice)
 }
@@ -237,6 +237,4 @@ impl CharDevice for Way {
         let zeroes = balloon().ok_or(Errno::Io)?.take(mode)?;
         Ok(room.fill(0, &zeroes.to_le_bytes()))
     }
-
-    fn write_now(&self, _bytes: &[u8]) {}
 }
