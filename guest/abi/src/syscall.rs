@@ -74,7 +74,7 @@ numbered! {
         Dup = 27,
         /// `(fd, IoMode) -> 0`: how this device's completions are awaited from now on.
         SetIoMode = 28,
-        /// `() -> ns since boot`.
+        /// `() -> ns since boot`: what a program also has by the page of [`crate::clock`].
         ClockNs = 29,
         /// `(stats: *mut Stats) -> 0`.
         GetStats = 30,

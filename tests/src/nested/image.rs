@@ -23,6 +23,7 @@ const MODULES: &[&str] = &[
     "virtio_balloon",
     "virtio_rng",
     "vmw_vsock_virtio_transport",
+    "null_blk",
 ];
 /// Modules of Linux guests that have a PC's devices instead of virtio's.
 const FULL_MODULES: &[&str] = &["ata_piix", "sd_mod", "e1000", "ne2k_pci"];

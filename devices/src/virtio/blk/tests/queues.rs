@@ -159,14 +159,24 @@ fn reset_waits_for_what_is_in_flight_on_all() {
         let mut guest = guest_of(engine, QUEUES);
         for _ in 0..20 {
             guest.start_simply();
+            write_header(&guest, IN, 0);
+            let pieces = [
+                Piece::readable(HEADER, 16),
+                Piece::writable(DATA, 0x8000),
+                Piece::writable(STATUS, 1),
+            ];
             for queue in 0..QUEUES.into() {
-                (0..AT_ONCE).for_each(|nth| offer(&mut guest, queue, nth, IN, nth));
-                guest.notify(queue);
+                (0..AT_ONCE).for_each(|_| _ = guest.offer(queue, &pieces));
             }
+            (0..QUEUES.into()).for_each(|queue| guest.notify(queue));
             guest.write(Register::Status, 0);
             let used = || [0, 1, 2, 3].map(|queue| guest.used_index(queue));
             let before = used();
-            std::thread::sleep(std::time::Duration::from_micros(200));
+            for queue in 0..QUEUES.into() {
+                guest.make_available(queue, 0);
+                guest.notify(queue);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
             assert_eq!(used(), before, "nothing happens after a reset");
         }
     }

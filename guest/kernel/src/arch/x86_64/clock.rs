@@ -1,5 +1,5 @@
 //! Time since boot, from the time-stamp counter, at a rate that kvmclock states or the PIT
-//! measures.
+//! measures; and the page by which programs tell it without the kernel ([`abi::clock`]).
 
 use core::arch::x86_64::_rdtsc;
 use core::sync::atomic::{AtomicBool, Ordering};
