@@ -11,7 +11,9 @@
 //! - [`latency`]: how programs that measure count how long operations took.
 //! - [`balloon`]: files by which a program has free memory given to the host.
 //! - [`net`]: frames between a program and the driver of a network card.
+//! - [`net_window`]: memory in which a program and that driver share them.
 //! - [`peer`]: what programs that measure a network and its other end say.
+//! - [`peer_tcp`]: what they say by TCP.
 //! - [`image`]: names and options of the built-in guest: initrd members, kernel parameters.
 //!
 //! Data flows from the guest to the host only: a program writes a [`record::Record`] with
@@ -31,7 +33,9 @@ pub mod image;
 pub mod latency;
 pub mod metric;
 pub mod net;
+pub mod net_window;
 pub mod peer;
+pub mod peer_tcp;
 pub mod port;
 pub mod record;
 pub mod syscall;

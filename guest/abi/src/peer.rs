@@ -119,7 +119,12 @@ static PATTERN: [u8; PERIOD + LONGEST] = {
 
 /// What fills the frame of that number.
 fn pattern(sequence: u32, len: usize) -> &'static [u8] {
-    &PATTERN[sequence as usize % PERIOD..][..len]
+    cyclic(sequence, len)
+}
+
+/// So many bytes of the pattern from `start` on, no more than a frame has.
+pub(crate) fn cyclic(start: u32, len: usize) -> &'static [u8] {
+    &PATTERN[start as usize % PERIOD..][..len]
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ numbered! {
         /// `(address, bytes, Protection) -> 0`; not for large pages.
         Mprotect = 18,
         /// `(pages: 0 for none, Replacement) -> 0`: budget of frames for this process; pages over
-        /// it are evicted to the swap area by that policy.
+        /// it are evicted to the swap area by that policy. Not with a window of a network card.
         SetFrameBudget = 19,
         /// `(path, path_len) -> fd`: an initrd member, or `/dev/vda`.., `/dev/hda`..
         /// (`-pio`, `-word`: how its data goes), `/dev/console`, `/dev/ttyS0`, `/dev/rng`,
@@ -90,6 +90,13 @@ numbered! {
         Measure = 34,
         /// `(fd) -> address`: that of a network card, its first byte lowest.
         NetAddress = 40,
+        /// `(fd) -> address`: maps the window of a network card ([`crate::net_window`]), if it has
+        /// one. A child has none of it, nor a program with a budget of frames.
+        NetMap = 41,
+        /// `(fd, sent, most) -> received`: sends the first `sent` pieces of the window's list, then
+        /// waits, unless `most` is 0, until something has come, and lists at most so many pieces of
+        /// that.
+        NetExchange = 42,
     }
 }
 

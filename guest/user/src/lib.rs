@@ -13,8 +13,8 @@
 //!                                           v
 //!                                   one record (abi::record) on standard output, for the host
 //! ```
-//! `init` writes the record of a check that ends without one. `echo`, `hello`, `net_late` and `spin` are no
-//! checks: `init=bin/echo` on the kernel's command line is a way to try the console.
+//! `init` writes the record of a check that ends without one. `echo`, `hello`, `net_late`, `net_window` and
+//! `spin` are no checks: `init=bin/echo` on the kernel's command line is a way to try the console.
 //!
 //! What a program stands on:
 //!
@@ -23,7 +23,7 @@
 //! - [`sys`]: one function for each system call, with typed results.
 //! - [`file`], [`process`], [`thread`], [`sync`], [`time`], [`mapping`]: the same as things with
 //!   an owner. `heap` makes `alloc` usable.
-//! - [`net`]: frames to and from a network card.
+//! - [`net`]: frames to and from a network card, copied or in memory that is shared with its driver.
 //! - [`pattern`]: bytes for streams that the host checks.
 //! - [`check`]: how a check measures, judges and reports.
 //! - [`work`]: how the programs of `hostel compare` say what they measured.

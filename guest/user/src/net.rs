@@ -1,5 +1,12 @@
 //! [`Card`]: a network card, [`Outbox`] and [`Inbox`]: frames for it and from it, many a system
-//! call (`abi::net`).
+//! call (`abi::net`); [`Window`]: frames that are shared with the driver; [`Link`]:
+//! either.
+
+mod link;
+mod window;
+
+pub use link::Link;
+pub use window::{Header, Window, tcp_header};
 
 use crate::file::File;
 use crate::sys;
@@ -62,6 +69,11 @@ impl Outbox {
             bytes: vec![0; BATCH_BYTES],
             len: 0,
         }
+    }
+
+    /// Whether nothing is to be sent.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// Room for another frame of so many bytes, which are what they were; none if it is full.

@@ -334,3 +334,20 @@ pub fn net_address(fd: Fd) -> Result<[u8; 6], Errno> {
     let [a, b, c, d, e, f, ..] = address.to_le_bytes();
     Ok([a, b, c, d, e, f])
 }
+
+/// [`Sysno::NetMap`]; the address.
+pub fn net_map(fd: Fd) -> Result<usize, Errno> {
+    let address = plain(Sysno::NetMap, [fd.0.into(), 0, 0])?;
+    usize::try_from(address).map_err(|_| Errno::Fault)
+}
+
+/// [`Sysno::NetExchange`]; pieces that have come.
+///
+/// # Safety
+/// What the window held of frames that came before is not used any more, if `most` is not 0.
+pub unsafe fn net_exchange(fd: Fd, sent: usize, most: usize) -> Result<usize, Errno> {
+    let args = [fd.0.into(), sent as u64, most as u64];
+    // SAFETY: as above.
+    let received = unsafe { call(Sysno::NetExchange, args) }?;
+    usize::try_from(received).map_err(|_| Errno::Io)
+}

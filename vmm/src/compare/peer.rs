@@ -1,15 +1,19 @@
 //! [`Peer`]: the other end of each network card, inside this process: it echoes frames, takes
-//! streams of them and sends others (`abi::peer`).
+//! streams of them and sends others (`abi::peer`), and takes streams of TCP (`abi::peer_tcp`), whose
+//! frames it wants no smaller nor summed up: it does what a card does that hands such frames on.
 //!
 //! It has no thread: what a card sends is looked at there and then, and what there is to answer is
 //! made when the card takes it. A frame that is no message for it is ignored.
 
 use abi::net::FRAME_BYTES;
 use abi::peer::{ADDRESS, HEADER_BYTES, Header, Opcode};
+use abi::peer_tcp::{self, Damaged, Segment, Sum};
+use devices::net::MAX_FRAME_BYTES;
 use devices::net::backend::{
     Backend, Port, PortError, Received, Scattered, SharedPort, Transmitted,
 };
 use devices::virtio::net::Header as Offloads;
+use devices::virtio::net::spec::{F_CSUM, F_HOST_TSO4, GSO_NONE, GSO_TCPV4, HDR_NEEDS_CSUM};
 use devices::virtio::ring::{read_front, total_bytes};
 use std::collections::VecDeque;
 use std::io;
@@ -37,6 +41,10 @@ impl Peer {
 impl Backend for Peer {
     fn name(&self) -> &str {
         "peer"
+    }
+
+    fn offloads(&self) -> u64 {
+        F_CSUM | F_HOST_TSO4
     }
 
     fn ports(&self) -> &[SharedPort] {
@@ -68,7 +76,7 @@ struct PeerPort {
     answers: VecDeque<Answer>,
     stream: Stream,
     /// The frame that is looked at, or made.
-    frame: [u8; *FRAME_BYTES.end()],
+    frame: Vec<u8>,
 }
 
 impl PeerPort {
@@ -77,13 +85,24 @@ impl PeerPort {
             evt: EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)?,
             answers: VecDeque::new(),
             stream: Stream::default(),
-            frame: [0; *FRAME_BYTES.end()],
+            frame: vec![0; MAX_FRAME_BYTES],
         })
     }
 
     /// Looks at the first `bytes` of the frame that has come.
-    fn take(&mut self, bytes: usize) -> io::Result<()> {
+    fn take(&mut self, offloads: &Offloads, bytes: usize) -> io::Result<()> {
         let frame = &self.frame[..bytes];
+        let sum = match offloads.flags & HDR_NEEDS_CSUM {
+            0 => Sum::Whole,
+            _ => Sum::LeftOpen,
+        };
+        if let Some(segment) = Segment::read(frame, sum) {
+            self.stream.note_segment(segment, offloads, bytes);
+            return Ok(());
+        }
+        if !FRAME_BYTES.contains(&bytes) || *offloads != Offloads::default() {
+            return Ok(());
+        }
         let header = Header::read(frame).filter(|header| header.destination == ADDRESS);
         let Some(header) = header else { return Ok(()) };
         if !header.is_whole(frame) {
@@ -94,7 +113,8 @@ impl PeerPort {
         match header.opcode {
             Opcode::Echo => self.answer(&header, Opcode::Echoed, bytes, 1),
             Opcode::Sink => {
-                self.stream.note(header.sequence);
+                let sequence = header.sequence;
+                self.stream.note(sequence, sequence.wrapping_add(1));
                 Ok(())
             }
             Opcode::Report => self.answer(&header, Opcode::Reported, bytes, 1),
@@ -151,14 +171,52 @@ impl PeerPort {
 }
 
 impl Stream {
-    /// Frame number `sequence` has come, and is whole.
-    fn note(&mut self, sequence: u32) {
+    /// A frame of TCP has come, and is to be summed up and cut as `offloads` say.
+    fn note_segment(
+        &mut self,
+        segment: Result<Segment, Damaged>,
+        offloads: &Offloads,
+        bytes: usize,
+    ) {
+        match segment {
+            Ok(Segment { sequence, .. }) if can_be_cut(offloads, bytes) => {
+                // No frame has more.
+                let payload = (bytes - peer_tcp::HEADER_BYTES) as u32;
+                self.note(sequence, sequence.wrapping_add(payload));
+            }
+            _ => self.bad = self.bad.saturating_add(1),
+        }
+    }
+
+    /// What begins with number `sequence` has come, and is whole; number `next` follows it.
+    fn note(&mut self, sequence: u32, next: u32) {
         let tally = match sequence == self.next {
             true => &mut self.good,
             false => &mut self.bad,
         };
         *tally = tally.saturating_add(1);
-        self.next = sequence.wrapping_add(1);
+        self.next = next;
+    }
+}
+
+/// Whether a card could make frames of the wire of a frame of TCP.
+fn can_be_cut(offloads: &Offloads, bytes: usize) -> bool {
+    let open = (
+        usize::from(offloads.csum_start),
+        usize::from(offloads.csum_offset),
+    );
+    let at_its_place = open == (peer_tcp::TCP, peer_tcp::CHECKSUM);
+    let headers = peer_tcp::HEADER_BYTES;
+    match (offloads.flags & HDR_NEEDS_CSUM, offloads.gso_type) {
+        (0, GSO_NONE) => FRAME_BYTES.contains(&bytes),
+        (HDR_NEEDS_CSUM, GSO_NONE) => at_its_place && FRAME_BYTES.contains(&bytes),
+        (HDR_NEEDS_CSUM, GSO_TCPV4) => {
+            let segment = 1..=peer_tcp::SEGMENT_BYTES;
+            at_its_place
+                && usize::from(offloads.hdr_len) == headers
+                && segment.contains(&usize::from(offloads.gso_size))
+        }
+        _ => false,
     }
 }
 
@@ -178,13 +236,13 @@ impl Port for PeerPort {
         Ok(Received::Frame { header, bytes })
     }
 
-    fn transmit(&mut self, _header: Offloads, frame: Scattered) -> Result<Transmitted, PortError> {
+    fn transmit(&mut self, header: Offloads, frame: Scattered) -> Result<Transmitted, PortError> {
         let bytes = usize::try_from(total_bytes(frame.buffers)).unwrap_or(usize::MAX);
         if let Some(copy) = self.frame.get_mut(..bytes) {
             if !read_front(frame.memory, frame.buffers, copy) {
                 return Err(io::Error::other("guest memory cannot be read").into());
             }
-            self.take(bytes)?;
+            self.take(&header, bytes)?;
         }
         Ok(Transmitted::Done)
     }
@@ -197,8 +255,10 @@ impl Port for PeerPort {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use devices::net::MIN_FRAME_BYTES;
     use devices::net::frame_port::FramePort;
-    use devices::net::{MAX_FRAME_BYTES, MIN_FRAME_BYTES};
+    use devices::virtio::ring::Buffer;
+    use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
     use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 
     const OWN: [u8; 6] = [2, 0, 0, 0, 0, 9];
@@ -306,6 +366,106 @@ mod tests {
         card.send_frame(&damaged);
         assert_eq!(card.report(), (0, 1));
         assert_eq!(card.report(), (0, 0));
+    }
+
+    /// Sends the start of a piece of a stream as a card does that knows offloads.
+    fn send_tcp(peer: &Peer, sequence: u32, bytes: usize, offloads: Offloads) {
+        let mut frame = vec![0; peer_tcp::HEADER_BYTES + bytes];
+        let sum = match offloads.flags {
+            0 => Sum::Whole,
+            _ => Sum::LeftOpen,
+        };
+        let source = OWN;
+        Segment { source, sequence }.write(&mut frame, sum);
+        let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), 1 << 17)]).unwrap();
+        memory.write_slice(&frame, GuestAddress(0)).unwrap();
+        let buffers = [Buffer {
+            gpa: GuestAddress(0),
+            len: frame.len() as u32,
+        }];
+        let frame = Scattered {
+            memory: &Arc::new(memory),
+            buffers: &buffers,
+        };
+        let mut port = peer.port.lock().unwrap();
+        assert_eq!(port.transmit(offloads, frame).unwrap(), Transmitted::Done);
+    }
+
+    #[test]
+    fn a_stream_of_tcp_comes_cut_or_whole_and_what_no_card_could_cut_is_bad() {
+        let peer = Peer::new().unwrap();
+        let whole = Offloads {
+            flags: HDR_NEEDS_CSUM,
+            gso_type: GSO_TCPV4,
+            hdr_len: 54,
+            gso_size: 1460,
+            csum_start: 34,
+            csum_offset: 16,
+        };
+        let cut = Offloads::default();
+        send_tcp(&peer, 0, 1460, cut);
+        send_tcp(&peer, 1460, 64_240, whole);
+        send_tcp(&peer, 65_700, 3, cut);
+        let open = Offloads {
+            gso_type: GSO_NONE,
+            ..whole
+        };
+        send_tcp(&peer, 65_703, 1460, open);
+        let mut next = 65_703 + 1460;
+        for (bytes, offloads) in [
+            (1461, cut),
+            (1461, open),
+            (
+                3000,
+                Offloads {
+                    gso_size: 0,
+                    ..whole
+                },
+            ),
+            (
+                3000,
+                Offloads {
+                    gso_size: 1461,
+                    ..whole
+                },
+            ),
+            (
+                3000,
+                Offloads {
+                    hdr_len: 40,
+                    ..whole
+                },
+            ),
+            (
+                3000,
+                Offloads {
+                    csum_start: 14,
+                    ..whole
+                },
+            ),
+            (
+                3000,
+                Offloads {
+                    csum_offset: 6,
+                    ..whole
+                },
+            ),
+            (
+                3000,
+                Offloads {
+                    gso_type: 4,
+                    ..whole
+                },
+            ),
+        ] {
+            send_tcp(&peer, next, bytes, offloads);
+        }
+        next += 1;
+        send_tcp(&peer, next, 100, cut);
+        let port = FramePort::new(Box::new(peer)).unwrap();
+        let frame = vec![0; MAX_FRAME_BYTES];
+        let mut card = Card { port, frame };
+        assert_eq!(card.report(), (4, 8 + 1), "and one was lost");
     }
 
     #[test]

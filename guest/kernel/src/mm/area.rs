@@ -34,6 +34,8 @@ pub enum Backing {
     },
     /// This one frame, which is somebody else's, too, and stays his.
     Frame(PhysAddr),
+    /// A driver's memory from there on, which the program shares ([`super::shared`]).
+    Shared(PhysAddr),
 }
 
 /// Pages with the same rights and contents of the same kind.
@@ -57,8 +59,10 @@ impl Area {
             end,
             ..*self
         };
-        if let Backing::File { offset, .. } = &mut part.backing {
-            *offset += start - self.start;
+        match &mut part.backing {
+            Backing::File { offset, .. } => *offset += start - self.start,
+            Backing::Shared(phys) => *phys = phys.offset(start - self.start),
+            Backing::Zero | Backing::Large | Backing::Frame(_) => {}
         }
         part
     }
@@ -102,7 +106,9 @@ impl Areas {
     pub fn room_for(&self, bytes: u64, backing: Backing) -> Option<u64> {
         let (base, align) = match backing {
             Backing::Large => (LARGE_BASE, LARGE_BYTES),
-            Backing::Zero | Backing::File { .. } | Backing::Frame(_) => (MMAP_BASE, PAGE_BYTES),
+            Backing::Zero | Backing::File { .. } | Backing::Frame(_) | Backing::Shared(_) => {
+                (MMAP_BASE, PAGE_BYTES)
+            }
         };
         let mut start = base;
         for area in self.0.iter().filter(|area| area.end > base) {
@@ -137,10 +143,17 @@ impl Areas {
         found
     }
 
+    /// Whether something between `start` and `end` is shared with a driver.
+    pub fn has_shared(&self, start: u64, end: u64) -> bool {
+        let first = self.0.partition_point(|area| area.end <= start);
+        let mut inside = self.0[first..].iter().take_while(|area| area.start < end);
+        inside.any(|area| matches!(area.backing, Backing::Shared(_)))
+    }
+
     /// Those that a child has, too.
     pub fn inherited(&self) -> Self {
-        let areas = self.0.iter();
-        let inherited = areas.filter(|area| !matches!(area.backing, Backing::Large));
+        let own = |area: &&Area| matches!(area.backing, Backing::Large | Backing::Shared(_));
+        let inherited = self.0.iter().filter(|area| !own(area));
         Self(inherited.copied().collect())
     }
 
@@ -239,5 +252,24 @@ mod tests {
         }
         assert_eq!(areas.large(end, USER_END), Large::None);
         assert_eq!(bounds(&areas.inherited()).len(), 2);
+    }
+
+    #[test]
+    fn what_is_shared_is_not_inherited_and_its_parts_stay_where_they_are() {
+        let mut areas = Areas::default();
+        areas.add(area(0x1000, 0x2000)).unwrap();
+        let backing = Backing::Shared(PhysAddr(0x70_0000));
+        areas
+            .add(Area {
+                backing,
+                ..area(0x4000, 0x8000)
+            })
+            .unwrap();
+        assert!(areas.has_shared(0, 0x4001) && areas.has_shared(0x7fff, 0x9000));
+        assert!(!areas.has_shared(0, 0x4000) && !areas.has_shared(0x8000, USER_END));
+        assert_eq!(bounds(&areas.inherited()), [(0x1000, 0x2000)]);
+        areas.cut(0x5000, 0x6000, |_| None);
+        let behind = areas.find(0x7000).map(|area| area.backing);
+        assert!(matches!(behind, Some(Backing::Shared(PhysAddr(0x70_2000)))));
     }
 }

@@ -27,10 +27,14 @@ pub(super) struct Budget {
 
 impl VmSpace {
     /// Sets or takes away the budget: `frames` pages may be in memory, `policy` says which go.
+    /// [`Errno::Inval`] for a program that shares memory with a driver.
     pub fn set_budget(
         &mut self,
         budget: Option<(u64, Box<dyn ReplacementPolicy>)>,
     ) -> Result<(), Errno> {
+        if budget.is_some() && self.has_shared() {
+            return Err(Errno::Inval);
+        }
         self.budget = budget.map(|(frames, policy)| Budget { frames, policy });
         let Some(budget) = &mut self.budget else {
             return Ok(());

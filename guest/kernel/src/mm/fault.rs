@@ -8,6 +8,7 @@ use super::addr::{PAGE_BYTES, PhysAddr, page_start, phys_to_virt};
 use super::area::{Area, Backing};
 use super::buddy::Want;
 use super::page_table::{Mapping, Page, PageEntry};
+use super::shared::SHARED;
 use super::space::{VmSpace, rights};
 use super::{frame, kernel_map, swap};
 use crate::arch::tlb;
@@ -149,6 +150,11 @@ impl VmSpace {
                 copy_page(from, phys);
                 phys
             }
+            Source::Shared(phys) => {
+                flags |= SHARED;
+                frame::share(phys);
+                phys
+            }
             Source::Part(bytes) => {
                 let phys = frame::allocate_page(Want::Zeroes).ok_or(Errno::NoMem)?;
                 // SAFETY: at most a page, to a frame that is ours.
@@ -196,12 +202,15 @@ enum Source {
     Whole(PhysAddr),
     /// These bytes, then zeroes.
     Part(&'static [u8]),
+    /// A driver's frame.
+    Shared(PhysAddr),
 }
 
 fn source(area: &Area, page: u64) -> Source {
     let (member, offset, end) = match area.backing {
         Backing::Zero | Backing::Large => return Source::Zero,
         Backing::Frame(phys) => return Source::Whole(phys),
+        Backing::Shared(phys) => return Source::Shared(phys.offset(page - area.start)),
         Backing::File {
             member,
             offset,

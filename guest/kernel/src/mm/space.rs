@@ -21,6 +21,7 @@ use super::area::{Area, Areas, Backing, Large};
 use super::evict::{Budget, forget};
 use super::large::release_large;
 use super::page_table::{Mapping, Page, PageEntry, PageTable};
+use super::shared::SHARED;
 use super::{frame, swap};
 use crate::arch::{USER_END, tlb};
 
@@ -112,6 +113,17 @@ impl VmSpace {
         self.areas.add(area)
     }
 
+    /// Whether something in it is shared with a driver.
+    pub(super) fn has_shared(&self) -> bool {
+        self.areas.has_shared(0, USER_END)
+    }
+
+    /// Where there is room for `bytes` of small pages.
+    pub(super) fn room_for(&self, bytes: u64) -> Result<u64, Errno> {
+        let start = self.areas.room_for(bytes, Backing::Zero);
+        start.ok_or(Errno::NoMem)
+    }
+
     /// Finds room for `bytes`, a multiple of its pages, and adds an area of such backing there.
     pub fn map_anywhere(
         &mut self,
@@ -158,7 +170,7 @@ impl VmSpace {
         if !self.areas.cover(start, end) {
             return Err(Errno::NoMem);
         }
-        if self.areas.large(start, end) != Large::None {
+        if self.areas.large(start, end) != Large::None || self.areas.has_shared(start, end) {
             return Err(Errno::Inval);
         }
         self.areas
@@ -195,6 +207,7 @@ impl VmSpace {
                 Page::Empty => {}
                 Page::Swapped(slot) if !swap::share(slot) => return Err(Errno::NoMem),
                 Page::Swapped(_) => copy.store(page),
+                Page::Mapped(mapping) if mapping.flags.contains(SHARED) => {}
                 Page::Mapped(mapping) => {
                     entry.clear(Flags::WRITABLE);
                     // With what another processor has noted before it could no longer write.

@@ -34,7 +34,8 @@ pub(super) fn sys_close(number: u64) -> Outcome {
     Ok(0)
 }
 
-fn file(number: u64) -> Result<Arc<OpenFile>, Errno> {
+/// The running process's file of that number.
+pub(super) fn file(number: u64) -> Result<Arc<OpenFile>, Errno> {
     current().files.lock().get(number)
 }
 
@@ -224,16 +225,6 @@ pub(super) fn sys_size(number: u64) -> Outcome {
         Kind::Char(_) | Kind::Net(_) | Kind::PipeReader(_) | Kind::PipeWriter(_) => {
             Err(Errno::Inval)
         }
-    }
-}
-
-pub(super) fn sys_net_address(number: u64) -> Outcome {
-    match &file(number)?.kind {
-        Kind::Net(device) => {
-            let [a, b, c, d, e, f] = device.mac();
-            Ok(u64::from_le_bytes([a, b, c, d, e, f, 0, 0]))
-        }
-        _ => Err(Errno::Inval),
     }
 }
 

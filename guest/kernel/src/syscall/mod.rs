@@ -3,6 +3,7 @@
 
 mod io;
 mod memory;
+mod net;
 mod process;
 mod thread;
 mod time;
@@ -65,7 +66,9 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::GetStats => process::sys_get_stats(rdi),
         Sysno::GetSysInfo => process::sys_get_sys_info(rdi),
         Sysno::Measure => time::sys_measure(rdi, rsi),
-        Sysno::NetAddress => io::sys_net_address(rdi),
+        Sysno::NetAddress => net::sys_net_address(rdi),
+        Sysno::NetMap => net::sys_net_map(rdi),
+        Sysno::NetExchange => net::sys_net_exchange(rdi, rsi, rdx),
         Sysno::PowerOff => process::sys_power_off(rdi),
     }
 }

@@ -1,18 +1,18 @@
 //! Work of `hostel compare`: frames to and from the peer of a network card, for so long.
 //!
-//! Arguments: number of the measurement, card, `interrupt` or `poll`, `roundtrip`, `send` or
-//! `receive`, bytes of a frame, frames of a batch, milliseconds. Every byte is looked at here and by
+//! Arguments: number of the measurement, card, `interrupt`, `poll` or `window`, `roundtrip`, `send`
+//! or `receive`, bytes of a frame, frames of a batch, milliseconds. Every byte is looked at here and by
 //! the peer, and every frame has its number: one that is lost, doubled or damaged is a failure.
 #![no_std]
 #![no_main]
 
 use user::abi::net::FRAME_BYTES;
 use user::abi::peer::{ADDRESS, HEADER_BYTES, Header, Opcode};
-use user::abi::syscall::{Errno, IoMode};
+use user::abi::syscall::Errno;
 use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
-use user::net::{Card, Inbox, Outbox};
+use user::net::{Card, Link};
 use user::sys;
 use user::time::{MS, now_ns, tsc};
 use user::work::{Done, Latencies, Work};
@@ -32,9 +32,7 @@ enum Pattern {
 }
 
 struct Worker {
-    card: Card,
-    outbox: Outbox,
-    inbox: Inbox,
+    link: Link,
     pattern: Pattern,
     bytes: usize,
     batch: u32,
@@ -51,11 +49,6 @@ impl Worker {
         let (bytes, batch) = number(4).zip(number(5)).ok_or(NONE)?;
         let bytes = usize::try_from(bytes).map_err(|_| Failure::from(NONE))?;
         ensure!(bytes >= HEADER_BYTES && batch > 0, "{NONE}");
-        let mode = match check.arg(2) {
-            Some("interrupt") => IoMode::Interrupt,
-            Some("poll") => IoMode::Poll,
-            _ => return Err(NONE.into()),
-        };
         let pattern = match check.arg(3) {
             Some("roundtrip") => Pattern::RoundTrip,
             Some("send") => Pattern::Send,
@@ -63,10 +56,11 @@ impl Worker {
             _ => return Err(NONE.into()),
         };
         let path = format!("/dev/{}", check.arg(1).ok_or(NONE)?);
+        let way = check.arg(2).ok_or(NONE)?;
+        let link = Link::open(&path, way, batch as usize).context(&path)?;
+        refuses_nonsense(link.card())?;
         Ok(Self {
-            card: Card::open(&path, mode).context(&path)?,
-            outbox: Outbox::new(),
-            inbox: Inbox::new(batch as usize),
+            link,
             pattern,
             bytes,
             batch,
@@ -79,27 +73,27 @@ impl Worker {
     fn say(&mut self, opcode: Opcode, sequence: u32, bytes: usize) -> Verdict {
         let header = Header {
             destination: ADDRESS,
-            source: self.card.address(),
+            source: self.link.card().address(),
             opcode,
             sequence,
             count: self.batch,
             argument: self.bytes as u32,
         };
-        let frame = self.outbox.add(bytes).ok_or("a batch that is too long")?;
+        let frame = self.link.add(bytes).ok_or("a batch that is too long")?;
         header.write(frame);
         Ok(())
     }
 
     fn send(&mut self) -> Verdict {
-        self.card.send(&mut self.outbox).context("sending")
+        self.link.send().context("sending")
     }
 
-    /// Waits for frames, each of which is `expected`, of `bytes`, and the next; their number.
+    /// Sends what was said, waits for frames, each of which is `expected`, of `bytes`, and the next; their number.
     fn receive(&mut self, expected: Opcode, first: u32, bytes: usize) -> Result<u32, Failure> {
-        let received = self.card.receive(&mut self.inbox);
+        let received = self.link.exchange();
         received.map_err(|errno| Failure(format!("waiting for frame {first}: {errno:?}")))?;
         let mut next = first;
-        for frame in self.inbox.frames() {
+        self.link.for_each(|frame| {
             let header = Header::read(frame).ok_or("a frame that is no message has come")?;
             let what = (header.opcode, header.sequence, frame.len());
             ensure!(
@@ -109,7 +103,8 @@ impl Worker {
             );
             ensure!(header.is_whole(frame), "frame {next} is damaged");
             next = next.wrapping_add(1);
-        }
+            Ok(())
+        })?;
         Ok(next.wrapping_sub(first))
     }
 
@@ -118,7 +113,6 @@ impl Worker {
         let frames = match self.pattern {
             Pattern::RoundTrip => {
                 self.say(Opcode::Echo, self.sequence, self.bytes)?;
-                self.send()?;
                 self.receive(Opcode::Echoed, self.sequence, self.bytes)?
             }
             Pattern::Send => {
@@ -144,21 +138,32 @@ impl Worker {
     fn ask(&mut self) -> Verdict {
         self.say(Opcode::Source, self.asked, MESSAGE_BYTES)?;
         self.asked = self.asked.wrapping_add(self.batch);
-        self.send()
+        Ok(())
     }
 
     /// Has the peer say what has come of the stream that was sent, and begin anew; what comes
     /// before its answer is `each`'s.
     fn report(&mut self, mut each: impl FnMut(&Header) -> Verdict) -> Result<Header, Failure> {
         self.say(Opcode::Report, self.sequence, MESSAGE_BYTES)?;
-        self.send()?;
+        let mut report = None;
         loop {
-            self.card.receive(&mut self.inbox).context("the report")?;
-            for header in self.inbox.frames().filter_map(Header::read) {
-                if header.opcode == Opcode::Reported && header.sequence == self.sequence {
-                    return Ok(header);
+            self.link.exchange().context("the report")?;
+            self.link.for_each(|frame| {
+                let header = Header::read(frame);
+                match header {
+                    Some(header)
+                        if header.opcode == Opcode::Reported
+                            && header.sequence == self.sequence =>
+                    {
+                        report = Some(header);
+                        Ok(())
+                    }
+                    Some(header) => each(&header),
+                    None => Ok(()),
                 }
-                each(&header)?;
+            })?;
+            if let Some(report) = report {
+                return Ok(report);
             }
         }
     }
@@ -220,7 +225,6 @@ fn run(check: &mut Check) -> Verdict {
     let mut worker = Worker::from_args(check)?;
     let ms = check.arg(6).and_then(|text| text.parse::<u64>().ok());
     let ms = ms.ok_or("argument 6 is no number of milliseconds")?;
-    refuses_nonsense(&worker.card)?;
     // What a run that failed has left is none of this one's.
     worker.report(|_| Ok(()))?;
     // Brings up what is brought up at first use.

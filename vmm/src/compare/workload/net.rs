@@ -5,8 +5,8 @@ use super::{Path, Textbook, Workload};
 
 /// What differs between the ways to a card, in one direction or both.
 struct Costs {
-    /// See [`Path`]: of the NE2000, the e1000, virtio-net.
-    copies: [u8; 3],
+    /// See [`Path`]: of the NE2000, the e1000, virtio-net, and that by its window.
+    copies: [u8; 4],
     textbook: [Textbook; 3],
 }
 
@@ -17,7 +17,7 @@ struct Costs {
 /// DP8390D data sheet), and of the transmission; tail and interrupt cause (SDM 3.4, 13.4.17); a
 /// doorbell (virtio 1.3 2.7.13.4).
 const SEND: Costs = Costs {
-    copies: [5, 3, 1],
+    copies: [5, 3, 1, 1],
     textbook: [
         Textbook::Words { setup: 11 },
         Textbook::Fixed(2),
@@ -25,9 +25,9 @@ const SEND: Costs = Costs {
     ],
 };
 
-/// In: the last copy is the drivers', or the string instruction's.
+/// In: the last copy is the drivers', or the string instruction's, but there is none in a window.
 const RECEIVE: Costs = Costs {
-    copies: [4, 3, 2],
+    copies: [4, 3, 2, 1],
     textbook: [
         Textbook::Words { setup: 11 },
         Textbook::Fixed(2),
@@ -38,7 +38,7 @@ const RECEIVE: Costs = Costs {
 /// Both, 64 bytes; small frames are copied once more before they go, but for the NE2000's. Its words
 /// of the way back are among what is beside the words.
 const ROUND_TRIP: Costs = Costs {
-    copies: [9, 7, 4],
+    copies: [9, 7, 4, 2],
     textbook: [
         Textbook::Words { setup: 32 + 22 },
         Textbook::Fixed(4),
@@ -46,8 +46,8 @@ const ROUND_TRIP: Costs = Costs {
     ],
 };
 
-const fn cards(costs: &Costs) -> [Path; 4] {
-    let [ne2000, e1000, virtio] = costs.copies;
+const fn cards(costs: &Costs) -> [Path; 5] {
+    let [ne2000, e1000, virtio, window] = costs.copies;
     let [ne2000_book, e1000_book, virtio_book] = costs.textbook;
     [
         Path {
@@ -82,8 +82,43 @@ const fn cards(costs: &Costs) -> [Path; 4] {
             copies: Some(virtio),
             textbook: Some(virtio_book),
         },
+        Path {
+            name: "virtio-window",
+            about: "the same with interrupts, frames in memory that the program shares with the driver",
+            args: "eth-virtio window",
+            model: Paravirtual,
+            copies: Some(window),
+            textbook: Some(virtio_book),
+        },
     ]
 }
+
+/// A stream out, a piece an operation: virtio's last path leaves the cutting to the card.
+const fn tcp_paths() -> [Path; 6] {
+    let [ne2000, e1000, virtio, poll, window] = cards(&TCP);
+    let offload = Path {
+        name: "virtio-offload",
+        about: "as virtio-window, pieces sent whole: the card cuts them and sums them up",
+        args: "eth-virtio offload",
+        model: Paravirtual,
+        copies: window.copies,
+        textbook: Some(Textbook::Fixed(1)),
+    };
+    [ne2000, e1000, virtio, poll, window, offload]
+}
+
+/// Frames of a piece: a descriptor and a part of a doorbell each, or words.
+const PIECE_FRAMES: u32 = 44;
+const TCP: Costs = Costs {
+    copies: SEND.copies,
+    textbook: [
+        Textbook::Words {
+            setup: PIECE_FRAMES * (11 + 27),
+        },
+        Textbook::Fixed(2),
+        Textbook::Fixed(1),
+    ],
+};
 
 const PROGRAM: &str = "net_work";
 
@@ -108,5 +143,12 @@ pub(super) const WORKLOADS: &[Workload] = &[
         program: PROGRAM,
         args: "receive 1514 32",
         paths: &const { cards(&RECEIVE) },
+    },
+    Workload {
+        name: "net-tcp",
+        about: "pieces of 64240 bytes of a TCP stream to the peer, 44 segments each",
+        program: "net_tcp_work",
+        args: "64240",
+        paths: &const { tcp_paths() },
     },
 ];

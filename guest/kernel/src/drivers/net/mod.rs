@@ -5,6 +5,7 @@ pub mod batch;
 pub(super) mod card;
 
 use super::{Segment, e1000, ne2000, virtio};
+use crate::mm::shared::Lent;
 use abi::syscall::{Errno, IoMode};
 use batch::{Incoming, Outgoing};
 
@@ -21,6 +22,20 @@ pub trait NetDevice: Sync {
     /// Waits for a frame, for ten seconds at most ([`Errno::TimedOut`]), and takes others that have
     /// come as long as there is room.
     fn receive(&self, frames: &mut Incoming<'_>, mode: IoMode) -> Result<(), Errno>;
+
+    /// The parts of its window (`abi::net_window`), one behind the other. [`Errno::Inval`] for a card
+    /// that has none.
+    fn window(&self) -> Result<[Lent; 2], Errno> {
+        Err(Errno::Inval)
+    }
+
+    /// Sends the first `sent` pieces of the window's list, then waits as [`Self::receive`] does, unless
+    /// `most` is 0, and lists at most so many pieces of what has come; their number.
+    ///
+    /// [`Errno::Inval`] without a window, for more than its lists have, or a piece that is not inside.
+    fn exchange(&self, _sent: usize, _most: usize, _mode: IoMode) -> Result<usize, Errno> {
+        Err(Errno::Inval)
+    }
 }
 
 /// A network card that is driven frame by frame.

@@ -1,14 +1,16 @@
 //! virtio-net (virtio 1.3 5.1): frames go out from where they lie, and come into buffers of the
-//! kernel, from which they are copied once.
+//! kernel, from which they are copied once; or both in memory that programs share.
 //!
 //! ```text
-//!  send:    a batch, one doorbell, and one interrupt for the last --- Transmit --- queue 1
-//!  receive: a batch, no interrupt while there are frames ------------ Receive ---- queue 0
+//!  send:     a batch, one doorbell, and one interrupt for the last -+- Transmit --- queue 1
+//!  exchange: of what lies in the Window ----------------------------+
+//!  receive:  a batch, no interrupt while there are frames ----------+- Receive ---- queue 0
 //! ```
 //! A device that answers nonsense, or does not send in time, is reset and never used again.
 
 mod receive;
 mod transmit;
+mod window;
 
 use super::ring::FEATURE_EVENT_INDEX;
 use super::transport::{Doorbell, Transport};
@@ -18,12 +20,15 @@ use crate::drivers::net::NetDevice;
 use crate::drivers::net::batch::{Incoming, Outgoing};
 use crate::drivers::net::card::patience;
 use crate::drivers::poll_until;
+use crate::mm::shared::Lent;
 use crate::sched::{self, WaitQueue};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, Once};
+use abi::net_window::{MOST_RECEIVED, MOST_SENT};
 use abi::syscall::{Errno, IoMode};
 use core::sync::atomic::{AtomicBool, Ordering};
 use receive::Receive;
 use transmit::Transmit;
+use window::{OFFLOAD_FEATURES, Window};
 
 /// `VIRTIO_NET_F_MAC`, `VIRTIO_NET_F_MRG_RXBUF` (virtio 1.3 5.1.3).
 const FEATURE_ADDRESS: u64 = 1 << 5;
@@ -38,8 +43,8 @@ const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
 const QUEUES: u16 = 2;
 
-/// Bytes before each frame (5.1.6): all zero, as no offload is used, but for the number of buffers
-/// of a frame that has come.
+/// Bytes before each frame (5.1.6): all zero, as no offload is used but by programs in the window, but
+/// for the number of buffers of a frame that has come.
 const HEADER_BYTES: u64 = 12;
 const HEADER_BUFFERS: u64 = 10;
 
@@ -54,12 +59,15 @@ pub(crate) fn device() -> Option<&'static dyn NetDevice> {
 struct Card {
     transport: Transport,
     mac: [u8; 6],
+    features: u64,
     receive: Mutex<Receive>,
     transmit: Mutex<Transmit>,
     /// Of either queue.
     doorbells: [Doorbell; QUEUES as usize],
     waiters: [WaitQueue; QUEUES as usize],
     broken: AtomicBool,
+    /// Made when a program first wants it.
+    window: Once<(Window, [Lent; 2])>,
 }
 
 impl Card {
@@ -67,7 +75,7 @@ impl Card {
         let handle = find(DeviceType::Net, 0).ok_or(Errno::NoEnt)?;
         let transport = handle.transport()?;
         let wanted = FEATURE_ADDRESS | FEATURE_MERGEABLE | FEATURE_EVENT_INDEX | FEATURE_VERSION_1;
-        let features = transport.negotiate(wanted, FEATURE_VERSION_1)?;
+        let features = transport.negotiate(wanted | OFFLOAD_FEATURES, FEATURE_VERSION_1)?;
         let mac = match features & FEATURE_ADDRESS {
             0 => OWN_ADDRESS,
             _ => transport.config_bytes(CONFIG_ADDRESS)?,
@@ -83,11 +91,13 @@ impl Card {
         let card = handle.keep(Self {
             transport,
             mac,
+            features,
             receive: Mutex::new(receive),
             transmit: Mutex::new(transmit),
             doorbells: [to_receive, to_transmit],
             waiters: [const { WaitQueue::new() }; QUEUES as usize],
             broken: AtomicBool::new(false),
+            window: Once::new(),
         })?;
         card.transport.start();
         card.publish_buffers(&mut card.receive.lock());
@@ -155,6 +165,14 @@ impl Card {
         transmit.collect().map_err(|Broken| self.break_down())
     }
 
+    /// Frees the places; waits for the device if it has not sent all yet.
+    fn finish(&self, transmit: &mut Transmit, mode: IoMode) -> Result<(), Errno> {
+        if !transmit.is_done() {
+            return self.await_sent(transmit, mode);
+        }
+        transmit.collect().map_err(|Broken| self.break_down())
+    }
+
     /// Puts frames into the queue; when it is full, has them sent first.
     fn add(
         &self,
@@ -180,7 +198,9 @@ impl Card {
     }
 
     fn await_frame(&self, receive: &mut Receive, mode: IoMode) -> Result<(), Errno> {
-        self.publish_buffers(receive);
+        if receive.is_low() {
+            self.publish_buffers(receive);
+        }
         if mode == IoMode::Interrupt {
             receive.want_interrupt();
         }
@@ -193,6 +213,40 @@ impl Card {
             0 => Err(Errno::TimedOut),
             _ => Ok(()),
         }
+    }
+
+    /// Puts what the window lists into the queue, once all before it has been sent.
+    fn add_listed(
+        &self,
+        transmit: &mut Transmit,
+        window: &Window,
+        count: usize,
+        mode: IoMode,
+    ) -> Result<(), Errno> {
+        self.finish(transmit, mode)?;
+        for index in 0..count {
+            if transmit.is_full() {
+                self.publish_frames(transmit);
+                self.finish(transmit, mode)?;
+            }
+            transmit.add_whole(&window.to_send(index)?);
+        }
+        Ok(())
+    }
+
+    fn receive_listed(&self, window: &Window, most: usize, mode: IoMode) -> Result<usize, Errno> {
+        let mut receive = self.receive.lock();
+        self.check()?;
+        receive.take_back();
+        if receive.is_low() {
+            self.publish_buffers(&mut receive);
+        }
+        if receive.has_none() {
+            self.await_frame(&mut receive, mode)?;
+        }
+        let each = |index, offset, bytes| window.set_received(index, offset, bytes);
+        let given = receive.give(most, each);
+        given.map_err(|Broken| self.break_down())
     }
 }
 
@@ -228,6 +282,7 @@ impl NetDevice for Card {
     fn receive(&self, frames: &mut Incoming<'_>, mode: IoMode) -> Result<(), Errno> {
         let mut receive = self.receive.lock();
         self.check()?;
+        receive.take_back();
         if receive.has_none() {
             self.await_frame(&mut receive, mode)?;
         }
@@ -236,5 +291,34 @@ impl NetDevice for Card {
             self.publish_buffers(&mut receive);
         }
         taken.map_err(|Broken| self.break_down())
+    }
+
+    fn window(&self) -> Result<[Lent; 2], Errno> {
+        // Held meanwhile, so that there is one.
+        let receive = self.receive.lock();
+        if self.window.get().is_none() {
+            self.window
+                .set(Window::lend(&receive.buffers, self.features)?);
+        }
+        let window = self.window.get().ok_or(Errno::NoMem)?;
+        Ok(window.1)
+    }
+
+    fn exchange(&self, sent: usize, most: usize, mode: IoMode) -> Result<usize, Errno> {
+        let (window, _) = self.window.get().ok_or(Errno::Inval)?;
+        if sent > MOST_SENT || most > MOST_RECEIVED {
+            return Err(Errno::Inval);
+        }
+        if sent > 0 {
+            let mut transmit = self.transmit.lock();
+            self.check()?;
+            let added = self.add_listed(&mut transmit, window, sent, mode);
+            self.publish_frames(&mut transmit);
+            added?;
+        }
+        match most {
+            0 => Ok(0),
+            _ => self.receive_listed(window, most, mode),
+        }
     }
 }

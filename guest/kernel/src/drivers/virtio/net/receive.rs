@@ -1,6 +1,8 @@
 //! [`Receive`]: frames from the device in buffers of the kernel, which it gets back at once
 //! (virtio 1.3 5.1.6.3, 5.1.6.4).
 //!
+//! A program may also be given the buffers themselves, for a while ([`Receive::give`]).
+//!
 //! Buffer `n` is descriptor `n`, which is written once. A device that merges buffers may use several
 //! for a frame; each is longer than any frame here, so that they mostly are one.
 
@@ -13,20 +15,32 @@ use super::{FEATURE_MERGEABLE, HEADER_BUFFERS, HEADER_BYTES};
 use crate::drivers::Segment;
 use crate::drivers::net::batch::Incoming;
 use crate::mm::DmaBuffer;
+use abi::net_window::{MOST_RECEIVED, RECEIVE_AREA, WINDOW_BYTES};
 
 /// Most buffers.
 const SIZE: u16 = 128;
 /// Bytes of one: header and frame fit.
 const BUFFER_BYTES: u32 = 2048;
-/// The device is shown the buffers that it gets back when they are so many.
-const LOW: u16 = SIZE / 4;
+/// Of all; also when the device takes fewer: windows have one length.
+pub(super) const BUFFERS_BYTES: u64 = SIZE as u64 * BUFFER_BYTES as u64;
+
+const _: () = assert!(RECEIVE_AREA as u64 + BUFFERS_BYTES == WINDOW_BYTES as u64);
+const _: () = assert!(SIZE as usize == MOST_RECEIVED);
+
+/// The device is shown the buffers that it gets back when they are such a part of all.
+const LOW: u16 = 4;
 
 pub(super) struct Receive<M = DmaBuffer> {
     pub(super) ring: Ring<M>,
-    buffers: M,
+    pub(super) buffers: M,
+    /// Buffers that there are.
+    count: u16,
     mergeable: bool,
     /// Which buffers the device has.
     lent: [bool; SIZE as usize],
+    /// Which a program has been given, and how many they are.
+    given: [u16; SIZE as usize],
+    given_count: usize,
 }
 
 /// A buffer that has come back, with so many bytes from the device.
@@ -49,8 +63,7 @@ impl<M: SharedMemory> Receive<M> {
         if layout.size == 0 {
             return Err(Broken);
         }
-        let bytes = u64::from(layout.size) * u64::from(BUFFER_BYTES);
-        let buffers = M::allocate(bytes).ok_or(Broken)?;
+        let buffers = M::allocate(BUFFERS_BYTES).ok_or(Broken)?;
         let memory = M::allocate(layout.end()).ok_or(Broken)?;
         let mut ring = Ring::new(memory, layout, features);
         let mut lent = [false; SIZE as usize];
@@ -64,8 +77,11 @@ impl<M: SharedMemory> Receive<M> {
         Ok(Self {
             ring,
             buffers,
+            count: layout.size,
             mergeable: features & FEATURE_MERGEABLE != 0,
             lent,
+            given: [0; SIZE as usize],
+            given_count: 0,
         })
     }
 
@@ -75,7 +91,7 @@ impl<M: SharedMemory> Receive<M> {
 
     /// Whether the device is to be shown the buffers that it got back.
     pub(super) fn is_low(&self) -> bool {
-        self.ring.unpublished() >= LOW
+        self.ring.unpublished() >= self.count / LOW
     }
 
     /// Wants an interrupt when a frame comes, and makes sure that it is seen whether one has.
@@ -97,9 +113,36 @@ impl<M: SharedMemory> Receive<M> {
         Ok(Filled { number, bytes })
     }
 
-    fn give_back(&mut self, buffer: Filled) {
-        self.lent[usize::from(buffer.number)] = true;
-        self.ring.offer(buffer.number);
+    #[inline]
+    fn give_back(&mut self, number: u16) {
+        self.lent[usize::from(number)] = true;
+        self.ring.offer(number);
+    }
+
+    /// Gives the device back what a program was given.
+    pub(super) fn take_back(&mut self) {
+        for index in 0..core::mem::take(&mut self.given_count) {
+            self.give_back(self.given[index]);
+        }
+    }
+
+    /// Gives a program at most `most` buffers that the device has used, and tells `each` of the number
+    /// among them, offset and bytes of each; how many they are. They are the program's until
+    /// [`Self::take_back`], which was called.
+    #[inline]
+    pub(super) fn give(
+        &mut self,
+        most: usize,
+        mut each: impl FnMut(usize, u64, u32),
+    ) -> Result<usize, Broken> {
+        let count = most.min(self.given.len()).min(self.ring.used().into());
+        for index in 0..count {
+            let buffer = self.take_buffer()?;
+            self.given[index] = buffer.number;
+            each(index, buffer.offset(), buffer.bytes);
+        }
+        self.given_count = count;
+        Ok(count)
     }
 
     /// Where the bytes of a buffer behind the first `skip` are.
@@ -138,9 +181,9 @@ impl<M: SharedMemory> Receive<M> {
             let piece = self.contents(buffer, 0)?;
             each(bytes, &piece);
             bytes += piece.len();
-            self.give_back(buffer);
+            self.give_back(buffer.number);
         }
-        self.give_back(first);
+        self.give_back(first.number);
         Ok(bytes)
     }
 
@@ -240,6 +283,44 @@ mod tests {
         assert_eq!(bytes, 2136);
         pair.fill(5, 2048, 2);
         assert!(pair.take().is_err(), "the second is not there");
+    }
+
+    #[test]
+    fn what_a_program_is_given_is_not_the_devices_until_it_is_taken_back() {
+        let mut pair = Pair::new(ALL);
+        for id in [9, 3, 7] {
+            pair.fill(id, 12 + 60, 1);
+        }
+        let mut given = Vec::new();
+        let count = pair.receive.give(2, |index, offset, bytes| {
+            given.push((index, offset, bytes));
+        });
+        assert_eq!(count.unwrap(), 2);
+        assert_eq!(given, [(0, 9 * 2048, 72), (1, 3 * 2048, 72)]);
+        let before = pair.receive.ring.unpublished();
+        pair.receive.take_back();
+        pair.receive.take_back();
+        assert_eq!(pair.receive.ring.unpublished(), before + 2, "each once");
+        assert_eq!(pair.receive.give(128, |_, _, _| {}).unwrap(), 1);
+        pair.fill(7, 72, 1);
+        assert!(
+            pair.receive.give(128, |_, _, _| {}).is_err(),
+            "the device has used what the program has"
+        );
+    }
+
+    #[test]
+    fn a_small_ring_is_shown_its_buffers_before_it_is_empty() {
+        for (size, few) in [(128, 32), (16, 4), (1, 0)] {
+            let mut receive = Receive::<Bytes>::new(size, ALL).unwrap();
+            receive.ring.publish();
+            assert_eq!(receive.is_low(), few == 0);
+            for number in 0..few {
+                assert!(!receive.is_low());
+                receive.give_back(number);
+            }
+            assert!(receive.is_low());
+        }
     }
 
     #[test]

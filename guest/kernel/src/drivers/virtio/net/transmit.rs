@@ -2,7 +2,8 @@
 //!
 //! Each frame has a place of four descriptors, of which the first is always the header's and is
 //! written once, and of some bytes, to which a small frame is copied, so that nobody waits until it
-//! has gone. Places are used again when all frames have been sent, in whatever order.
+//! has gone. Places are used again when all frames have been sent, in whatever order. A frame of the
+//! window has its header with it, and takes one descriptor of its place.
 
 use super::super::Broken;
 use super::super::chain::NEXT;
@@ -110,6 +111,17 @@ impl<M: SharedMemory> Transmit<M> {
         self.ring.offer(head);
         self.under_way += 1;
         Ok(())
+    }
+
+    /// Puts a frame that is one piece with its header, in the driver's memory, into a place that is
+    /// free.
+    #[inline]
+    pub(super) fn add_whole(&mut self, frame: &Segment) {
+        // The place's first is for others.
+        let number = self.under_way * DESCRIPTORS + 1;
+        self.ring.describe(number, frame.phys, frame.len.into());
+        self.ring.offer(number);
+        self.under_way += 1;
     }
 
     /// Wants an interrupt when all has been sent, and makes sure that it is seen whether it has.
@@ -238,6 +250,29 @@ mod tests {
         assert!(places.is_sorted_by(|a, b| *a + 128 == *b));
         let end = BASE + transmit.ring.memory.len();
         assert!(last + 128 <= end);
+    }
+
+    #[test]
+    fn a_whole_frame_is_one_descriptor_and_leaves_the_headers_alone() {
+        let mut transmit = Transmit::<Bytes>::new(256, 0).unwrap();
+        let header = descriptor(&transmit.ring.memory, 0);
+        for place in 0..64 {
+            assert!(!transmit.is_full());
+            transmit.add_whole(&segment(0x5000 + place, 76));
+        }
+        assert!(transmit.is_full() && !transmit.is_lent());
+        transmit.ring.publish();
+        let avail = transmit.ring.rings().avail.0 - BASE;
+        let memory = transmit.ring.memory.again();
+        let heads = [0, 1, 63].map(|entry| memory.read16(avail + 4 + 2 * entry));
+        assert_eq!(heads, [1, 5, 253]);
+        assert_eq!(descriptor(&memory, 253), (0x503f, 76));
+        assert_eq!(descriptor(&memory, 0), header);
+        use_all(&transmit, 64);
+        transmit.collect().unwrap();
+        transmit.add(&[segment(0x9000, 160)]).unwrap();
+        assert_eq!(descriptor(&memory, 0), header);
+        assert_eq!(descriptor(&memory, 1), (0x9000, 160));
     }
 
     #[test]
