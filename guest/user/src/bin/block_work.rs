@@ -1,8 +1,9 @@
 //! Work of `hostel compare`: reads and writes of a disk for so long, by so many threads.
 //!
-//! Arguments: number of the measurement, disk, after which `?` says that it may be absent, `interrupt` or `poll`, `read` or `write` (in order)
-//! or `random` or `mixed` (at random; of the latter, every fourth a write), bytes of an operation,
-//! threads, milliseconds. Each page of the disk holds its mark, which is looked at in what is read.
+//! Arguments: number of the measurement, disk, after which `?` says that it may be absent,
+//! `interrupt` or `poll`, `read` or `write` (in order) or `random` or `mixed` (at random; of
+//! the latter, every fourth a write), bytes of an operation, threads, milliseconds. Each page
+//! of the disk holds its mark, which is looked at in what is read.
 #![no_std]
 #![no_main]
 
