@@ -73,7 +73,8 @@ pub fn compare(wishes: &Wishes) -> Result<u8, CompareError> {
     let runs = plan::plan(wishes)?;
     let file = wishes.report.as_deref().map(create).transpose()?;
     let folder = wishes.out.as_deref().map(Folder::prepare).transpose()?;
-    let samples = session::run(&runs, wishes.cpus, &wishes.guest)?;
+    let host = HostReport::probed();
+    let samples = session::run(&runs, wishes.cpus, &wishes.guest, &host)?;
     let comparisons = result::compare(&runs, wishes.cpus, samples);
     let mut out = String::new();
     for comparison in &comparisons {
@@ -85,7 +86,7 @@ pub fn compare(wishes: &Wishes) -> Result<u8, CompareError> {
     if file.is_some() || folder.is_some() {
         let report = Report {
             hostel: env!("CARGO_PKG_VERSION"),
-            host: HostReport::probed(),
+            host,
             guest: wishes.guest.name(),
             cpus: wishes.cpus,
             runs: wishes.runs,

@@ -171,8 +171,13 @@ pub(super) struct Samples {
     pub(super) samples: Vec<Sample>,
 }
 
-/// Does the runs on a machine of so many vCPUs.
-pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, CompareError> {
+/// Does the runs on a machine of so many vCPUs on this host.
+pub(super) fn run(
+    runs: &[Run],
+    cpus: u8,
+    guest: &Guest,
+    host: &HostReport,
+) -> Result<Samples, CompareError> {
     let suite = plan::suite(runs);
     let counters = ExitCounters::default();
     let insight = Arc::new(OnceLock::new());
@@ -201,7 +206,7 @@ pub(super) fn run(runs: &[Run], cpus: u8, guest: &Guest) -> Result<Samples, Comp
         balloon: Some(RETURNED_BYTES),
     };
     let timeline = Arc::new(Timeline::new(Instant::now()));
-    let mut machine = Machine::build(config(&suite, cpus, guest)?, backends, timeline)?;
+    let mut machine = Machine::build(config(&suite, cpus, guest, host)?, backends, timeline)?;
     // Nobody else sets it.
     let _ = counters.set(machine.counters());
     let _ = insight.set(Insight {
@@ -257,15 +262,15 @@ fn networks() -> io::Result<Vec<OpenNetwork>> {
 }
 
 /// Kernel parameters, with a word about what this host's KVM can do.
-fn cmdline() -> String {
+fn cmdline(host: &HostReport) -> String {
     let words = guest::hostel_parameters(CONSOLE, Some(""));
-    match HostReport::probed().kvm {
+    match host.kvm {
         Some(KvmKind::Hardware) => format!("{words} {}={HYPERCALLS_KVM}", param::HYPERCALLS),
         Some(KvmKind::Software) | None => words,
     }
 }
 
-fn config(suite: &str, cpus: u8, guest: &Guest) -> Result<Config, CompareError> {
+fn config(suite: &str, cpus: u8, guest: &Guest, host: &HostReport) -> Result<Config, CompareError> {
     Ok(Config {
         cpus,
         memory: MEMORY,
@@ -279,7 +284,7 @@ fn config(suite: &str, cpus: u8, guest: &Guest) -> Result<Config, CompareError> 
             words: String::new(),
         }),
         modules: Vec::new(),
-        cmdline: cmdline(),
+        cmdline: cmdline(host),
         transport: TransportKind::Pci,
         acpi: AcpiTables::Absent,
         kernel_counters: true,
