@@ -86,6 +86,11 @@ impl Check {
         self.args.get(OWN_ARGS + index)
     }
 
+    /// That argument as a number.
+    pub fn number(&self, index: usize) -> Option<u64> {
+        self.arg(index)?.parse().ok()
+    }
+
     /// Notes a figure; the name carries the unit.
     pub fn metric(&mut self, name: impl Into<Cow<'static, str>>, value: u64) {
         self.metrics.push((name.into(), value));

@@ -60,8 +60,12 @@ impl Stopwatch {
 
     /// Nanoseconds since the start. Processors' counters may differ slightly: never below 0.
     pub fn elapsed_ns(&self) -> u64 {
-        let ticks = tsc().saturating_sub(self.start);
-        let ns = u128::from(ticks) * 1_000_000 / u128::from(self.tsc_khz);
-        u64::try_from(ns).unwrap_or(u64::MAX)
+        ticks_to_ns(tsc().saturating_sub(self.start), self.tsc_khz)
     }
+}
+
+/// Ticks of the time-stamp counter in nanoseconds; it has so many kHz, not 0.
+pub fn ticks_to_ns(ticks: u64, tsc_khz: u64) -> u64 {
+    let ns = u128::from(ticks) * 1_000_000 / u128::from(tsc_khz);
+    u64::try_from(ns).unwrap_or(u64::MAX)
 }

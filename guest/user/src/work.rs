@@ -6,7 +6,7 @@
 use crate::check::{Check, Context as _, Failure, Verdict};
 use crate::file::File;
 use crate::sys;
-use crate::time::{now_ns, tsc};
+use crate::time::{MS, now_ns, ticks_to_ns, tsc};
 use abi::latency::{Buckets, PREFIX};
 use abi::metric::{
     ABSENT, ELAPSED, INTERRUPTS, NOTIFICATIONS, OPERATION_BYTES, OPERATIONS, PARTIAL, REQUESTS,
@@ -51,7 +51,7 @@ pub fn page_size(check: &Check, index: usize) -> Option<PageSize> {
 }
 
 fn number(check: &Check) -> Result<u64, Failure> {
-    let number = check.arg(0).and_then(|text| text.parse().ok());
+    let number = check.number(0);
     number.ok_or_else(|| "argument 0 is no number of a measurement".into())
 }
 
@@ -68,6 +68,23 @@ pub struct Work {
     began_ns: u64,
 }
 
+/// Has `operate` done again and again for `ms` milliseconds; it adds what it does to `done`, which
+/// is reported.
+pub fn run_for(
+    check: &mut Check,
+    ms: u64,
+    mut done: Done,
+    mut operate: impl FnMut(&mut Done) -> Verdict,
+) -> Result<Done, Failure> {
+    let work = Work::begin(check)?;
+    let end = work.began_ns + ms * MS;
+    while now_ns() < end {
+        operate(&mut done)?;
+    }
+    work.end(check, &done)?;
+    Ok(done)
+}
+
 /// What was done.
 pub struct Done {
     /// How many operations.
@@ -76,16 +93,38 @@ pub struct Done {
     pub operation_bytes: Option<u64>,
     /// How long each took.
     pub latencies: Latencies,
+    /// Of the time of all, so many nanoseconds count; all, if it does not say.
+    pub counted_ns: Option<u64>,
 }
 
 impl Done {
-    /// Nothing yet, of operations of so many bytes.
-    pub fn none(operation_bytes: u64) -> Result<Self, Failure> {
+    /// Nothing yet. Made before what is measured begins.
+    pub fn none(operation_bytes: Option<u64>) -> Result<Self, Failure> {
         Ok(Self {
             operations: 0,
-            operation_bytes: Some(operation_bytes),
+            operation_bytes,
             latencies: Latencies::new()?,
+            counted_ns: None,
         })
+    }
+
+    /// Runs `body`, which is so many operations, and adds them.
+    pub fn time<T>(&mut self, operations: u64, body: impl FnOnce() -> T) -> T {
+        self.operations += operations;
+        self.latencies.time_several(operations, body)
+    }
+
+    /// Adds `operations` that took so many ticks of the time-stamp counter together.
+    pub fn count(&mut self, operations: u64, ticks: u64) {
+        self.operations += operations;
+        self.latencies.add(ticks, operations);
+    }
+
+    /// Adds an operation of so many nanoseconds, which count, as do others like it.
+    pub fn count_ns(&mut self, ns: u64) {
+        self.operations += 1;
+        self.latencies.add_ns(ns, 1);
+        *self.counted_ns.get_or_insert(0) += ns;
     }
 
     /// Adds what another has done.
@@ -116,18 +155,6 @@ impl Work {
     /// It has ended.
     pub fn end(self, check: &mut Check, done: &Done) -> Verdict {
         self.end_now()?.report(check, done)
-    }
-
-    /// It has ended, and of its time so much counts.
-    pub fn end_after(self, check: &mut Check, done: &Done, elapsed_ns: u64) -> Verdict {
-        let ended = self.end_now()?;
-        Ended {
-            elapsed_ns,
-            ..ended
-        }
-        .report(check, done)?;
-        check.metric(PARTIAL, 1);
-        Ok(())
     }
 
     /// It has ended; what was done is put together afterwards.
@@ -161,7 +188,10 @@ impl Ended {
         if let Some(bytes) = done.operation_bytes {
             check.metric(OPERATION_BYTES, bytes);
         }
-        check.metric(ELAPSED, elapsed_ns);
+        check.metric(ELAPSED, done.counted_ns.unwrap_or(elapsed_ns));
+        if done.counted_ns.is_some() {
+            check.metric(PARTIAL, 1);
+        }
         check.metric(
             INTERRUPTS,
             after.device_interrupts - before.device_interrupts,
@@ -217,8 +247,7 @@ impl Latencies {
 
     /// Ticks of the time-stamp counter in nanoseconds.
     pub fn ns(&self, ticks: u64) -> u64 {
-        let ns = u128::from(ticks) * 1_000_000 / u128::from(self.tsc_khz);
-        u64::try_from(ns).unwrap_or(u64::MAX)
+        ticks_to_ns(ticks, self.tsc_khz)
     }
 
     /// Counts another's, too.

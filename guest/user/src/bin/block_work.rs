@@ -19,7 +19,7 @@ use user::file::File;
 use user::sync::Turn;
 use user::thread;
 use user::time::{MS, now_ns};
-use user::work::{self, Done, Latencies, Work};
+use user::work::{self, Done, Work};
 
 user::check!(run);
 
@@ -47,7 +47,7 @@ struct Task {
 
 impl Task {
     fn from_args(check: &Check) -> Option<Self> {
-        let number = |index| check.arg(index)?.parse().ok();
+        let number = |index| check.number(index);
         let task = Self {
             disk: check.arg(1)?,
             mode: match check.arg(2)? {
@@ -140,24 +140,20 @@ impl Worker {
     }
 
     /// Brings up what is brought up at first use, the thread's stack among it.
-    fn prepare(&mut self) -> Result<Latencies, Failure> {
+    fn prepare(&mut self) -> Result<Done, Failure> {
         self.operate()?;
         self.operations = 0;
-        Latencies::new()
+        Done::none(Some(self.task.bytes))
     }
 
-    fn operate_until(mut self, end_ns: u64, mut latencies: Latencies) -> Result<Done, Failure> {
+    fn operate_until(mut self, end_ns: u64, mut done: Done) -> Result<Done, Failure> {
         while now_ns() < end_ns {
-            latencies.time(|| self.operate())?;
+            done.time(1, || self.operate())?;
         }
         if matches!(self.task.pattern, Pattern::Write) {
             self.disk.flush().context("flush")?;
         }
-        Ok(Done {
-            operations: self.operations,
-            operation_bytes: Some(self.task.bytes),
-            latencies,
-        })
+        Ok(done)
     }
 }
 
@@ -190,7 +186,7 @@ impl Team {
         self.one_done(READY);
         self.turn.wait_for(GO);
         let end_ns = self.end_ns.load(Ordering::Acquire);
-        let done = prepared.and_then(|latencies| worker.operate_until(end_ns, latencies));
+        let done = prepared.and_then(|none| worker.operate_until(end_ns, none));
         self.one_done(OVER);
         self.leave.wait_for(OVER);
         done
@@ -224,7 +220,7 @@ fn run(check: &mut Check) -> Verdict {
     team.turn.wait_for(OVER);
     let ended = work.end_now()?;
     team.leave.set(OVER);
-    let mut done = Done::none(task.bytes)?;
+    let mut done = Done::none(Some(task.bytes))?;
     for thread in threads {
         done.add(&thread.join().context("join")??);
     }

@@ -11,8 +11,8 @@ use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Verdict};
 use user::ensure;
 use user::file::File;
-use user::time::{MS, kvm_ns, now_ns, tsc};
-use user::work::{Done, Latencies, Work};
+use user::time::{kvm_ns, tsc};
+use user::work::{self, Done};
 
 user::check!(run);
 
@@ -39,10 +39,7 @@ impl Source {
             Self::Own(read) => values.iter_mut().for_each(|value| *value = read()),
             Self::Device(device) => {
                 device.read_exact(bytes).context("read")?;
-                for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(8)) {
-                    let bytes = bytes.try_into().unwrap_or_default();
-                    *value = u64::from_le_bytes(bytes);
-                }
+                values.copy_from_slice(&work::numbers::<BATCH>(bytes));
             }
         }
         Ok(())
@@ -50,8 +47,7 @@ impl Source {
 }
 
 fn run(check: &mut Check) -> Verdict {
-    let ms = check.arg(2).and_then(|text| text.parse::<u64>().ok());
-    let (Some(name), Some(ms)) = (check.arg(1), ms) else {
+    let (Some(name), Some(ms)) = (check.arg(1), check.number(2)) else {
         return Err("arguments that are no work".into());
     };
     let source = match name {
@@ -69,28 +65,16 @@ fn run(check: &mut Check) -> Verdict {
     let (mut values, mut bytes) = (vec![0_u64; BATCH], vec![0; BATCH * 8]);
     source.read(&mut values, &mut bytes)?;
     let (first, mut last) = (values[0], values[BATCH - 1]);
-    let mut operations = 0;
     let mut has_moved = first != last;
     let mut is_ordered = true;
 
-    let mut latencies = Latencies::new()?;
-    let work = Work::begin(check)?;
-    let end = work.began_ns() + ms * MS;
-    while now_ns() < end {
-        let start = tsc();
-        source.read(&mut values, &mut bytes)?;
-        latencies.add(tsc() - start, BATCH as u64);
-        operations += BATCH as u64;
+    work::run_for(check, ms, Done::none(None)?, |done| {
+        done.time(BATCH as u64, || source.read(&mut values, &mut bytes))?;
         has_moved |= values[0] != last;
         is_ordered &= values.is_sorted() && values[0] >= last;
         last = values[BATCH - 1];
-    }
-    let done = Done {
-        operations,
-        operation_bytes: None,
-        latencies,
-    };
-    work.end(check, &done)?;
+        Ok(())
+    })?;
     ensure!(has_moved || name == SLOW, "{name} stands still at {first}");
     ensure!(
         is_ordered || WRAPPING.contains(&name),

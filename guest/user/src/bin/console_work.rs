@@ -14,7 +14,7 @@ use user::ensure;
 use user::file::File;
 use user::pattern::fill;
 use user::time::{MS, now_ns};
-use user::work::{Done, Latencies, Work};
+use user::work::{Done, Work};
 
 user::check!(run);
 
@@ -51,8 +51,8 @@ impl Stream<'_> {
 }
 
 fn run(check: &mut Check) -> Verdict {
-    let number = |index| check.arg(index).and_then(|text| text.parse::<u64>().ok());
-    let (Some(name), Some(bytes), Some(ms)) = (check.arg(1), number(2), number(3)) else {
+    let (Some(name), Some(bytes), Some(ms)) = (check.arg(1), check.number(2), check.number(3))
+    else {
         return Err("arguments that are no work".into());
     };
     ensure!(
@@ -76,17 +76,12 @@ fn run(check: &mut Check) -> Verdict {
     let writes = (ms * MS / took_ns.max(1)).clamp(1, MOST_BYTES / bytes);
 
     let operations = bytes / OPERATION_BYTES;
-    let mut latencies = Latencies::new()?;
+    let mut done = Done::none(Some(OPERATION_BYTES))?;
     let crc = stream.begin(writes)?;
     let work = Work::begin(check)?;
     for _ in 0..writes {
-        latencies.time_several(operations, || stream.write())?;
+        done.time(operations, || stream.write())?;
     }
-    let done = Done {
-        operations: writes * operations,
-        operation_bytes: Some(OPERATION_BYTES),
-        latencies,
-    };
     work.end(check, &done)?;
     stream.end(crc)?;
     check.metric(STREAMED_BYTES, writes * bytes);

@@ -9,14 +9,13 @@ use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Verdict};
 use user::ensure;
 use user::file::File;
-use user::time::{MS, now_ns};
-use user::work::{Done, Latencies, Work};
+use user::work::{self, Done};
 
 user::check!(run);
 
 fn run(check: &mut Check) -> Verdict {
-    let number = |index| check.arg(index).and_then(|text| text.parse::<u64>().ok());
-    let (Some(name), Some(bytes), Some(ms)) = (check.arg(1), number(2), number(3)) else {
+    let (Some(name), Some(bytes), Some(ms)) = (check.arg(1), check.number(2), check.number(3))
+    else {
         return Err("arguments that are no work".into());
     };
     ensure!(bytes >= 16, "reads of {bytes} bytes");
@@ -25,24 +24,13 @@ fn run(check: &mut Check) -> Verdict {
     let (mut buffer, mut last) = (vec![0_u8; bytes as usize], vec![0_u8; bytes as usize]);
     device.read_exact(&mut last).context("read")?;
 
-    let mut latencies = Latencies::new()?;
-    let mut operations = 0;
-    let work = Work::begin(check)?;
-    let end = work.began_ns() + ms * MS;
-    while now_ns() < end {
-        latencies
-            .time(|| device.read_exact(&mut buffer))
+    work::run_for(check, ms, Done::none(Some(bytes))?, |done| {
+        done.time(1, || device.read_exact(&mut buffer))
             .context("read")?;
-        operations += 1;
         ensure!(buffer != last, "the same bytes twice");
         core::mem::swap(&mut buffer, &mut last);
-    }
-    let done = Done {
-        operations,
-        operation_bytes: Some(bytes),
-        latencies,
-    };
-    work.end(check, &done)?;
+        Ok(())
+    })?;
     let is_filled = last
         .chunks(16)
         .all(|part| part.iter().any(|byte| *byte != 0));

@@ -12,8 +12,8 @@ use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
 use user::file::File;
 use user::sys;
-use user::time::{MS, now_ns, tsc};
-use user::work::{self, Done, Latencies, Work};
+use user::time::tsc;
+use user::work::{self, Done};
 
 user::check!(run);
 
@@ -50,13 +50,12 @@ fn ring(alarm: &File) -> Result<Rung, Failure> {
 }
 
 fn run(check: &mut Check) -> Verdict {
-    let ms = check.arg(3).and_then(|text| text.parse::<u64>().ok());
     let to = match check.arg(2) {
         Some("handler") => Some(To::Handler),
         Some("program") => Some(To::Program),
         _ => None,
     };
-    let (Some(name), Some(to), Some(ms)) = (check.arg(1), to, ms) else {
+    let (Some(name), Some(to), Some(ms)) = (check.arg(1), to, check.number(3)) else {
         return Err("arguments that are no work".into());
     };
     sys::set_affinity(FIRST_PROCESSOR).context("going to the first processor")?;
@@ -65,27 +64,16 @@ fn run(check: &mut Check) -> Verdict {
     };
     ring(&alarm)?;
 
-    let mut latencies = Latencies::new()?;
-    let (mut operations, mut total_ns) = (0, 0);
-    let work = Work::begin(check)?;
-    let end = work.began_ns() + ms * MS;
     let mut last = ring(&alarm)?;
-    while now_ns() < end {
+    work::run_for(check, ms, Done::none(None)?, |done| {
         let next = ring(&alarm)?;
         let ticks = last.ticks[usize::from(to == To::Program)];
-        let ns = latencies.ns(ticks).checked_sub(next.delay_before_ns);
+        let ns = done.latencies.ns(ticks).checked_sub(next.delay_before_ns);
         let ns = ns.ok_or("an interrupt came before it was raised")?;
         ensure!(next.delay_before_ns > 0, "an alarm that never rang");
-        latencies.add_ns(ns, 1);
-        operations += 1;
-        total_ns += ns;
+        done.count_ns(ns);
         last = next;
-    }
-    let done = Done {
-        operations,
-        operation_bytes: None,
-        latencies,
-    };
-    work.end_after(check, &done, total_ns)?;
+        Ok(())
+    })?;
     alarm.write_all(&[0]).context("closing the alarm")
 }

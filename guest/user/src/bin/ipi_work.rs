@@ -8,14 +8,12 @@
 
 use user::check::{Check, Context as _, Verdict};
 use user::ensure;
-use user::time::{MS, now_ns};
-use user::work::{self, Done, Latencies, Work};
+use user::work::{self, Done};
 
 user::check!(run);
 
 fn run(check: &mut Check) -> Verdict {
-    let ms = check.arg(2).and_then(|text| text.parse::<u64>().ok());
-    let (Some(name), Some(ms)) = (check.arg(1), ms) else {
+    let (Some(name), Some(ms)) = (check.arg(1), check.number(2)) else {
         return Err("arguments that are no work".into());
     };
     let Some(device) = work::open(check, name)? else {
@@ -24,23 +22,12 @@ fn run(check: &mut Check) -> Verdict {
     let mut bytes = [0; 16];
     device.read_exact(&mut bytes).context("read")?;
 
-    let mut latencies = Latencies::new()?;
-    let (mut operations, mut total_ns) = (0, 0);
-    let work = Work::begin(check)?;
-    let end = work.began_ns() + ms * MS;
-    while now_ns() < end {
+    work::run_for(check, ms, Done::none(None)?, |done| {
         device.read_exact(&mut bytes).context("read")?;
         let [sent, handled] = work::numbers(&bytes);
         ensure!(sent < handled, "sent at {sent}, handled at {handled}");
-        let ns = latencies.ns(handled - sent);
-        latencies.add_ns(ns, 1);
-        operations += 1;
-        total_ns += ns;
-    }
-    let done = Done {
-        operations,
-        operation_bytes: None,
-        latencies,
-    };
-    work.end_after(check, &done, total_ns)
+        done.count_ns(done.latencies.ns(handled - sent));
+        Ok(())
+    })
+    .map(drop)
 }

@@ -14,7 +14,7 @@ use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
 use user::file::File;
 use user::time::{MS, now_ns, tsc};
-use user::work::{self, Done, Latencies, Work};
+use user::work::{self, Done, Work};
 
 user::check!(run);
 
@@ -61,8 +61,8 @@ impl Balloon {
 }
 
 fn run(check: &mut Check) -> Verdict {
-    let number = |index| check.arg(index)?.parse::<u64>().ok();
-    let (Some(way), Some(pages), Some(ms)) = (check.arg(1), number(2), number(3)) else {
+    let (Some(way), Some(pages), Some(ms)) = (check.arg(1), check.number(2), check.number(3))
+    else {
         return Err("arguments that are no work".into());
     };
     let only_touch = way == TOUCH;
@@ -76,24 +76,17 @@ fn run(check: &mut Check) -> Verdict {
         balloon.give(pages)?;
     }
 
-    let mut latencies = Latencies::new()?;
-    let mut operations = 0;
+    let mut done = Done::none(Some(PAGE_BYTES))?;
     let work = Work::begin(check)?;
     let end = work.began_ns() + ms * MS;
-    while operations == 0 || !only_touch && now_ns() < end {
+    while done.operations == 0 || !only_touch && now_ns() < end {
         let start = tsc();
         if !only_touch {
             balloon.give(pages)?;
         }
         balloon.take_zeroes()?;
-        latencies.add(tsc() - start, pages);
-        operations += pages;
+        done.count(pages, tsc() - start);
     }
-    let done = Done {
-        operations,
-        operation_bytes: Some(PAGE_BYTES),
-        latencies,
-    };
     work.end(check, &done)?;
     balloon.prove(check)
 }

@@ -13,8 +13,7 @@ use user::alloc::format;
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
 use user::net::{Link, tcp_header};
-use user::time::{MS, now_ns, tsc};
-use user::work::{Done, Latencies, Work};
+use user::work::{self, Done};
 
 user::check!(run);
 
@@ -145,29 +144,15 @@ impl Worker {
 
 fn run(check: &mut Check) -> Verdict {
     let mut worker = Worker::from_args(check)?;
-    let ms = check.arg(4).and_then(|text| text.parse::<u64>().ok());
-    let ms = ms.ok_or("argument 4 is no number of milliseconds")?;
+    let ms = check
+        .number(4)
+        .ok_or("argument 4 is no number of milliseconds")?;
     // What a run that failed has left is none of this one's.
     worker.report()?;
     // Brings up what is brought up at first use.
     worker.operate()?;
     worker.settle()?;
-    let operation_bytes = worker.piece_bytes as u64;
-    let mut latencies = Latencies::new()?;
-    let mut operations = 0;
-    let work = Work::begin(check)?;
-    let end = work.began_ns() + ms * MS;
-    while now_ns() < end {
-        let start = tsc();
-        worker.operate()?;
-        latencies.add(tsc().saturating_sub(start), 1);
-        operations += 1;
-    }
-    let done = Done {
-        operations,
-        operation_bytes: Some(operation_bytes),
-        latencies,
-    };
-    work.end(check, &done)?;
+    let none = Done::none(Some(worker.piece_bytes as u64))?;
+    work::run_for(check, ms, none, |done| done.time(1, || worker.operate()))?;
     worker.settle()
 }

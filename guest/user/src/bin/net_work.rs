@@ -14,8 +14,8 @@ use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
 use user::net::{Card, Link};
 use user::sys;
-use user::time::{MS, now_ns, tsc};
-use user::work::{Done, Latencies, Work};
+use user::time::tsc;
+use user::work::{self, Done};
 
 user::check!(run);
 
@@ -223,29 +223,20 @@ fn refuses_nonsense(card: &Card) -> Verdict {
 
 fn run(check: &mut Check) -> Verdict {
     let mut worker = Worker::from_args(check)?;
-    let ms = check.arg(6).and_then(|text| text.parse::<u64>().ok());
-    let ms = ms.ok_or("argument 6 is no number of milliseconds")?;
+    let ms = check
+        .number(6)
+        .ok_or("argument 6 is no number of milliseconds")?;
     // What a run that failed has left is none of this one's.
     worker.report(|_| Ok(()))?;
     // Brings up what is brought up at first use.
     worker.operate()?;
     worker.settle()?;
-    let operation_bytes = worker.bytes as u64;
-    let mut latencies = Latencies::new()?;
-    let mut operations = 0;
-    let work = Work::begin(check)?;
-    let end = work.began_ns() + ms * MS;
-    while now_ns() < end {
+    let none = Done::none(Some(worker.bytes as u64))?;
+    work::run_for(check, ms, none, |done| {
         let start = tsc();
         let frames = u64::from(worker.operate()?);
-        latencies.add(tsc().saturating_sub(start), frames);
-        operations += frames;
-    }
-    let done = Done {
-        operations,
-        operation_bytes: Some(operation_bytes),
-        latencies,
-    };
-    work.end(check, &done)?;
+        done.count(frames, tsc().saturating_sub(start));
+        Ok(())
+    })?;
     worker.settle()
 }

@@ -10,8 +10,7 @@
 use user::abi::syscall::{PageSize, Protection};
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::mapping::{Mapping, PAGES_PER_LARGE, WORDS_PER_PAGE};
-use user::time::{MS, now_ns};
-use user::work::{Done, Latencies, Work, page_size};
+use user::work::{self, Done, page_size};
 use user::{ensure, sys};
 
 user::check!(run);
@@ -61,28 +60,19 @@ fn operate(size: PageSize, nth: usize) -> Verdict {
 }
 
 fn run(check: &mut Check) -> Verdict {
-    let ms = check.arg(2).and_then(|text| text.parse::<u64>().ok());
-    let (Some(size), Some(ms)) = (page_size(check, 1), ms) else {
+    let (Some(size), Some(ms)) = (page_size(check, 1), check.number(2)) else {
         return Err("arguments that are no work".into());
     };
     use_up_fresh_frames()?;
     operate(size, 0)?;
 
-    let mut latencies = Latencies::new()?;
-    let mut operations = 0;
+    let mut rounds = 0;
+    let none = Done::none(Some(PAGES as u64 * PAGE_BYTES))?;
     let before = sys::stats().context("stats")?.page_faults;
-    let work = Work::begin(check)?;
-    let end = work.began_ns() + ms * MS;
-    while now_ns() < end {
-        operations += 1;
-        latencies.time(|| operate(size, operations))?;
-    }
-    let done = Done {
-        operations: operations as u64,
-        operation_bytes: Some(PAGES as u64 * PAGE_BYTES),
-        latencies,
-    };
-    work.end(check, &done)?;
+    work::run_for(check, ms, none, |done| {
+        rounds += 1;
+        done.time(1, || operate(size, rounds))
+    })?;
     let faults = sys::stats().context("stats")?.page_faults - before;
     check.metric("page_faults", faults);
     Ok(())

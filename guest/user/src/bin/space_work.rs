@@ -10,8 +10,7 @@ use user::abi::syscall::{EndCause, PageSize, Protection};
 use user::check::{Check, Context as _, Verdict};
 use user::mapping::{Mapping, PAGES_PER_LARGE};
 use user::process::{Child, cause};
-use user::time::{MS, now_ns};
-use user::work::{Done, Latencies, Work, page_size};
+use user::work::{self, Done, page_size};
 use user::{ensure, sys};
 
 user::check!(run);
@@ -53,8 +52,7 @@ fn partner(size: PageSize) -> i32 {
 }
 
 fn run(check: &mut Check) -> Verdict {
-    let ms = check.arg(2).and_then(|text| text.parse::<u64>().ok());
-    let (Some(size), Some(ms)) = (page_size(check, 1), ms) else {
+    let (Some(size), Some(ms)) = (page_size(check, 1), check.number(2)) else {
         return Err("arguments that are no work".into());
     };
     let child = Child::fork(|| partner(size)).context("fork")?;
@@ -63,20 +61,11 @@ fn run(check: &mut Check) -> Verdict {
     ensure!((0..2).all(|_| set.take_turn()), "pages have changed");
 
     let before = sys::stats().context("stats")?.context_switches;
-    let mut latencies = Latencies::new()?;
-    let (mut operations, mut is_own) = (0, true);
-    let work = Work::begin(check)?;
-    let end = work.began_ns() + ms * MS;
-    while now_ns() < end {
-        is_own &= latencies.time(|| set.take_turn());
-        operations += 1;
-    }
-    let done = Done {
-        operations,
-        operation_bytes: None,
-        latencies,
-    };
-    work.end(check, &done)?;
+    let mut is_own = true;
+    let done = work::run_for(check, ms, Done::none(None)?, |done| {
+        is_own &= done.time(1, || set.take_turn());
+        Ok(())
+    })?;
     let switches = sys::stats().context("stats")?.context_switches - before;
     let status = child.kill().context("kill")?;
     ensure!(is_own, "this process's pages have changed");
@@ -85,8 +74,9 @@ fn run(check: &mut Check) -> Verdict {
         "the other process has ended: {status:?}"
     );
     ensure!(
-        switches >= 2 * operations,
-        "{switches} switches in {operations} turns of each"
+        switches >= 2 * done.operations,
+        "{switches} switches in {} turns of each",
+        done.operations
     );
     Ok(())
 }
