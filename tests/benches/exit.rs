@@ -15,7 +15,7 @@ machine_code!(
     fn exits_at_serial {
         ".code32"
         "mov $0x3ff, %esi"
-        "1: mov $0x502, %edx"
+        "1: mov $0x504, %edx"
         "out %al, %dx"
         "mov %esi, %edx"
         "mov $2000, %ecx"
@@ -31,7 +31,7 @@ machine_code!(
     fn exits_at_nothing {
         ".code32"
         "mov $0x1000, %esi"
-        "1: mov $0x502, %edx"
+        "1: mov $0x504, %edx"
         "out %al, %dx"
         "mov %esi, %edx"
         "mov $2000, %ecx"
@@ -43,7 +43,7 @@ machine_code!(
 );
 
 const EXITS: f64 = 2000.0;
-const MARK: u16 = 0x502;
+const MARK: u16 = 0x504;
 const CODE: u64 = 0x10_0000;
 /// Marks of one round: the time between two is a sample.
 const MARKS: usize = 8;

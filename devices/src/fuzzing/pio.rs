@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 
 /// Where the devices are, so that most accesses hit one.
 const BASES: [u16; 16] = [
-    0x3f8, 0x60, 0x70, 0xcf8, 0x501, 0x502, 0, 0xfffc, 0x600, 0x3c0, 0x3d0, 0xe0, 0x2000, 0x2010,
+    0x3f8, 0x60, 0x70, 0xcf8, 0x501, 0x504, 0, 0xfffc, 0x600, 0x3c0, 0x3d0, 0xe0, 0x2000, 0x2010,
     0x510, 0xf4,
 ];
 
@@ -94,7 +94,7 @@ impl Machine {
             (&[fw_cfg], self.fw_cfg.clone()),
             (&test_device::RANGES, self.test.clone()),
             (&[range(0x501, 1)], shared(DebugExit::new(power.clone()))),
-            (&[range(0x502, 1)], shared(mark)),
+            (&[range(0x504, 4)], shared(mark)),
             (&[range(0xf4, 1)], shared(TestExit::new(power.clone()))),
         ];
         for (id, (ranges, device)) in (1..).zip(devices) {

@@ -1,11 +1,12 @@
 //! The legacy devices through their bus, as a guest drives them.
 
-use super::debug_exit::{DebugExit, MarkPort};
+use super::debug_exit::{DebugExit, MARK_PORTS, MarkPort};
 use super::reset_port::{self, ResetPort};
 use super::serial::{SerialPort, SerialState, SerialStateError};
 use crate::bus::{BusRange, DeviceId, PioBus, PioDevice};
 use crate::irq::IrqLine;
 use crate::power::{PowerEvent, PowerSwitch};
+use abi::port::MARK;
 use std::io::Write;
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -170,8 +171,9 @@ fn the_first_press_of_the_power_switch_wins() {
 fn marks_reach_the_callback() {
     let (send, marks) = mpsc::channel();
     let port = MarkPort::new(Box::new(move |mark| send.send(mark).unwrap()));
-    let bus = bus_with(0x502, 1, Arc::new(Mutex::new(port)));
-    outb(&bus, 0x502, 1);
-    outb(&bus, 0x502, 2);
-    assert_eq!(marks.try_iter().collect::<Vec<_>>(), [1, 2]);
+    let bus = bus_with(MARK.into(), MARK_PORTS, Arc::new(Mutex::new(port)));
+    outb(&bus, MARK, 1);
+    outb(&bus, MARK, 2);
+    bus.write(MARK, &0x1234_5603_u32.to_le_bytes());
+    assert_eq!(marks.try_iter().collect::<Vec<_>>(), [1, 2, 0x1234_5603]);
 }

@@ -5,7 +5,9 @@ pub const DEBUG_EXIT: u16 = 0x501;
 
 /// Notes the time at which a value was written whose low byte is a [`Mark`]; those that measure have
 /// the number of what is measured above it, in a write of 32 bits.
-pub const MARK: u16 = 0x502;
+pub const MARK: u16 = 0x504;
+
+const _: () = assert!(MARK.is_multiple_of(4), "a write of 32 bits is one");
 
 /// Bytes written to [`DEBUG_EXIT`] that have a meaning of their own.
 #[repr(u8)]
