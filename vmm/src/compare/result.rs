@@ -48,7 +48,7 @@ pub(super) enum PathOutcome {
     Figures(Box<Figures>),
     /// A run found something wrong.
     Failed(String),
-    /// It is not on this host.
+    /// It is not in this VM: not on this host, or not with so many vCPUs.
     Absent,
 }
 
@@ -99,7 +99,7 @@ impl PathResult {
                 why,
             }),
             PathOutcome::Absent => Some(Lack {
-                word: "not on this host",
+                word: "not in this VM",
                 why: "",
             }),
         }

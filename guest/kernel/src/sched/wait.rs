@@ -13,8 +13,7 @@ use crate::time::{NEVER, now_ns};
 /// Threads that wait for something to change.
 ///
 /// Whoever changes it calls [`WaitQueue::wake_all`] afterwards, or [`WaitQueue::wake_one`], also
-/// from an interrupt handler;
-/// each waiter looks for itself whether the change is what it waits for.
+/// from an interrupt handler; each waiter looks for itself whether the change is what it waits for.
 pub struct WaitQueue {
     waiters: SpinLock<Vec<&'static Thread>>,
     /// Length of `waiters`, to find out without the lock that there are none.

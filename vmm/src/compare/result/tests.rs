@@ -140,7 +140,7 @@ fn what_is_not_on_a_host_has_no_figures_and_has_not_failed() {
     let absent = || sample(Outcome::Pass, &[(ABSENT, 1)]);
     let path = one(vec![absent(), absent()]);
     assert_eq!(path.outcome, PathOutcome::Absent);
-    assert_eq!(path.lack().unwrap().text(), "not on this host");
+    assert_eq!(path.lack().unwrap().text(), "not in this VM");
     let mut comparison = comparison();
     comparison.paths.push(path);
     assert_eq!(comparison.failures(), ["reading by broken"]);
