@@ -9,7 +9,7 @@ use super::{Broken, FEATURE_VERSION_1, Handle, Interrupted};
 use crate::drivers::poll_until;
 use crate::sched::WaitQueue;
 use crate::sync::SpinLock;
-use crate::time;
+use crate::time::deadline;
 use abi::syscall::{Errno, IoMode};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -133,7 +133,7 @@ impl Device {
             let has_room = || self.is_broken() || channel.queue.lock().has_room();
             if !channel
                 .starving
-                .wait_until_deadline(has_room, deadline_ns())
+                .wait_until_deadline(has_room, deadline(ANSWER_TIMEOUT_NS))
             {
                 return Err(self.break_down());
             }
@@ -163,7 +163,7 @@ impl Device {
         token: Token,
         mode: IoMode,
     ) -> Result<Answer, Errno> {
-        let deadline_ns = deadline_ns();
+        let deadline_ns = deadline(ANSWER_TIMEOUT_NS);
         let done = || self.is_done(channel, token);
         let in_time = match mode {
             IoMode::Interrupt => {
@@ -207,8 +207,4 @@ impl Interrupted for Device {
             self.collect(channel);
         }
     }
-}
-
-fn deadline_ns() -> u64 {
-    time::now_ns().saturating_add(ANSWER_TIMEOUT_NS)
 }
