@@ -23,6 +23,7 @@ use vmm_sys_util::eventfd::EventFd;
 
 pub mod balloon;
 pub mod blk;
+pub mod coalesce;
 pub mod console;
 pub mod handshake;
 pub mod io_buffers;

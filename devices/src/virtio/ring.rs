@@ -281,6 +281,32 @@ impl Ring {
         self.interrupt.count_defect();
     }
 
+    /// Chains given back since the driver was last told.
+    pub fn unsignalled(&self) -> u32 {
+        self.unsignalled
+    }
+
+    /// Chains given back that the driver has not taken, as far as it tells: with an event index it
+    /// wants an interrupt for the first of them (2.7.7.2).
+    pub fn unseen(&self) -> u32 {
+        match self.queue.event_idx_enabled().then(|| self.used_event()) {
+            Some(Some(event)) => {
+                let unseen = self.queue.next_used().wrapping_sub(event);
+                if unseen > self.queue.size() {
+                    0
+                } else {
+                    unseen.into()
+                }
+            }
+            _ => self.unsignalled,
+        }
+    }
+
+    /// Whether [`Self::signal`] would interrupt.
+    pub fn interrupt_is_due(&self) -> bool {
+        self.unsignalled > 0 && self.driver_wants_interrupt(self.unsignalled)
+    }
+
     /// Interrupts the driver for all chains given back since the last time, if it wants that.
     pub fn signal(&mut self) {
         let pushed = std::mem::take(&mut self.unsignalled);
@@ -314,24 +340,27 @@ impl Ring {
     fn driver_wants_interrupt(&self, pushed: u32) -> bool {
         // The used index must be visible before the driver's wish is read.
         fence(Ordering::SeqCst);
-        let avail = self.queue.avail_ring();
-        let load = |offset| {
-            let at = GuestAddress(avail.saturating_add(offset));
-            let value = self.memory.load::<u16>(at, Ordering::Relaxed);
-            value.map(u16::from_le)
-        };
         // On an error, which takes rings that have left memory, one interrupt too many.
         if self.queue.event_idx_enabled() {
-            let event = load(4 + 2 * u64::from(self.queue.size()));
-            event.map_or(true, |event| {
+            self.used_event().is_none_or(|event| {
                 let past_event = self.queue.next_used().wrapping_sub(event).wrapping_sub(1);
                 u32::from(past_event) < pushed
             })
         } else {
-            load(0).map_or(true, |flags| {
-                u32::from(flags) & VRING_AVAIL_F_NO_INTERRUPT == 0
-            })
+            self.load_avail(0)
+                .is_none_or(|flags| u32::from(flags) & VRING_AVAIL_F_NO_INTERRUPT == 0)
         }
+    }
+
+    /// The used index from which on the driver wants an interrupt.
+    fn used_event(&self) -> Option<u16> {
+        self.load_avail(4 + 2 * u64::from(self.queue.size()))
+    }
+
+    fn load_avail(&self, offset: u64) -> Option<u16> {
+        let at = GuestAddress(self.queue.avail_ring().saturating_add(offset));
+        let value = self.memory.load::<u16>(at, Ordering::Relaxed);
+        value.map(u16::from_le).ok()
     }
 
     fn set_broken(&mut self) {

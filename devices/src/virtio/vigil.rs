@@ -9,70 +9,142 @@ use std::hint;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longest vigil.
+/// Longest vigil on a host of common speed.
 const MAX: Duration = Duration::from_micros(200);
+/// Longest vigil on a host that is slow, in times that a service takes, and at all.
+const SERVICES: u32 = 16;
+const MAX_SLOW: Duration = Duration::from_millis(4);
+/// A request that takes so many times as long as others is not about to come.
+const PATIENCE: u32 = 4;
 /// Looks between two looks at the clock.
 const LOOKS: u32 = 32;
+/// Weight of the past in a mean, beside one of the present.
+const PAST: u32 = 7;
+
+/// How long a worker stays awake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// Until it does not pay any more.
+    Long,
+    /// As long as the next request is likely to come.
+    Likely,
+}
 
 /// The vigil of one worker.
 pub struct Vigil {
-    /// Longest; none where others need the one processor.
+    /// Longest, on a host of common speed and on a slow one; none where others need the one
+    /// processor.
     max: Duration,
+    max_slow: Duration,
     /// How long to stay awake, if at all.
     length: Duration,
-    /// Since when there is nothing to do.
-    idle_since: Instant,
+    /// Since when the worker serves, or has nothing to do.
+    since: Instant,
+    /// How long it serves, in the mean.
+    service: Duration,
+    /// How long it has nothing to do then, in the mean.
+    gap: Duration,
 }
 
 impl Default for Vigil {
     fn default() -> Self {
-        let several = thread::available_parallelism().is_ok_and(|host| host.get() > 1);
-        Self::new(if several { MAX } else { Duration::ZERO })
+        match thread::available_parallelism() {
+            Ok(host) if host.get() > 1 => Self::new(MAX, MAX_SLOW),
+            _ => Self::new(Duration::ZERO, Duration::ZERO),
+        }
     }
 }
 
 impl Vigil {
-    /// One that takes at most so long; none at all when that is nothing.
-    pub fn new(max: Duration) -> Self {
+    /// One that takes at most `max`, on a host that serves slowly `max_slow`; none at all when that
+    /// is nothing.
+    pub fn new(max: Duration, max_slow: Duration) -> Self {
         Self {
             max,
+            max_slow,
             length: Duration::ZERO,
-            idle_since: Instant::now(),
+            since: Instant::now(),
+            service: Duration::ZERO,
+            gap: Duration::ZERO,
         }
     }
 
     /// Something has woken the worker.
     pub fn woken(&mut self) {
-        if self.idle_since.elapsed() <= self.max {
-            self.length = self.max;
+        let longest = self.longest();
+        if self.came() <= longest {
+            self.length = longest;
         }
-    }
-
-    /// Stays awake; true as soon as there is `more` to do, false when that takes too long.
-    pub fn keep(&mut self, more: impl Fn() -> bool) -> bool {
-        if more() {
-            return true;
-        }
-        if self.length.is_zero() {
-            return false;
-        }
-        let start = Instant::now();
-        while start.elapsed() < self.length {
-            for _ in 0..LOOKS {
-                if more() {
-                    return true;
-                }
-                hint::spin_loop();
-            }
-        }
-        self.length = Duration::ZERO;
-        false
     }
 
     /// The worker has served all that there was.
     pub fn served(&mut self) {
-        self.idle_since = Instant::now();
+        let now = Instant::now();
+        self.service = mean(self.service, now - self.since);
+        self.since = now;
     }
+
+    /// Whether the worker stays awake.
+    pub fn is_kept(&self) -> bool {
+        !self.length.is_zero()
+    }
+
+    /// Stays awake; true as soon as there is `more` to do, false when that takes too long.
+    pub fn keep(&mut self, stay: Stay, more: impl Fn() -> bool) -> bool {
+        let length = match stay {
+            Stay::Long => self.length,
+            Stay::Likely => self.length.min(PATIENCE * self.gap),
+        };
+        let seen = watch(self.since, length, more);
+        match (seen, stay) {
+            (true, _) => _ = self.came(),
+            (false, Stay::Long) => self.length = Duration::ZERO,
+            (false, Stay::Likely) => {}
+        }
+        seen
+    }
+
+    fn longest(&self) -> Duration {
+        (SERVICES * self.service).clamp(self.max, self.max_slow)
+    }
+
+    /// A request has come; after how long.
+    fn came(&mut self) -> Duration {
+        let now = Instant::now();
+        let gap = now - self.since;
+        self.since = now;
+        self.gap = mean(self.gap, gap.min(self.max_slow));
+        gap
+    }
+}
+
+/// The mean of what was and what is now.
+fn mean(past: Duration, present: Duration) -> Duration {
+    if past.is_zero() {
+        return present;
+    }
+    (PAST * past + present) / (PAST + 1)
+}
+
+/// Looks from `start` for so long whether there is `more`; at least once.
+fn watch(start: Instant, length: Duration, more: impl Fn() -> bool) -> bool {
+    if more() {
+        return true;
+    }
+    if length.is_zero() {
+        return false;
+    }
+    while start.elapsed() < length {
+        for _ in 0..LOOKS {
+            if more() {
+                return true;
+            }
+            hint::spin_loop();
+        }
+        // Others may need the processor, the guest among them.
+        thread::yield_now();
+    }
+    false
 }
 
 #[cfg(test)]
@@ -83,10 +155,12 @@ mod tests {
     /// Long enough that no busy host makes a test late.
     const LONG: Duration = Duration::from_secs(60);
 
+    const SHORT: Duration = Duration::from_millis(20);
+
     /// Keeps a vigil in which the next request comes at the `last` look; how often it looked.
     fn looks(vigil: &mut Vigil, last: u32) -> (bool, u32) {
         let looks = Cell::new(0);
-        let kept = vigil.keep(|| {
+        let kept = vigil.keep(Stay::Long, || {
             looks.set(looks.get() + 1);
             looks.get() == last
         });
@@ -105,17 +179,20 @@ mod tests {
 
     #[test]
     fn the_first_request_is_not_waited_for() {
-        assert_eq!(looks(&mut Vigil::new(LONG), 2), (false, 1));
+        assert_eq!(looks(&mut Vigil::new(LONG, LONG), 2), (false, 1));
     }
 
     #[test]
     fn what_is_there_already_is_seen_without_a_vigil() {
-        assert_eq!(looks(&mut Vigil::new(Duration::ZERO), 1), (true, 1));
+        assert_eq!(
+            looks(&mut Vigil::new(Duration::ZERO, Duration::ZERO), 1),
+            (true, 1)
+        );
     }
 
     #[test]
     fn after_a_request_that_came_soon_the_next_is_waited_for_again_and_again() {
-        let mut vigil = Vigil::new(LONG);
+        let mut vigil = Vigil::new(LONG, LONG);
         wake_soon(&mut vigil);
         assert_eq!(looks(&mut vigil, 100), (true, 100));
         assert_eq!(looks(&mut vigil, 50), (true, 50));
@@ -123,10 +200,10 @@ mod tests {
 
     #[test]
     fn a_vigil_in_vain_is_the_last_until_a_request_comes_soon() {
-        let mut vigil = Vigil::new(Duration::from_millis(20));
+        let mut vigil = Vigil::new(SHORT, SHORT);
         wake_soon(&mut vigil);
-        let start = Instant::now();
-        assert!(!vigil.keep(|| false));
+        let start = vigil.since;
+        assert!(!vigil.keep(Stay::Long, || false));
         assert!(start.elapsed() >= vigil.max, "given up too soon");
         assert_eq!(looks(&mut vigil, 2), (false, 1), "given up");
         vigil.served();
@@ -138,8 +215,37 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_for_what_is_likely_ends_no_vigil() {
+        let mut vigil = Vigil::new(LONG, LONG);
+        wake_soon(&mut vigil);
+        vigil.gap = Duration::from_millis(1);
+        assert!(!vigil.keep(Stay::Likely, || false));
+        assert!(vigil.since.elapsed() >= PATIENCE * vigil.gap);
+        assert!(vigil.is_kept());
+        // Nothing is likely that was never seen.
+        vigil.gap = Duration::ZERO;
+        assert!(!vigil.keep(Stay::Likely, || false));
+        assert_eq!(looks(&mut vigil, 2), (true, 2));
+    }
+
+    #[test]
+    fn where_service_takes_long_the_next_request_is_waited_for_longer() {
+        let cases = [
+            (0, SHORT),
+            (1, SHORT),
+            (2, 2 * SERVICES * Duration::from_millis(1)),
+            (1_000_000, LONG),
+        ];
+        for (service_ms, longest) in cases {
+            let mut vigil = Vigil::new(SHORT, LONG);
+            vigil.service = Duration::from_millis(service_ms);
+            assert_eq!(vigil.longest(), longest, "{service_ms}");
+        }
+    }
+
+    #[test]
     fn there_is_none_with_one_processor() {
-        let mut vigil = Vigil::new(Duration::ZERO);
+        let mut vigil = Vigil::new(Duration::ZERO, Duration::ZERO);
         for _ in 0..10 {
             vigil.served();
             vigil.woken();

@@ -1,5 +1,6 @@
 //! The disk as its driver sees it, its worker running, under both engines.
 
+mod coalescing;
 mod queues;
 
 use super::*;

@@ -1,11 +1,13 @@
 //! The disk's thread: takes requests while there are free tags, starts them, and gives back all
-//! that are finished, with one interrupt; then it stays awake for a moment, if that has paid.
+//! that are finished, with one interrupt; then it stays awake for a moment, if that has paid. As
+//! long as it does, the interrupt may wait for more ([`Coalescing`]).
 
 use super::engine::{DEPTH, Durability, Engine, Transfer};
 use super::request::{Limits, Range, RangeOp, Reply, Request, Status, parse, take_reply};
 use crate::disk::{DiskFile, DiskOperation};
+use crate::virtio::coalesce::Coalescing;
 use crate::virtio::ring::{Buffer, Chain, Ring};
-use crate::virtio::vigil::Vigil;
+use crate::virtio::vigil::{Stay, Vigil};
 use crate::virtio::worker::Work;
 use std::fs::File;
 use std::io;
@@ -18,7 +20,7 @@ use vmm_sys_util::fallocate::{FallocateMode, fallocate};
 const REQUESTS: u32 = 0;
 const COMPLETIONS: u32 = 1;
 /// How often the worker serves before it looks at its other sources, whether to stop among them.
-const TURNS: u32 = 256;
+const TURNS: u32 = 64;
 
 pub(super) struct BlkWork {
     ring: Ring,
@@ -29,6 +31,7 @@ pub(super) struct BlkWork {
     in_flight: Vec<Option<(Reply, DiskOperation)>>,
     free_tags: Vec<u16>,
     vigil: Vigil,
+    coalescing: Coalescing,
 }
 
 impl BlkWork {
@@ -46,6 +49,7 @@ impl BlkWork {
             in_flight: (0..DEPTH).map(|_| None).collect(),
             free_tags: (0..DEPTH).collect(),
             vigil: Vigil::default(),
+            coalescing: Coalescing::default(),
         }
     }
 
@@ -56,20 +60,54 @@ impl BlkWork {
         for _ in 0..TURNS {
             self.take_and_give();
             self.vigil.served();
-            let (ring, engine) = (&self.ring, &self.engine);
-            let tags = !self.free_tags.is_empty();
-            let more = || tags && ring.has_more() || engine.has_completed();
-            if !self.vigil.keep(more) {
+            if self.holds_interrupt() {
+                if self.stays(Stay::Likely) {
+                    continue;
+                }
+                self.coalescing.in_vain(self.ring.unsignalled());
+            }
+            self.ring.signal();
+            if !self.stays(Stay::Long) {
                 break;
             }
         }
+        self.end();
+    }
+
+    /// Whether the interrupt for what was answered may wait. Not for the disk: only where the next
+    /// thing to happen is a request, for which the worker stays awake.
+    fn holds_interrupt(&mut self) -> bool {
+        let all_answered = self.free_tags.len() == self.in_flight.len();
+        all_answered
+            && self.vigil.is_kept()
+            && self.ring.interrupt_is_due()
+            && self.coalescing.holds(self.ring.unsignalled())
+    }
+
+    /// Stays awake; whether there is more to do.
+    fn stays(&mut self, stay: Stay) -> bool {
+        let (ring, engine) = (&self.ring, &self.engine);
+        let tags = !self.free_tags.is_empty();
+        let more = || tags && ring.has_more() || engine.has_completed();
+        self.vigil.keep(stay, more)
+    }
+
+    /// Leaves nothing behind that the driver does not know of, or that wakes nobody.
+    fn end(&mut self) {
+        self.ring.signal();
+        // For what was given back while the worker was awake, it need not wake up again.
+        self.engine.acknowledge();
+        let completed = self.engine.has_completed();
         // Without a free tag, the next completion brings the worker back here.
-        if !self.free_tags.is_empty() && self.ring.end() {
+        if !self.free_tags.is_empty() && self.ring.end() || completed {
             self.ring.postpone();
         }
     }
 
     fn take_and_give(&mut self) {
+        if self.ring.unseen() > 0 && self.ring.has_more() {
+            self.coalescing.sign();
+        }
         for _ in 0..self.ring.size() {
             if self.free_tags.is_empty() {
                 break;
@@ -134,7 +172,6 @@ impl BlkWork {
             };
             self.reply(reply, status);
         }
-        self.ring.signal();
     }
 
     fn reply(&mut self, reply: Reply, status: Status) {
@@ -191,11 +228,7 @@ impl Work for BlkWork {
             .collect()
     }
 
-    fn on_ready(&mut self, token: u32) {
-        if token == COMPLETIONS {
-            self.engine.acknowledge();
-            self.give_back();
-        }
+    fn on_ready(&mut self, _token: u32) {
         self.serve();
     }
 
@@ -204,6 +237,7 @@ impl Work for BlkWork {
             self.engine.wait();
             self.give_back();
         }
+        self.ring.signal();
     }
 }
 

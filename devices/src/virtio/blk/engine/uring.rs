@@ -24,6 +24,8 @@ pub struct UringEngine {
     in_flight: Vec<Option<Transfer>>,
     /// Those of the above that the kernel has been told of, or will be.
     started: usize,
+    /// Some of them the kernel would not be told of.
+    refused: bool,
 }
 
 impl UringEngine {
@@ -40,6 +42,7 @@ impl UringEngine {
             completion_evt,
             in_flight: (0..DEPTH).map(|_| None).collect(),
             started: 0,
+            refused: false,
         })
     }
 
@@ -111,12 +114,15 @@ impl UringEngine {
     fn enter(&mut self, want: usize) {
         loop {
             match self.ring.submit_and_wait(want) {
-                Ok(_) => return,
+                Ok(_) => {
+                    self.refused = false;
+                    return;
+                }
                 Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
-                // The kernel is short of memory; it has taken some or none. The worker comes back.
+                // The kernel is short of memory; it has taken some or none.
                 Err(error) => {
                     log::debug!("io_uring submission: {error}");
-                    let _ = self.completion_evt.write(1);
+                    self.refused = true;
                     return;
                 }
             }
@@ -157,7 +163,7 @@ impl Engine for UringEngine {
     fn has_completed(&self) -> bool {
         // SAFETY: only this thread has the completion queue, and nothing holds a view of it.
         let completion = unsafe { self.ring.completion_shared() };
-        !completion.is_empty()
+        self.refused || !completion.is_empty()
     }
 
     fn completion_fd(&self) -> Option<RawFd> {

@@ -1,0 +1,166 @@
+//! [`Coalescing`]: when a worker that has answered a request waits with the interrupt for more.
+//!
+//! An interrupt costs the guest exits, and its programs their turn. A driver that keeps several
+//! requests under way is better served by one for several answers, a driver that has one under way
+//! by one at once; when to send it is the device's choice (virtio 1.3 2.7.8.2). Which driver it is,
+//! is seen by what it does: a request that comes before the last answer was seen is a sign of
+//! several. After such a sign the worker waits for more, in which it succeeds or not:
+//!
+//! ```text
+//!             a sign                        successes: one answer more, up to MOST
+//!   at once ----------> for two answers -------------------------------------------> for many
+//!      ^                       |                                                         |
+//!      +-----------------------+------ a wait in vain: half of what there was -----------+
+//! ```
+//! Each wait in vain doubles the number of signs, and of successes, that the next step takes.
+
+/// Most answers that one interrupt waits for.
+const MOST: u32 = 16;
+/// Most signs or successes that a step takes.
+const DOUBTS_MAX: u32 = 64;
+
+/// What a worker has learnt of the driver of its queue.
+#[derive(Debug)]
+pub struct Coalescing {
+    /// Answers that one interrupt is to be for; 1 waits for none.
+    target: u32,
+    /// Signs or successes that a step to more takes.
+    doubts: u32,
+    /// Those of them that were seen.
+    seen: u32,
+}
+
+impl Default for Coalescing {
+    fn default() -> Self {
+        Self {
+            target: 1,
+            doubts: 1,
+            seen: 0,
+        }
+    }
+}
+
+impl Coalescing {
+    /// A request has come before the driver has seen the last answer.
+    pub fn sign(&mut self) {
+        if self.target == 1 {
+            self.step();
+        }
+    }
+
+    /// Whether the interrupt for so many `answers` waits for more.
+    pub fn holds(&mut self, answers: u32) -> bool {
+        if answers < self.target {
+            return true;
+        }
+        if self.target > 1 {
+            self.step();
+        }
+        false
+    }
+
+    /// No request came while the interrupt for so many `answers` waited.
+    pub fn in_vain(&mut self, answers: u32) {
+        self.target = (answers / 2).clamp(1, MOST);
+        self.doubts = (2 * self.doubts).min(DOUBTS_MAX);
+        self.seen = 0;
+    }
+
+    fn step(&mut self) {
+        if self.target == MOST {
+            self.doubts = 1;
+            return;
+        }
+        self.seen += 1;
+        if self.seen >= self.doubts {
+            self.seen = 0;
+            self.target += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A driver that keeps `depth` requests under way, each of which is a sign: how many answers
+    /// the next interrupts are for, and how many of those were waited for in vain.
+    fn interrupts(coalescing: &mut Coalescing, depth: u32, count: usize) -> (Vec<u32>, usize) {
+        let (mut sent, mut in_vain) = (Vec::new(), 0);
+        let mut answers = 0;
+        while sent.len() < count {
+            answers += 1;
+            if coalescing.holds(answers) {
+                if answers < depth {
+                    continue;
+                }
+                coalescing.in_vain(answers);
+                in_vain += 1;
+            }
+            sent.push(answers);
+            answers = 0;
+            if depth > 1 {
+                coalescing.sign();
+            }
+        }
+        (sent, in_vain)
+    }
+
+    #[test]
+    fn without_a_sign_each_answer_is_signalled_at_once() {
+        let mut coalescing = Coalescing::default();
+        assert_eq!(interrupts(&mut coalescing, 1, 100), (vec![1; 100], 0));
+    }
+
+    #[test]
+    fn with_success_more_and_more_answers_are_signalled_together() {
+        let expected: Vec<u32> = (1..=MOST).chain([MOST; 5]).collect();
+        let sent = interrupts(&mut Coalescing::default(), 32, expected.len());
+        assert_eq!(sent, (expected, 0));
+    }
+
+    #[test]
+    fn after_a_wait_in_vain_more_signs_are_asked_for_than_before() {
+        let mut coalescing = Coalescing::default();
+        let mut asked = Vec::new();
+        for _ in 0..9 {
+            let signs = (1..).find(|_| {
+                coalescing.sign();
+                coalescing.holds(1)
+            });
+            asked.extend(signs);
+            coalescing.in_vain(1);
+            assert!(!coalescing.holds(1));
+        }
+        assert_eq!(asked, [1, 2, 4, 8, 16, 32, 64, 64, 64]);
+    }
+
+    #[test]
+    fn a_driver_that_keeps_few_under_way_is_seldom_waited_for_in_vain() {
+        for depth in 2..MOST {
+            let (sent, in_vain) = interrupts(&mut Coalescing::default(), depth, 5000);
+            assert!(sent.iter().all(|answers| *answers <= depth), "{depth}");
+            assert!(in_vain < 5000 / 40, "{depth}: {in_vain}");
+        }
+    }
+
+    #[test]
+    fn a_driver_that_keeps_fewer_under_way_than_before_is_found_out() {
+        let mut coalescing = Coalescing::default();
+        interrupts(&mut coalescing, 32, 100);
+        assert_eq!(interrupts(&mut coalescing, 1, 100), (vec![1; 100], 1));
+        interrupts(&mut coalescing, 4, 100);
+        assert!(coalescing.target <= 4);
+    }
+
+    #[test]
+    fn any_counts_are_taken() {
+        let mut coalescing = Coalescing::default();
+        for answers in [0, u32::MAX, 1, 0] {
+            coalescing.sign();
+            coalescing.holds(answers);
+            coalescing.in_vain(answers);
+            assert!((1..=MOST).contains(&coalescing.target));
+        }
+    }
+}
