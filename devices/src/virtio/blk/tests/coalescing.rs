@@ -37,30 +37,6 @@ fn some(round: u64) -> u64 {
 }
 
 #[test]
-fn a_driver_that_only_waits_for_interrupts_gets_all_its_answers() {
-    for engine in BOTH {
-        let mut guest = guest(engine);
-        write_header(&guest, IN, 0);
-        for round in 0..ROUNDS {
-            let count = some(round);
-            want_interrupt(&guest);
-            offer_reads(&mut guest, count);
-            for _ in 0..count {
-                // Answers that came along with others need no interrupt of their own.
-                if guest.used_index(0) == guest.seen(0) {
-                    want_interrupt(&guest);
-                    let there = || guest.used_index(0) != guest.seen(0);
-                    wait_for("an interrupt", || {
-                        there() || guest.line.evt().read().is_ok()
-                    });
-                }
-                guest.wait_used(0);
-            }
-        }
-    }
-}
-
-#[test]
 fn every_answer_that_is_asked_for_is_signalled() {
     for engine in BOTH {
         let mut guest = guest(engine);
