@@ -69,6 +69,16 @@ impl Vigil {
         }
     }
 
+    /// One that is kept, and in which the next request is likely to come, for so long.
+    #[cfg(test)]
+    pub fn kept(length: Duration) -> Self {
+        Self {
+            length,
+            gap: length / PATIENCE,
+            ..Self::new(length, length)
+        }
+    }
+
     /// Something has woken the worker.
     pub fn woken(&mut self) {
         let longest = self.longest();
@@ -99,7 +109,8 @@ impl Vigil {
         match (seen, stay) {
             (true, _) => _ = self.came(),
             (false, Stay::Long) => self.length = Duration::ZERO,
-            (false, Stay::Likely) => {}
+            // The wait says nothing of when requests come.
+            (false, Stay::Likely) => self.since = Instant::now(),
         }
         seen
     }
@@ -219,8 +230,9 @@ mod tests {
         let mut vigil = Vigil::new(LONG, LONG);
         wake_soon(&mut vigil);
         vigil.gap = Duration::from_millis(1);
+        let start = vigil.since;
         assert!(!vigil.keep(Stay::Likely, || false));
-        assert!(vigil.since.elapsed() >= PATIENCE * vigil.gap);
+        assert!(start.elapsed() >= PATIENCE * vigil.gap, "given up too soon");
         assert!(vigil.is_kept());
         // Nothing is likely that was never seen.
         vigil.gap = Duration::ZERO;

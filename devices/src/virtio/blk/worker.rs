@@ -281,3 +281,6 @@ fn write_zeroes(file: &File, range: Range) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

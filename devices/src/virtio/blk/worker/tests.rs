@@ -1,0 +1,177 @@
+//! The worker without its thread, under a driver that makes its next request available when it is
+//! looked for: what is interrupted when depends on what that driver does, not on how fast the host is.
+
+use super::*;
+use crate::disk::DiskAccess;
+use crate::irq::IrqLine;
+use crate::virtio::blk::Blk;
+use crate::virtio::blk::engine::{Completion, EngineChoice};
+use crate::virtio::testing::{BUFFERS, Guest, Piece, QUEUE_SIZE};
+use crate::virtio::{ActiveQueue, Interrupt};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+use virtio_bindings::virtio_blk::VIRTIO_BLK_T_FLUSH;
+use virtio_queue::{Queue, QueueT};
+use vmm_sys_util::eventfd::EventFd;
+
+const REQUESTS: u16 = 100;
+const HEADER: u64 = BUFFERS;
+const STATUS: u64 = BUFFERS + 16;
+/// Of a vigil: a busy host makes few of them end too soon, and the last one ends soon enough.
+const LONG: Duration = Duration::from_millis(100);
+
+/// Keeps so many requests under way, of which it knows by interrupts alone which are answered.
+struct Driver {
+    guest: Guest,
+    depth: u16,
+    offered: u16,
+    seen: u16,
+    interrupts: usize,
+}
+
+impl Driver {
+    fn new(depth: u16) -> Self {
+        let disk = DiskFile::temporary(512).unwrap();
+        let guest = Guest::new(Box::new(Blk::new(disk, EngineChoice::Sync, 1)));
+        guest.poke(HEADER, &VIRTIO_BLK_T_FLUSH.to_le_bytes());
+        Self {
+            guest,
+            depth,
+            offered: 0,
+            seen: 0,
+            interrupts: 0,
+        }
+    }
+
+    /// Takes an interrupt, if there is one, or else begins a request, if there is room for one.
+    fn act(&mut self) {
+        if self.guest.line.evt().read().is_ok() {
+            self.interrupts += 1;
+            self.seen = self.guest.used_index(0);
+            let used_event = Guest::areas(0)[1] + 4 + 2 * u64::from(QUEUE_SIZE);
+            self.guest.poke(used_event, &self.seen.to_le_bytes());
+        } else if self.offered < REQUESTS && self.offered - self.seen < self.depth {
+            self.offered += 1;
+            let pieces = [Piece::readable(HEADER, 16), Piece::writable(STATUS, 1)];
+            self.guest.offer(0, &pieces);
+        }
+    }
+}
+
+/// Does all at once, and lets the driver act when the worker has nothing to do.
+struct Instantly {
+    driver: Arc<Mutex<Driver>>,
+    done: VecDeque<u16>,
+}
+
+impl Engine for Instantly {
+    fn start(&mut self, tag: u16, _transfer: Transfer) {
+        self.done.push_back(tag);
+    }
+
+    fn submit(&mut self) {}
+
+    fn completed(&mut self) -> Option<Completion> {
+        let tag = self.done.pop_front()?;
+        let result = Ok(());
+        Some(Completion { tag, result })
+    }
+
+    fn has_completed(&self) -> bool {
+        lock(&self.driver).act();
+        !self.done.is_empty()
+    }
+
+    fn completion_fd(&self) -> Option<RawFd> {
+        None
+    }
+
+    fn acknowledge(&self) {}
+
+    fn wait(&mut self) {}
+}
+
+fn lock(driver: &Mutex<Driver>) -> MutexGuard<'_, Driver> {
+    driver.lock().unwrap()
+}
+
+fn worker(driver: &Arc<Mutex<Driver>>, vigil: Vigil) -> BlkWork {
+    let memory = Arc::new(lock(driver).guest.memory.clone());
+    let line: IrqLine = lock(driver).guest.line.clone();
+    let mut queue = Queue::new(QUEUE_SIZE).unwrap();
+    let [desc, avail, used] = Guest::areas(0).map(|at| Some(at as u32));
+    queue.set_desc_table_address(desc, None);
+    queue.set_avail_ring_address(avail, None);
+    queue.set_used_ring_address(used, None);
+    queue.set_event_idx(true);
+    queue.set_ready(true);
+    let queue = ActiveQueue {
+        index: 0,
+        queue,
+        doorbell: EventFd::new(libc::EFD_NONBLOCK).unwrap(),
+    };
+    let ring = Ring::new(queue, memory, Interrupt::new(Arc::new(line)));
+    let disk = Arc::new(DiskFile::temporary(512).unwrap());
+    let engine = Instantly {
+        driver: Arc::clone(driver),
+        done: VecDeque::new(),
+    };
+    let limits = Limits {
+        sectors: 1,
+        access: DiskAccess::ReadWrite,
+        durability: Durability::Cached,
+        discard: false,
+        write_zeroes: false,
+    };
+    let mut work = BlkWork::new(ring, disk, Box::new(engine), limits);
+    work.vigil = vigil;
+    work
+}
+
+/// Interrupts for all requests of a driver of that depth, who has seen all of them in the end.
+fn interrupts(depth: u16, vigil: Vigil) -> usize {
+    let driver = Arc::new(Mutex::new(Driver::new(depth)));
+    let mut work = worker(&driver, vigil);
+    lock(&driver).act();
+    for _ in 0..REQUESTS {
+        work.on_ready(super::REQUESTS);
+        let mut driver = lock(&driver);
+        driver.act();
+        let answered = driver.guest.used_index(0);
+        assert_eq!(driver.seen, answered, "asleep with an interrupt held");
+        if answered == REQUESTS {
+            break;
+        }
+        driver.act();
+    }
+    let driver = lock(&driver);
+    assert_eq!(driver.seen, REQUESTS, "every answer is signalled");
+    driver.interrupts
+}
+
+#[test]
+fn a_driver_with_one_request_under_way_is_interrupted_at_once() {
+    assert_eq!(interrupts(1, Vigil::kept(LONG)), usize::from(REQUESTS));
+}
+
+#[test]
+fn a_driver_with_several_under_way_is_interrupted_for_several() {
+    let all = usize::from(REQUESTS);
+    for depth in [2, 3, 7] {
+        let interrupts = interrupts(depth, Vigil::kept(LONG));
+        assert!(interrupts < all, "{interrupts} of depth {depth}");
+    }
+}
+
+#[test]
+fn a_worker_that_does_not_stay_awake_holds_nothing_back() {
+    for depth in [1, 3, 7] {
+        // At each turn the driver begins three requests at most: as many as it is let act.
+        let interrupts = interrupts(depth, Vigil::new(Duration::ZERO, Duration::ZERO));
+        assert!(
+            interrupts >= usize::from(REQUESTS / depth.min(3)),
+            "{depth}"
+        );
+    }
+}
