@@ -287,7 +287,7 @@ impl Ring {
     }
 
     /// Chains given back that the driver has not taken, as far as it tells: with an event index it
-    /// wants an interrupt for the first of them (2.7.7.2).
+    /// wants an interrupt for the first of them (2.7.7.1). A hint: the driver may say anything.
     pub fn unseen(&self) -> u32 {
         match self.queue.event_idx_enabled().then(|| self.used_event()) {
             Some(Some(event)) => {

@@ -3,7 +3,8 @@
 //! As long as it is awake the driver need not notify, which saves an exit, and the host need not wake
 //! it up. It pays when the next request comes within about the time that both take: the vigil is
 //! kept only after a request that came so soon after the last was served, and given up after one in
-//! vain, so that a guest that asks for nothing, or seldom, costs nothing.
+//! vain, so that a guest that asks for nothing, or seldom, costs nothing. On a host where all takes
+//! long (an emulated one, say) exits and wake-ups do, too: there it may last longer.
 
 use std::hint;
 use std::thread;
@@ -165,7 +166,6 @@ mod tests {
 
     /// Long enough that no busy host makes a test late.
     const LONG: Duration = Duration::from_secs(60);
-
     const SHORT: Duration = Duration::from_millis(20);
 
     /// Keeps a vigil in which the next request comes at the `last` look; how often it looked.

@@ -74,11 +74,11 @@ pub trait Engine: Send {
     fn submit(&mut self);
     /// A transfer that is finished, if there is one.
     fn completed(&mut self) -> Option<Completion>;
-    /// Whether there is one, or one has still to be handed to the kernel, which was short of memory.
+    /// Whether there is one, or one that the kernel was too short of memory to take.
     fn has_completed(&self) -> bool;
     /// Readable when transfers have finished; none when they finish as they are started.
     fn completion_fd(&self) -> Option<RawFd>;
-    /// The worker has taken what had finished: [`Self::completion_fd`] is for what finishes from now on.
+    /// The worker has taken what had finished: [`Self::completion_fd`] is for what comes now.
     fn acknowledge(&self);
     /// Waits until at least one of those in flight is finished.
     fn wait(&mut self);

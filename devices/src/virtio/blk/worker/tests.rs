@@ -1,5 +1,5 @@
 //! The worker without its thread, under a driver that makes its next request available when it is
-//! looked for: what is interrupted when depends on what that driver does, not on how fast the host is.
+//! looked for: interrupts depend on what that driver does, not on how fast the host is.
 
 use super::*;
 use crate::disk::DiskAccess;
@@ -150,8 +150,8 @@ fn worker(driver: &Arc<Mutex<Driver>>, vigil: Vigil) -> BlkWork {
     work
 }
 
-/// Serves all requests of a driver of that depth, who has seen each answer before the worker sleeps.
-/// How often it was interrupted, and found an interrupt held.
+/// Serves all requests of a driver of that depth, which knows of each answer before the worker
+/// sleeps. How often it was interrupted, and found an interrupt held.
 fn serve(depth: u16, vigil: Vigil) -> (usize, usize) {
     let driver = Arc::new(Mutex::new(Driver::new(depth)));
     let mut work = worker(&driver, vigil);
