@@ -25,7 +25,8 @@
 //! device and calls `pio_read`/`pio_write` (`mmio_read`/`mmio_write`) with an offset into the
 //! device's range, in pieces that the device takes whole. A virtio doorbell goes through an
 //! `EventFd` to the device's worker thread, which walks the queue and interrupts: by the `IrqLine`,
-//! or by the queue's message.
+//! or by the queue's message. A disk's worker stays awake for the next request where that pays
+//! (`virtio::vigil`), and may hold the interrupt for it (`virtio::coalesce`).
 //!
 //! A device never sees an address outside its range or a width that it did not ask for, and
 //! never trusts anything else: addresses, lengths and indices come from the guest.
