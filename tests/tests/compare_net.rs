@@ -108,6 +108,39 @@ fn a_round_trip_is_an_exit_a_word_or_a_doorbell() -> Result<()> {
     Ok(())
 }
 
+/// The program checks every byte, and every sum that is not left open.
+#[test]
+fn a_stream_of_tcp_comes_cut_or_as_it_was_sent() -> Result<()> {
+    require_kvm!();
+    let paths = ["e1000", "virtio", "virtio-window", "virtio-offload"];
+    let report = compared(&["net-tcp-receive", "--paths", &paths.join(",")])?;
+    let of = |path: &str| figures(&report, "net-tcp-receive", path);
+    for path in paths {
+        let bytes = number(&of(path)?["bytes_per_second"], "median")?;
+        let pieces = number(&of(path)?["operations_per_second"], "median")?;
+        ensure!((bytes / pieces - PIECE_BYTES).abs() < 1.0, "{report}");
+    }
+    for path in ["virtio-window", "virtio-offload"] {
+        ensure!(number(of(path)?, "exits")? < 1.0, "{report}");
+    }
+    // Asked for four at a time, and a piece is eight buffers of a ring of 128.
+    ensure!(
+        number(of("virtio-offload")?, "doorbells")? < 1.0,
+        "{report}"
+    );
+    let interpreted =
+        |path: &str| -> Result<Option<f64>> { Ok(of(path)?["kernel"]["insn_emulation"].as_f64()) };
+    // Eight buffers instead of 44 by the kernel that is interpreted.
+    if let (Some(cut), Some(whole)) = (
+        interpreted("virtio-window")?,
+        interpreted("virtio-offload")?,
+    ) && cut > 10.0
+    {
+        ensure!(whole < 0.6 * cut, "{report}");
+    }
+    Ok(())
+}
+
 /// The peer checks every byte and every sum of what comes.
 #[test]
 fn a_stream_of_tcp_is_cut_by_the_program_or_by_the_card() -> Result<()> {

@@ -97,6 +97,9 @@ numbered! {
         /// waits, unless `most` is 0, until something has come, and lists at most so many pieces of
         /// that.
         NetExchange = 42,
+        /// `(fd, offloads) -> 0`: frames that come to the window may be left from now on as these
+        /// say, of those that the card has; until somebody reads frames, or says otherwise.
+        NetOffload = 43,
     }
 }
 

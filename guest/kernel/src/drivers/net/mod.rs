@@ -29,6 +29,12 @@ pub trait NetDevice: Sync {
         Err(Errno::Inval)
     }
 
+    /// Has frames come to the window as `offloads` leave them (`abi::net_window`), until somebody reads
+    /// frames. [`Errno::Inval`] for what the card cannot do.
+    fn take_offloads(&self, _offloads: u64) -> Result<(), Errno> {
+        Err(Errno::Inval)
+    }
+
     /// Sends the first `sent` pieces of the window's list, then waits as [`Self::receive`] does, unless
     /// `most` is 0, and lists at most so many pieces of what has come; their number.
     ///

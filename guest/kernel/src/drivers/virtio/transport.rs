@@ -77,12 +77,22 @@ impl Transport {
     /// Resets the device and agrees with it on those of `wanted` features that it offers.
     /// `required` must be among them.
     pub(super) fn negotiate(&self, wanted: u64, required: u64) -> Result<u64, Broken> {
+        self.negotiate_with(|offered| offered & wanted, required)
+    }
+
+    /// The same for those that `choose` takes of the features that the device offers.
+    pub(super) fn negotiate_with(
+        &self,
+        choose: impl FnOnce(u64) -> u64,
+        required: u64,
+    ) -> Result<u64, Broken> {
         let registers = &self.0;
         self.reset();
         registers.set_status(status::ACKNOWLEDGE);
         registers.set_status(status::ACKNOWLEDGE | status::DRIVER);
         let [low, high] = [0, 1].map(|half| u64::from(registers.offered_features(half)));
-        let features = (low | high << 32) & wanted;
+        let offered = low | high << 32;
+        let features = choose(offered) & offered;
         if features & required != required {
             return Err(self.fail());
         }

@@ -5,14 +5,19 @@
 //!  send:     a batch, one doorbell, and one interrupt for the last -+- Transmit --- queue 1
 //!  exchange: of what lies in the Window ----------------------------+
 //!  receive:  a batch, no interrupt while there are frames ----------+- Receive ---- queue 0
+//!  take_offloads: how frames may come ------------------------------+- Control ---- queue 2
 //! ```
+//! Frames may come in the window as the other end's program made them, uncut and not summed up, if a
+//! program says that it takes them so; whoever reads frames has them as on the wire.
+//!
 //! A device that answers nonsense, or does not send in time, is reset and never used again.
 
+mod control;
+mod features;
 mod receive;
 mod transmit;
 mod window;
 
-use super::ring::FEATURE_EVENT_INDEX;
 use super::transport::{Doorbell, Transport};
 use super::{Broken, DeviceType, FEATURE_VERSION_1, Interrupted, find};
 use crate::drivers::lazy::Lazy;
@@ -23,16 +28,15 @@ use crate::drivers::poll_until;
 use crate::mm::shared::Lent;
 use crate::sched::{self, WaitQueue};
 use crate::sync::{Mutex, Once};
-use abi::net_window::{MOST_RECEIVED, MOST_SENT};
+use abi::net_window::{MOST_RECEIVED, MOST_SENT, OPEN_CHECKSUM, WHOLE_TCP4};
 use abi::syscall::{Errno, IoMode};
+use control::{Command, Control};
 use core::sync::atomic::{AtomicBool, Ordering};
+use features::{FEATURE_ADDRESS, FEATURE_CONTROL, TAKEN_OFFLOADS};
 use receive::Receive;
 use transmit::Transmit;
-use window::{OFFLOAD_FEATURES, Window};
+use window::Window;
 
-/// `VIRTIO_NET_F_MAC`, `VIRTIO_NET_F_MRG_RXBUF` (virtio 1.3 5.1.3).
-const FEATURE_ADDRESS: u64 = 1 << 5;
-const FEATURE_MERGEABLE: u64 = 1 << 15;
 /// The address, in the device configuration (5.1.4).
 const CONFIG_ADDRESS: u64 = 0;
 /// A locally administered one, for a device that has none.
@@ -41,6 +45,8 @@ const OWN_ADDRESS: [u8; 6] = *b"\x02GUEST";
 /// Queues (5.1.2).
 const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
+const CONTROL: u16 = 2;
+/// Those that interrupt.
 const QUEUES: u16 = 2;
 
 /// Bytes before each frame (5.1.6): all zero, as no offload is used but by programs in the window, but
@@ -60,8 +66,11 @@ struct Card {
     transport: Transport,
     mac: [u8; 6],
     features: u64,
+    /// Locked before the others.
     receive: Mutex<Receive>,
     transmit: Mutex<Transmit>,
+    /// Of a card that takes commands.
+    control: Option<(Mutex<Control>, Doorbell)>,
     /// Of either queue.
     doorbells: [Doorbell; QUEUES as usize],
     waiters: [WaitQueue; QUEUES as usize],
@@ -74,8 +83,7 @@ impl Card {
     fn start() -> Result<&'static Self, Errno> {
         let handle = find(DeviceType::Net, 0).ok_or(Errno::NoEnt)?;
         let transport = handle.transport()?;
-        let wanted = FEATURE_ADDRESS | FEATURE_MERGEABLE | FEATURE_EVENT_INDEX | FEATURE_VERSION_1;
-        let features = transport.negotiate(wanted | OFFLOAD_FEATURES, FEATURE_VERSION_1)?;
+        let features = transport.negotiate_with(features::choose, FEATURE_VERSION_1)?;
         let mac = match features & FEATURE_ADDRESS {
             0 => OWN_ADDRESS,
             _ => transport.config_bytes(CONFIG_ADDRESS)?,
@@ -88,20 +96,59 @@ impl Card {
         let size = transport.select_queue(TRANSMIT);
         let transmit = Transmit::new(size, features).map_err(failed)?;
         let to_transmit = transport.set_rings(TRANSMIT, &transmit.ring.rings())?;
+        let control = match features & FEATURE_CONTROL {
+            0 => None,
+            _ => {
+                let control = Control::new(transport.select_queue(CONTROL), features);
+                let control = control.map_err(failed)?;
+                let doorbell = transport.set_rings(CONTROL, &control.ring.rings())?;
+                Some((Mutex::new(control), doorbell))
+            }
+        };
         let card = handle.keep(Self {
             transport,
             mac,
             features,
             receive: Mutex::new(receive),
             transmit: Mutex::new(transmit),
+            control,
             doorbells: [to_receive, to_transmit],
             waiters: [const { WaitQueue::new() }; QUEUES as usize],
             broken: AtomicBool::new(false),
             window: Once::new(),
         })?;
         card.transport.start();
-        card.publish_buffers(&mut card.receive.lock());
+        let mut receive = card.receive.lock();
+        card.set_taken(&mut receive, 0)?;
+        card.publish_buffers(&mut receive);
+        drop(receive);
         Ok(card)
+    }
+
+    /// Has the device carry out a command.
+    fn command(&self, command: Command) -> Result<(), Errno> {
+        let (control, doorbell) = self.control.as_ref().ok_or(Errno::Inval)?;
+        let mut control = control.lock();
+        self.check()?;
+        control.add(command);
+        if control.ring.publish() {
+            self.transport.notify(*doorbell);
+        }
+        let in_time = poll_until(|| control.is_done() || self.is_broken(), patience());
+        self.check()?;
+        if !in_time {
+            return Err(self.break_down());
+        }
+        control.finish().map_err(|Broken| self.break_down())
+    }
+
+    /// Has frames come as those offloads may leave them, from now on.
+    fn set_taken(&self, receive: &mut Receive, offloads: u64) -> Result<(), Errno> {
+        if receive.taken != offloads {
+            self.command(Command::GuestOffloads(offloads))?;
+            receive.taken = offloads;
+        }
+        Ok(())
     }
 
     fn doorbell(&self, queue: u16) -> Doorbell {
@@ -283,14 +330,22 @@ impl NetDevice for Card {
         let mut receive = self.receive.lock();
         self.check()?;
         receive.take_back();
-        if receive.has_none() {
-            self.await_frame(&mut receive, mode)?;
+        self.set_taken(&mut receive, 0)?;
+        while frames.is_empty() {
+            if receive.has_none() {
+                self.await_frame(&mut receive, mode)?;
+            }
+            let taken = receive.take(frames);
+            if receive.is_low() {
+                self.publish_buffers(&mut receive);
+            }
+            taken.map_err(|Broken| self.break_down())?;
+            // What came was of no use here.
+            if frames.is_empty() && sched::is_ending() {
+                return Err(Errno::Io);
+            }
         }
-        let taken = receive.take(frames);
-        if receive.is_low() {
-            self.publish_buffers(&mut receive);
-        }
-        taken.map_err(|Broken| self.break_down())
+        Ok(())
     }
 
     fn window(&self) -> Result<[Lent; 2], Errno> {
@@ -302,6 +357,17 @@ impl NetDevice for Card {
         }
         let window = self.window.get().ok_or(Errno::NoMem)?;
         Ok(window.1)
+    }
+
+    fn take_offloads(&self, offloads: u64) -> Result<(), Errno> {
+        let possible = self.features & TAKEN_OFFLOADS;
+        let cut_needs_sum = offloads & (OPEN_CHECKSUM | WHOLE_TCP4) != WHOLE_TCP4;
+        if offloads & !possible != 0 || !cut_needs_sum {
+            return Err(Errno::Inval);
+        }
+        let mut receive = self.receive.lock();
+        self.check()?;
+        self.set_taken(&mut receive, offloads)
     }
 
     fn exchange(&self, sent: usize, most: usize, mode: IoMode) -> Result<usize, Errno> {
