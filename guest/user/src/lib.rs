@@ -50,6 +50,7 @@ pub mod process;
 mod routines;
 pub mod sync;
 pub mod sys;
+pub mod team;
 pub mod thread;
 pub mod time;
 pub mod wild;

@@ -32,16 +32,19 @@ const MOST_ANSWERS: usize = 1024;
 
 /// The network.
 pub(super) struct Peer {
-    port: Arc<Mutex<PeerPort>>,
+    /// What comes by one has its answers there, and nothing to do with the others.
+    own: Vec<Arc<Mutex<PeerPort>>>,
     /// The same.
-    ports: [SharedPort; 1],
+    ports: Vec<SharedPort>,
 }
 
 impl Peer {
-    pub(super) fn new() -> io::Result<Self> {
-        let port = Arc::new(Mutex::new(PeerPort::new()?));
-        let ports = [port.clone() as SharedPort];
-        Ok(Self { port, ports })
+    /// One with so many ports.
+    pub(super) fn new(ports: u16) -> io::Result<Self> {
+        let new = |_| Ok(Arc::new(Mutex::new(PeerPort::new()?)));
+        let own: Vec<_> = (0..ports).map(new).collect::<io::Result<_>>()?;
+        let ports = own.iter().map(|port| port.clone() as SharedPort).collect();
+        Ok(Self { own, ports })
     }
 }
 
@@ -59,8 +62,10 @@ impl Backend for Peer {
     }
 
     fn set_guest_offloads(&self, offloads: u64) -> io::Result<()> {
-        let mut port = self.port.lock().unwrap_or_else(PoisonError::into_inner);
-        port.offloads = offloads;
+        for port in &self.own {
+            let mut port = port.lock().unwrap_or_else(PoisonError::into_inner);
+            port.offloads = offloads;
+        }
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ struct Card {
 
 impl Card {
     fn new() -> Self {
-        let port = FramePort::new(Box::new(Peer::new().unwrap())).unwrap();
+        let port = FramePort::new(Box::new(Peer::new(1).unwrap())).unwrap();
         let frame = vec![0; MAX_FRAME_BYTES];
         Self { port, frame }
     }
@@ -139,13 +139,13 @@ fn send_tcp(peer: &Peer, sequence: u32, bytes: usize, offloads: Offloads) {
         memory: &Arc::new(memory),
         buffers: &buffers,
     };
-    let mut port = peer.port.lock().unwrap();
+    let mut port = peer.own[0].lock().unwrap();
     assert_eq!(port.transmit(offloads, frame).unwrap(), Transmitted::Done);
 }
 
 #[test]
 fn a_stream_of_tcp_comes_cut_or_whole_and_what_no_card_could_cut_is_bad() {
-    let peer = Peer::new().unwrap();
+    let peer = Peer::new(1).unwrap();
     let whole = Offloads {
         flags: HDR_NEEDS_CSUM,
         gso_type: GSO_TCPV4,
@@ -246,12 +246,38 @@ fn a_source_sends_what_it_is_asked_for() {
     assert!(card.receive().is_none());
 }
 
+#[test]
+fn what_comes_by_a_port_is_answered_there_alone() {
+    let peer = Peer::new(3).unwrap();
+    assert_eq!(peer.ports().len(), 3);
+    let take = |port: usize, header: &Header| {
+        let mut port = peer.own[port].lock().unwrap();
+        header.write(&mut port.frame[..60]);
+        port.take(&Offloads::default(), 60).unwrap();
+    };
+    let made = |port: usize| {
+        let mut port = peer.own[port].lock().unwrap();
+        let (_, bytes) = port.make()?;
+        let header = Header::read(&port.frame[..bytes]).unwrap();
+        Some((header.opcode, header.sequence, header.count))
+    };
+    take(1, &message(Opcode::Echo, 5));
+    // Each is the first of a stream.
+    take(1, &message(Opcode::Sink, 0));
+    take(2, &message(Opcode::Sink, 0));
+    take(2, &message(Opcode::Report, 9));
+    assert_eq!(made(0), None);
+    assert_eq!(made(1), Some((Opcode::Echoed, 5, 0)));
+    assert_eq!(made(1), None);
+    assert_eq!(made(2), Some((Opcode::Reported, 9, 1)));
+}
+
 /// The frames of a stream of two pieces of 3000 bytes, to a driver that takes those offloads: what is
 /// left to be done to each, and where in the stream and how long it is.
 fn stream(offloads: u64) -> Vec<(Offloads, u32, usize)> {
-    let peer = Peer::new().unwrap();
+    let peer = Peer::new(1).unwrap();
     peer.set_guest_offloads(offloads).unwrap();
-    let mut port = peer.port.lock().unwrap();
+    let mut port = peer.own[0].lock().unwrap();
     let header = Header {
         count: 2,
         argument: 3000,

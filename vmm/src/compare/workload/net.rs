@@ -126,6 +126,36 @@ const RECEIVE_TCP: Costs = Costs {
     textbook: TCP_TEXTBOOK,
 };
 
+/// Both ways, by a thread for each processor.
+const fn thread_paths() -> [Path; 3] {
+    let [_, e1000, virtio, ..] = cards(&BOTH);
+    let queues = Path {
+        name: "virtio-queues",
+        about: "virtio-net with a pair of queues and two interrupts for each of several processors",
+        args: "eth-virtio each",
+        model: Paravirtual,
+        copies: virtio.copies,
+        textbook: virtio.textbook,
+    };
+    [
+        Path {
+            args: "eth-e1000 one",
+            ..e1000
+        },
+        Path {
+            args: "eth-virtio one",
+            ..virtio
+        },
+        queues,
+    ]
+}
+
+/// Out and in.
+const BOTH: Costs = Costs {
+    copies: [9, 6, 3, 2],
+    textbook: ROUND_TRIP.textbook,
+};
+
 const PROGRAM: &str = "net_work";
 
 pub(super) const WORKLOADS: &[Workload] = &[
@@ -149,6 +179,13 @@ pub(super) const WORKLOADS: &[Workload] = &[
         program: PROGRAM,
         args: "receive 1514 32",
         paths: &const { cards(&RECEIVE) },
+    },
+    Workload {
+        name: "net-threads",
+        about: "frames with packets of 1500 bytes to the peer and back, by a thread a processor",
+        program: "net_threads_work",
+        args: "1514 16",
+        paths: &const { thread_paths() },
     },
     Workload {
         name: "net-tcp",

@@ -4,7 +4,6 @@ use super::ring::Rings;
 use super::{Broken, Handle};
 use abi::syscall::Errno;
 use alloc::boxed::Box;
-use alloc::vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Device status bits (virtio 1.3 2.1).
@@ -105,11 +104,6 @@ impl Transport {
             return Err(self.fail());
         }
         Ok(features)
-    }
-
-    /// Leads the interrupts of the first `queues` queues to `device`, on the first processor.
-    pub(super) fn connect(&self, device: Handle, queues: u16) -> Result<(), Broken> {
-        self.connect_to(device, &vec![0; queues.into()])
     }
 
     /// Leads the interrupts of the first queues to `device`, of each to its processor in `cpus`

@@ -26,6 +26,8 @@ const NO_ANSWER: u8 = 0xff;
 pub(super) enum Command {
     /// Leave frames that come as these features say, and no others (5.1.6.5.6.1).
     GuestOffloads(u64),
+    /// Use so many pairs of queues (5.1.6.5.5).
+    Pairs(u16),
 }
 
 impl Command {
@@ -33,6 +35,7 @@ impl Command {
     fn parts(self) -> ([u8; 2], u64, u64) {
         match self {
             Self::GuestOffloads(features) => ([5, 0], features, 8),
+            Self::Pairs(pairs) => ([4, 0], pairs.into(), 2),
         }
     }
 }
@@ -145,6 +148,14 @@ mod tests {
             assert!(control.is_done());
             control.finish().unwrap();
         }
+    }
+
+    #[test]
+    fn a_number_of_pairs_is_said_in_two_bytes() {
+        let mut control = Control::<Bytes>::new(4, 0).unwrap();
+        control.add(Command::Pairs(3));
+        let parts = [(vec![4, 0], false), (vec![3, 0], false), (vec![0xff], true)];
+        assert_eq!(found(&control), parts);
     }
 
     #[test]

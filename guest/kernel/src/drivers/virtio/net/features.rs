@@ -8,6 +8,8 @@ use abi::net_window::{CHECKSUM, OPEN_CHECKSUM, SEGMENT_TCP4, WHOLE_TCP4};
 pub(super) const FEATURE_ADDRESS: u64 = 1 << 5;
 pub(super) const FEATURE_MERGEABLE: u64 = 1 << 15;
 pub(super) const FEATURE_CONTROL: u64 = 1 << 17;
+/// `VIRTIO_NET_F_MQ`.
+pub(super) const FEATURE_PAIRS: u64 = 1 << 22;
 /// `VIRTIO_NET_F_CTRL_GUEST_OFFLOADS`.
 const FEATURE_TAKING: u64 = 1 << 2;
 
@@ -20,6 +22,9 @@ pub(super) const TAKEN_OFFLOADS: u64 = OPEN_CHECKSUM | WHOLE_TCP4;
 const WANTED: u64 =
     FEATURE_ADDRESS | FEATURE_MERGEABLE | FEATURE_EVENT_INDEX | FEATURE_VERSION_1 | MADE_OFFLOADS;
 
+/// To use several pairs of queues.
+const PAIRS: u64 = FEATURE_PAIRS | FEATURE_CONTROL;
+
 /// Features of use among those that are offered.
 pub(super) fn choose(offered: u64) -> u64 {
     // Frames come uncut to programs that want them so, and to no others, and into buffers that
@@ -29,27 +34,36 @@ pub(super) fn choose(offered: u64) -> u64 {
         true => TAKEN_OFFLOADS | FEATURE_TAKING | FEATURE_CONTROL,
         false => 0,
     };
-    offered & (WANTED | taken)
+    // How many are used, is a command, too.
+    let several = match offered & PAIRS {
+        PAIRS => PAIRS,
+        _ => 0,
+    };
+    offered & (WANTED | taken | several)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TAKEN: u64 = TAKEN_OFFLOADS | FEATURE_TAKING;
+
     #[test]
     fn frames_come_uncut_only_where_that_can_be_turned_off_and_they_have_room() {
         let all = choose(u64::MAX);
-        let taken = TAKEN_OFFLOADS | FEATURE_TAKING | FEATURE_CONTROL;
-        assert_eq!(all, WANTED | taken);
-        for missing in [
-            FEATURE_MERGEABLE,
-            FEATURE_CONTROL,
-            FEATURE_TAKING,
-            OPEN_CHECKSUM,
-        ] {
-            assert_eq!(choose(!missing), WANTED & !missing, "{missing:#x}");
+        assert_eq!(all, WANTED | TAKEN | PAIRS);
+        for missing in [FEATURE_MERGEABLE, FEATURE_TAKING, OPEN_CHECKSUM] {
+            let left = choose(!missing);
+            assert_eq!(left, (WANTED & !missing) | PAIRS, "{missing:#x}");
         }
         assert_eq!(choose(!WHOLE_TCP4), all & !WHOLE_TCP4);
         assert_eq!(choose(0), 0);
+    }
+
+    #[test]
+    fn without_a_queue_for_commands_there_is_nothing_to_command() {
+        assert_eq!(choose(!FEATURE_CONTROL), WANTED);
+        assert_eq!(choose(WANTED | FEATURE_CONTROL), WANTED);
+        assert_eq!(choose(!FEATURE_PAIRS), WANTED | TAKEN | FEATURE_CONTROL);
     }
 }

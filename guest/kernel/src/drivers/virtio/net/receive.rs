@@ -42,8 +42,6 @@ pub(super) struct Receive<M = DmaBuffer> {
     mergeable: bool,
     /// Whether the device may ever leave something to be done to a frame.
     offloads: bool,
-    /// What it may leave now: all, to begin with (5.1.6.5.6).
-    pub(super) taken: u64,
     /// Which buffers the device has.
     lent: [bool; SIZE as usize],
     /// Which a program has been given, and how many they are.
@@ -88,7 +86,6 @@ impl<M: SharedMemory> Receive<M> {
             count: layout.size,
             mergeable: features & FEATURE_MERGEABLE != 0,
             offloads: features & TAKEN_OFFLOADS != 0,
-            taken: features & TAKEN_OFFLOADS,
             lent,
             given: [0; SIZE as usize],
             given_count: 0,
