@@ -29,15 +29,20 @@ fn compared(workloads: &[&str]) -> Result<Value> {
     Ok(serde_json::from_slice(&std::fs::read(&report)?)?)
 }
 
-/// Figures of a path of a workload.
-fn figures<'a>(report: &'a Value, workload: &str, path: &str) -> Result<&'a Value> {
+/// A path of a workload.
+fn path<'a>(report: &'a Value, workload: &str, path: &str) -> Result<&'a Value> {
     let named = |values: &'a Value, key: &str, name: &str| {
         let mut all = values.as_array().into_iter().flatten();
         all.find(|value| value[key] == name)
     };
     let workload = named(&report["workloads"], "workload", workload);
     let path = named(&workload.context("the workload")?["paths"], "path", path);
-    Ok(&path.context("the path")?["figures"])
+    path.context("the path")
+}
+
+/// Its figures.
+fn figures<'a>(report: &'a Value, workload: &str, name: &str) -> Result<&'a Value> {
+    Ok(&path(report, workload, name)?["figures"])
 }
 
 fn number(figures: &Value, name: &str) -> Result<f64> {
@@ -105,6 +110,33 @@ fn a_round_trip_is_an_exit_a_word_or_a_doorbell() -> Result<()> {
         ensure!((0.9..1.5).contains(&of(path, "doorbells")?), "{report}");
     }
     ensure!(of("virtio-poll", "interrupts")? < 0.5, "{report}");
+    Ok(())
+}
+
+/// Each thread has the answers to what it has sent, by its own pair or in its turn.
+#[test]
+fn two_processors_have_a_pair_of_queues_each() -> Result<()> {
+    require_kvm!();
+    const WORKLOAD: &str = "net-threads";
+    let report = compared(&[WORKLOAD, "--cpus", "2"])?;
+    for path in ["e1000", "virtio", "virtio-window", "virtio-queues"] {
+        let figures = figures(&report, WORKLOAD, path)?;
+        let bytes = number(&figures["bytes_per_second"], "median")?;
+        let frames = number(&figures["operations_per_second"], "median")?;
+        ensure!(
+            (bytes / frames - FRAME_BYTES).abs() < 1.0,
+            "{path}: {report}"
+        );
+        ensure!(number(figures, "exits")? < 1.0, "{path}: {report}");
+    }
+    let report = compared(&[WORKLOAD, "--paths", "virtio,virtio-queues"])?;
+    ensure!(
+        path(&report, WORKLOAD, "virtio-queues")?
+            .get("absent")
+            .is_some(),
+        "{report}"
+    );
+    number(figures(&report, WORKLOAD, "virtio")?, "exits")?;
     Ok(())
 }
 

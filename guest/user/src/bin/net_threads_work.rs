@@ -1,9 +1,9 @@
 //! Work of `hostel compare`: frames to the peer of a network card and back, by a thread for each
 //! processor, for so long.
 //!
-//! Arguments: number of the measurement, card, `one` (all threads take turns at it) or `each` (each has
-//! a pair of its queues; absent if it has but one), bytes of a frame, frames of a batch, milliseconds.
-//! Every byte of every frame that comes back is looked at.
+//! Arguments: number of the measurement, card, `interrupt`, `poll` or `window`, `one` (all threads take
+//! turns at it) or `each` (each has a pair of its queues; absent if it has but one), bytes of a frame,
+//! frames of a batch, milliseconds. Every byte of every frame that comes back is looked at.
 #![no_std]
 #![no_main]
 
@@ -35,8 +35,8 @@ struct Flow {
 }
 
 impl Flow {
-    fn open(path: &str, bytes: usize, batch: u32) -> Result<Self, Errno> {
-        let link = Link::open(path, "interrupt", batch as usize)?;
+    fn open(path: &str, way: &str, bytes: usize, batch: u32) -> Result<Self, Errno> {
+        let link = Link::open(path, way, batch as usize)?;
         Ok(Self {
             link,
             bytes,
@@ -125,15 +125,16 @@ fn paths(card: &str, which: &str, most: u64) -> Option<Vec<String>> {
 fn run(check: &mut Check) -> Verdict {
     const NONE: &str = "arguments that are no work";
     let threads = sys::sys_info().context("sysinfo")?.cpus.max(1);
-    let (card, which) = check.arg(1).zip(check.arg(2)).ok_or(NONE)?;
+    let (card, way) = check.arg(1).zip(check.arg(2)).ok_or(NONE)?;
+    let which = check.arg(3).ok_or(NONE)?;
     let number = |index| check.arg(index).and_then(|text| text.parse::<u32>().ok());
-    let (bytes, batch) = number(3).zip(number(4)).ok_or(NONE)?;
+    let (bytes, batch) = number(4).zip(number(5)).ok_or(NONE)?;
     let bytes = bytes as usize;
     ensure!(bytes >= HEADER_BYTES && batch > 0, "{NONE}");
-    let ms = check.number(5).ok_or(NONE)?;
+    let ms = check.number(6).ok_or(NONE)?;
     let mut flows = Vec::new();
     for path in paths(card, which, threads).ok_or(NONE)? {
-        match Flow::open(&path, bytes, batch) {
+        match Flow::open(&path, way, bytes, batch) {
             Err(Errno::NoEnt) if !flows.is_empty() => break,
             opened => flows.push(opened.context(&path)?),
         }

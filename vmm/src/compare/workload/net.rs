@@ -127,24 +127,28 @@ const RECEIVE_TCP: Costs = Costs {
 };
 
 /// Both ways, by a thread for each processor.
-const fn thread_paths() -> [Path; 3] {
-    let [_, e1000, virtio, ..] = cards(&BOTH);
+const fn thread_paths() -> [Path; 4] {
+    let [_, e1000, virtio, _, window] = cards(&BOTH);
     let queues = Path {
         name: "virtio-queues",
         about: "virtio-net with a pair of queues and two interrupts for each of several processors",
-        args: "eth-virtio each",
+        args: "eth-virtio interrupt each",
         model: Paravirtual,
         copies: virtio.copies,
         textbook: virtio.textbook,
     };
     [
         Path {
-            args: "eth-e1000 one",
+            args: "eth-e1000 interrupt one",
             ..e1000
         },
         Path {
-            args: "eth-virtio one",
+            args: "eth-virtio interrupt one",
             ..virtio
+        },
+        Path {
+            args: "eth-virtio window one",
+            ..window
         },
         queues,
     ]
