@@ -100,12 +100,17 @@ impl Worker {
         true
     }
 
-    /// Sends a piece.
-    fn send(&mut self) -> Verdict {
-        let most = match self.offload {
+    /// Most bytes of a piece in a frame.
+    fn most(&self) -> usize {
+        match self.offload {
             true => self.piece_bytes,
             false => SEGMENT_BYTES,
-        };
+        }
+    }
+
+    /// Sends a piece.
+    fn send(&mut self) -> Verdict {
+        let most = self.most();
         let mut left = self.piece_bytes;
         while left > 0 {
             let bytes = left.min(most);
@@ -148,6 +153,7 @@ impl Worker {
     /// Sends what was said, and takes what comes of the stream.
     fn take(&mut self) -> Verdict {
         let own = self.link.card().address();
+        let most = self.most();
         let next = &mut self.sequence;
         self.link.exchange().context("waiting for the stream")?;
         self.link.for_each_with(|header, frame| {
@@ -164,7 +170,10 @@ impl Worker {
                 "{segment:?} of {} bytes has come, not byte {next}",
                 frame.len()
             );
-            *next += (frame.len() - HEADER_BYTES) as u64;
+            let bytes = frame.len() - HEADER_BYTES;
+            let left = self.piece_bytes - (*next % self.piece_bytes as u64) as usize;
+            ensure!(bytes == left.min(most), "{bytes} bytes of {left} have come");
+            *next += bytes as u64;
             Ok(())
         })
     }
