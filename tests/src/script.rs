@@ -80,6 +80,7 @@ enum Op {
     Print,
     Repeat,
     Wait16,
+    InUntil8,
     Cpuid,
     Outs,
     Ins,
@@ -194,6 +195,15 @@ machine_code!(
         "2: cmp %bx, (%rsi)"
         "jne 2b"
         "jmp 1b"
+        // InUntil8: mask in bl, value in bh
+        ".balign 64"
+        "mov %esi, %edx"
+        "2: in %dx, %al"
+        "movzbl %al, %r15d"
+        "and %bl, %al"
+        "cmp %bh, %al"
+        "jne 2b"
+        "jmp 1b"
         // Cpuid
         ".balign 64"
         "mov %esi, %eax"
@@ -252,6 +262,11 @@ impl Script {
     /// No steps yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How many steps there are: what [`Script::repeat`] goes back by.
+    pub fn steps(&self) -> usize {
+        self.steps.len()
     }
 
     fn step(mut self, op: Op, a: u64, b: u64) -> Self {
@@ -327,6 +342,12 @@ impl Script {
     /// Waits until the word at an address has that value.
     pub fn wait16(self, address: u64, value: u16) -> Self {
         self.step(Op::Wait16, address, value.into())
+    }
+
+    /// `in` of a byte, again and again until its bits of `mask` are those of `value`.
+    pub fn in8_until(self, port: u16, mask: u8, value: u8) -> Self {
+        let bits = u16::from_le_bytes([mask, value]);
+        self.step(Op::InUntil8, port.into(), bits.into())
     }
 
     /// CPUID, its result at [`CPUID_RESULT`].
