@@ -80,7 +80,8 @@ enum Op {
     Print,
     Repeat,
     Wait16,
-    InUntil8,
+    In8Until,
+    ReadUntil,
     Cpuid,
     Outs,
     Ins,
@@ -195,14 +196,18 @@ machine_code!(
         "2: cmp %bx, (%rsi)"
         "jne 2b"
         "jmp 1b"
-        // InUntil8: mask in bl, value in bh
+        // In8Until, ReadUntil
         ".balign 64"
         "mov %esi, %edx"
         "2: in %dx, %al"
         "movzbl %al, %r15d"
-        "and %bl, %al"
-        "cmp %bh, %al"
-        "jne 2b"
+        "test %bl, %al"
+        "jz 2b"
+        "jmp 1b"
+        ".balign 64"
+        "2: mov (%rsi), %r15d"
+        "test %ebx, %r15d"
+        "jz 2b"
         "jmp 1b"
         // Cpuid
         ".balign 64"
@@ -344,10 +349,14 @@ impl Script {
         self.step(Op::Wait16, address, value.into())
     }
 
-    /// `in` of a byte, again and again until its bits of `mask` are those of `value`.
-    pub fn in8_until(self, port: u16, mask: u8, value: u8) -> Self {
-        let bits = u16::from_le_bytes([mask, value]);
-        self.step(Op::InUntil8, port.into(), bits.into())
+    /// `in` of a byte, again and again until one of these bits is set.
+    pub fn in8_until(self, port: u16, bits: u8) -> Self {
+        self.step(Op::In8Until, port.into(), bits.into())
+    }
+
+    /// A load of a dword, again and again until one of these bits is set.
+    pub fn read_until(self, address: u64, bits: u32) -> Self {
+        self.step(Op::ReadUntil, address, bits.into())
     }
 
     /// CPUID, its result at [`CPUID_RESULT`].
