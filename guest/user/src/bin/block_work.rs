@@ -147,7 +147,7 @@ impl Worker {
     }
 
     fn operate_until(mut self, end_ns: u64, mut done: Done) -> Result<Done, Failure> {
-        while now_ns() < end_ns {
+        while done.operations == 0 || now_ns() < end_ns {
             done.time(1, || self.operate())?;
         }
         if matches!(self.task.pattern, Pattern::Write) {
