@@ -111,7 +111,7 @@ fn parameters(boot: &Boot<'_>, job: &str) -> String {
     };
     format!(
         "console=ttyS1 root=/dev/nvme0n1 rootfstype=ext4 rw init=/init panic=-1 reboot=t \
-         edd=off mitigations={mitigations} loglevel=5 nested.job={job} nested.npt={} nested.tty={tty} nested.slowness={}",
+         edd=off mitigations={mitigations} loglevel=5 rcupdate.rcu_cpu_stall_timeout=300 nested.job={job} nested.npt={} nested.tty={tty} nested.slowness={}",
         u8::from(boot.npt),
         super::boot::SLOWNESS,
     )
