@@ -104,7 +104,7 @@ const TICKS_PER_S: u128 = 3_579_545;
 #[test]
 fn the_acpi_timer_counts_and_s5_is_power_off() -> Result<()> {
     require_kvm!();
-    const EXITS: u64 = 4000;
+    const EXITS: u64 = 20_000;
     let script = Script::new().in32(0x608).send(4).in8(0x80).repeat(1, EXITS);
     let script = script.in32(0x608).send(4).out16(0x604, 0x3400).spin();
     let vm = TestVm::builder().kernel(&script.pvh()).report();
