@@ -2,7 +2,7 @@
 //! paths; what an idle guest costs; fio in a Linux guest beside fio on its host. On this host, then
 //! on a nested one.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -89,8 +89,14 @@ fn paths() -> Result<()> {
     let report = scratch.path("report");
     let mut command = Command::new(binary::hostel());
     command.args(["compare", "--runs", &rounds(5).to_string(), "--report"]);
-    let status = command.arg(&report).stdout(Stdio::null()).status()?;
-    ensure!(status.success(), "{command:?}: {status}");
+    let output = command.arg(&report).stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        bail!(
+            "{command:?}: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
     let report: Value = serde_json::from_reader(File::open(&report)?)?;
     let workloads = report["workloads"].as_array().context("workloads")?;
     print_head("hostel compare");

@@ -24,8 +24,9 @@ use std::time::Duration;
 use vmm_sys_util::eventfd::EventFd;
 use vmm_sys_util::timerfd::TimerFd;
 
-/// How long a packet waits for room in the ring; less than TCP waits before it sends again.
-pub const PATIENCE: Duration = Duration::from_millis(100);
+/// How long a packet waits for room in the ring: for long enough that a driver which reads, on
+/// however busy a host, loses none.
+pub const PATIENCE: Duration = Duration::from_secs(1);
 /// Packets taken from the network before others get the card.
 const TURN_PACKETS: usize = 32;
 

@@ -11,8 +11,8 @@ const COLUMNS: usize = 80;
 const INDENT: usize = 2;
 
 /// Columns of names in the list.
-const WORKLOAD: usize = 17;
-const PATH: usize = 12;
+const WORKLOAD: usize = 19;
+const PATH: usize = 14;
 
 /// What workloads and paths there are.
 pub(super) fn list() -> String {
@@ -21,13 +21,16 @@ pub(super) fn list() -> String {
     for workload in workload::all() {
         let name = format!("{:WORKLOAD$} ", workload.name);
         lines(&mut out, &name, workload.about);
-        let same = workload.paths.iter().map(|path| path.name);
-        if same.eq(above.iter().map(|path| path.name)) {
-            let _ = writeln!(out, "  by the same paths");
-            continue;
+        let mut names = workload.paths.iter().map(|path| path.name);
+        let same = above.iter().all(|path| names.next() == Some(path.name));
+        let same = if same { above.len() } else { 0 };
+        let new = &workload.paths[same..];
+        if same > 0 {
+            let and = if new.is_empty() { "" } else { ", and" };
+            let _ = writeln!(out, "  by the same paths{and}");
         }
         above = workload.paths;
-        for path in workload.paths {
+        for path in new {
             lines(&mut out, &format!("  by {:PATH$} ", path.name), path.about);
         }
     }

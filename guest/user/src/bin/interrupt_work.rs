@@ -76,7 +76,8 @@ fn run(check: &mut Check) -> Verdict {
         }
         let ticks = last.ticks[usize::from(to == To::Program)];
         let ns = done.latencies.ns(ticks).checked_sub(next.delay_before_ns);
-        let ns = ns.ok_or("an interrupt came before it was raised")?;
+        let ns =
+            ns.ok_or("an interrupt came before it was raised, by guest's and host's clocks")?;
         ensure!(next.delay_before_ns > 0, "an alarm that never rang");
         done.count_ns(ns);
         last = next;

@@ -32,6 +32,10 @@ const FIELDS: &[Field] = &[
     ("latency_p90_ns", |f| Some(f.latency.as_ref()?.p90_ns)),
     ("latency_p99_ns", |f| Some(f.latency.as_ref()?.p99_ns)),
     ("exits", |f| Some(f.exits)),
+    ("kvm_exits", |f| f.kernel.get("exits").copied()),
+    ("kvm_insn_emulation", |f| {
+        f.kernel.get("insn_emulation").copied()
+    }),
     ("accesses", |f| Some(f.accesses)),
     ("doorbells", |f| Some(f.doorbells)),
     ("interrupts", |f| Some(f.interrupts)),

@@ -70,6 +70,17 @@ fn every_line_of_csv_has_as_many_cells_as_the_head() {
 }
 
 #[test]
+fn what_kvm_counts_is_in_csv_beside_the_exits_to_userspace() {
+    let csv = csv::lines(&[comparison()]);
+    assert!(csv.contains(",exits,kvm_exits,kvm_insn_emulation,accesses,"));
+    let words = csv.lines().find(|line| line.starts_with("reading,words,"));
+    assert!(
+        words.is_some_and(|line| line.contains(",2000,4000,9,2000,")),
+        "{csv}"
+    );
+}
+
+#[test]
 fn words_of_others_are_no_markup_of_the_page() {
     let page = page::page(&report(&[comparison()]), &[Vec::new()]);
     for word in [

@@ -3,15 +3,18 @@
 use super::Model::{Direct, Emulated, Paravirtual};
 use super::{Path, Textbook, Workload};
 
+/// A source of time, and of small answers.
+pub(super) const PC_CLOCK: Path = Path {
+    name: "rtc",
+    about: "the PC's clock: hour, minute, second by index and data port",
+    args: "clock-rtc",
+    model: Emulated,
+    copies: None,
+    textbook: Some(Textbook::Fixed(8)),
+};
+
 const CLOCKS: &[Path] = &[
-    Path {
-        name: "rtc",
-        about: "the PC's clock: hour, minute, second by index and data port",
-        args: "clock-rtc",
-        model: Emulated,
-        copies: None,
-        textbook: Some(Textbook::Fixed(8)),
-    },
+    PC_CLOCK,
     Path {
         name: "acpi-timer",
         about: "ACPI's timer, by its port",

@@ -1,6 +1,7 @@
 //! Small requests and random bytes: port by port, by virtio, by the hypercall page.
 
-use super::Model::{Emulated, Paravirtual};
+use super::Model::Paravirtual;
+use super::clock::PC_CLOCK;
 use super::{Path, Textbook, Workload};
 
 pub(super) const WORKLOADS: &[Workload] = &[
@@ -12,11 +13,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         paths: &[
             Path {
                 name: "cmos",
-                about: "the PC's clock: hour, minute, second by index and data port",
-                args: "clock-rtc",
-                model: Emulated,
-                copies: None,
-                textbook: Some(Textbook::Fixed(8)),
+                ..PC_CLOCK
             },
             Path {
                 name: "hypercall-1",

@@ -17,7 +17,7 @@ mod registers;
 use super::lazy::Lazy;
 use super::{BlockDevice, SECTOR_BYTES, Segment, check_range};
 use abi::syscall::{Errno, IoMode};
-use channel::{CHANNEL, Command, Session};
+use channel::{CHANNEL, Command};
 use core::sync::atomic::{AtomicU64, Ordering};
 use dma::Direction;
 use identity::Identity;
@@ -88,40 +88,25 @@ impl Disk {
         let bytes = check_range(identity.sectors, sector, segments)?;
         let count = bytes / SECTOR_BYTES;
         let extended = identity.needs_extended(sector, count)?;
+        let command = |codes: command::Codes| {
+            let code = codes.code(direction, extended);
+            Command::new(code, self.drive, extended).range(sector, count)
+        };
         let mut session = CHANNEL.begin(mode);
         let master = match self.way == Way::Dma && identity.has_dma {
             true => session.prepare_dma(direction, segments),
             false => None,
         };
-        let Some(master) = master else {
-            return self.by_port(&mut session, direction, (sector, count), segments);
+        if let Some(master) = master {
+            return session.dma(master, direction, &command(command::DMA));
+        }
+        let (codes, access, block) = match (self.way, identity.multiple) {
+            (Way::Word, _) => (command::SECTORS, pio::Access::Word, 1),
+            (_, 1) => (command::SECTORS, pio::Access::String, 1),
+            (_, block) => (command::MULTIPLE, pio::Access::String, block),
         };
-        let code = command::DMA.code(direction, extended);
-        let command = Command::new(code, self.drive, extended).range(sector, count);
-        session.dma(master, direction, &command)
-    }
-
-    fn by_port(
-        &self,
-        session: &mut Session<'_>,
-        direction: Direction,
-        (sector, count): (u64, u64),
-        segments: &[Segment],
-    ) -> Result<(), Errno> {
-        let identity = self.identity().ok_or(Errno::Io)?;
-        let extended = identity.needs_extended(sector, count)?;
-        let (codes, block) = match self.way {
-            Way::Word => (command::SECTORS, 1),
-            _ if identity.multiple > 1 => (command::MULTIPLE, identity.multiple),
-            _ => (command::SECTORS, 1),
-        };
-        let code = codes.code(direction, extended);
-        let command = Command::new(code, self.drive, extended).range(sector, count);
-        let access = match self.way {
-            Way::Word => pio::Access::Word,
-            Way::Dma | Way::Pio => pio::Access::String,
-        };
-        pio::transfer(session, &command, direction, access, block, segments)
+        let command = command(codes);
+        pio::transfer(&mut session, &command, direction, access, block, segments)
     }
 }
 
