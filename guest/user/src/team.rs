@@ -14,7 +14,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 pub trait Part: Send + 'static {
     /// Brings up what is brought up at first use, the thread's stack among it.
     fn prepare(&mut self) -> Result<Done, Failure>;
-    /// Does it again and again until that time, and adds it.
+    /// Does it again and again until that time, once at least, and adds it.
     fn work_until(&mut self, end_ns: u64, done: &mut Done) -> Verdict;
 }
 
