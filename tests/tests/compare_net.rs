@@ -129,60 +129,67 @@ fn a_round_trip_is_an_exit_a_word_or_a_doorbell() -> Result<()> {
 fn two_processors_have_a_pair_of_queues_each() -> Result<()> {
     require_kvm!();
     const WORKLOAD: &str = "net-threads";
-    let report = compared(&[WORKLOAD, "--cpus", "2"])?;
-    for path in ["e1000", "virtio", "virtio-window", "virtio-queues"] {
-        let figures = figures(&report, WORKLOAD, path)?;
-        let bytes = number(&figures["bytes_per_second"], "median")?;
-        let frames = number(&figures["operations_per_second"], "median")?;
+    within_tries(|| {
+        let report = compared(&[WORKLOAD, "--cpus", "2"])?;
+        for path in ["e1000", "virtio", "virtio-window", "virtio-queues"] {
+            let figures = figures(&report, WORKLOAD, path)?;
+            let bytes = number(&figures["bytes_per_second"], "median")?;
+            let frames = number(&figures["operations_per_second"], "median")?;
+            ensure!(
+                (bytes / frames - FRAME_BYTES).abs() < 1.0,
+                "{path}: {report}"
+            );
+            // Some a batch, or where frames come one by one, some a frame.
+            let most = if path == "e1000" { 10.0 } else { 1.0 };
+            ensure!(number(figures, "exits")? < most, "{path}: {report}");
+        }
+        let report = compared(&[WORKLOAD, "--paths", "virtio,virtio-queues"])?;
         ensure!(
-            (bytes / frames - FRAME_BYTES).abs() < 1.0,
-            "{path}: {report}"
+            path(&report, WORKLOAD, "virtio-queues")?
+                .get("absent")
+                .is_some(),
+            "{report}"
         );
-        ensure!(number(figures, "exits")? < 1.0, "{path}: {report}");
-    }
-    let report = compared(&[WORKLOAD, "--paths", "virtio,virtio-queues"])?;
-    ensure!(
-        path(&report, WORKLOAD, "virtio-queues")?
-            .get("absent")
-            .is_some(),
-        "{report}"
-    );
-    number(figures(&report, WORKLOAD, "virtio")?, "exits")?;
-    Ok(())
+        number(figures(&report, WORKLOAD, "virtio")?, "exits")?;
+        Ok(())
+    })
 }
 
 /// The program checks every byte, and every sum that is not left open.
 #[test]
 fn a_stream_of_tcp_comes_cut_or_as_it_was_sent() -> Result<()> {
     require_kvm!();
-    let paths = ["e1000", "virtio", "virtio-window", "virtio-offload"];
-    // Twice, so that programs that take frames as on the wire come after one that does not.
-    let report = compared_often(&["net-tcp-receive", "--paths", &paths.join(",")], 2)?;
-    let of = |path: &str| figures(&report, "net-tcp-receive", path);
-    for path in paths {
-        let bytes = number(&of(path)?["bytes_per_second"], "median")?;
-        let pieces = number(&of(path)?["operations_per_second"], "median")?;
-        ensure!((bytes / pieces - PIECE_BYTES).abs() < 1.0, "{report}");
-    }
-    for path in ["virtio-window", "virtio-offload"] {
-        ensure!(number(of(path)?, "exits")? < 1.0, "{report}");
-    }
-    // Asked for four at a time, and a piece is eight buffers of a ring of 128.
-    ensure!(
-        number(of("virtio-offload")?, "doorbells")? < 1.0,
-        "{report}"
-    );
-    let interpreted =
-        |path: &str| -> Result<Option<f64>> { Ok(of(path)?["kernel"]["insn_emulation"].as_f64()) };
-    // Eight buffers instead of 44 by the kernel that is interpreted.
-    if let (Some(cut), Some(whole)) = (
-        interpreted("virtio-window")?,
-        interpreted("virtio-offload")?,
-    ) && cut > 10.0
-    {
-        ensure!(whole < 0.6 * cut, "{report}");
-    }
-    Ok(())
+    within_tries(|| {
+        let paths = ["e1000", "virtio", "virtio-window", "virtio-offload"];
+        // Twice, so that programs that take frames as on the wire come after one that does not.
+        let report = compared_often(&["net-tcp-receive", "--paths", &paths.join(",")], 2)?;
+        let of = |path: &str| figures(&report, "net-tcp-receive", path);
+        for path in paths {
+            let bytes = number(&of(path)?["bytes_per_second"], "median")?;
+            let pieces = number(&of(path)?["operations_per_second"], "median")?;
+            ensure!((bytes / pieces - PIECE_BYTES).abs() < 1.0, "{report}");
+        }
+        for path in ["virtio-window", "virtio-offload"] {
+            ensure!(number(of(path)?, "exits")? < 1.0, "{report}");
+        }
+        // Asked for four at a time, and a piece is eight buffers of a ring of 128.
+        ensure!(
+            number(of("virtio-offload")?, "doorbells")? < 1.0,
+            "{report}"
+        );
+        let interpreted = |path: &str| -> Result<Option<f64>> {
+            Ok(of(path)?["kernel"]["insn_emulation"].as_f64())
+        };
+        // Eight buffers instead of 44 by the kernel that is interpreted.
+        if let (Some(cut), Some(whole)) = (
+            interpreted("virtio-window")?,
+            interpreted("virtio-offload")?,
+        ) && cut > 10.0
+        {
+            ensure!(whole < 0.6 * cut, "{report}");
+        }
+        Ok(())
+    })
 }
 
 /// The peer checks every byte and every sum of what comes.
