@@ -8,6 +8,7 @@
 //! - [`multiboot`] is a kernel that checks the machine as it finds it.
 //! - [`virtio`], [`virtio_pci`], [`block`] and [`net`] are the driver's side of a device, as steps of a [`Script`].
 //! - [`disassembly`] looks for instructions that a kernel image must not have.
+//! - [`within_tries`] is for counts that depend on who of host and guest comes first.
 //! - [`mod@bench`] times things and prints them.
 //! - [`linux`] is Debian's kernel as a guest, [`pattern`] makes bytes that can be checked.
 //! - [`nested`] is a host with hardware KVM inside QEMU, for all of these: `cargo nested`.
@@ -32,6 +33,7 @@ mod scratch;
 mod script;
 mod stream;
 pub mod terminal;
+mod tries;
 pub mod virtio;
 pub mod virtio_pci;
 mod vm;
@@ -39,4 +41,5 @@ mod vm;
 pub use kernel::Kernel;
 pub use scratch::Scratch;
 pub use script::{BUFFER, CPUID_RESULT, ENTRY_REGISTER, Script};
+pub use tries::within_tries;
 pub use vm::{Builder, Ended, TestVm};

@@ -1,5 +1,6 @@
 //! A virtio-net driver as steps of a [`Script`] (virtio 1.3 5.1), and the other end of its network.
 
+use crate::host;
 use crate::script::{BUFFER, Script};
 use crate::virtio::{self, DEVICE_BYTES, DEVICES, Descriptor, Rings, reg};
 use anyhow::{Result, ensure};
@@ -87,12 +88,13 @@ impl Network {
 
     /// Waits for the VM to connect.
     pub fn accept(&self) -> Result<Peer> {
-        let deadline = Instant::now() + DEADLINE;
+        let patience = host::patience(DEADLINE);
+        let deadline = Instant::now() + patience;
         loop {
             if let Ok((socket, _)) = self.listener.accept() {
                 socket.set_nonblocking(false)?;
-                socket.set_read_timeout(Some(DEADLINE))?;
-                socket.set_write_timeout(Some(DEADLINE))?;
+                socket.set_read_timeout(Some(patience))?;
+                socket.set_write_timeout(Some(patience))?;
                 return Ok(Peer(socket));
             }
             ensure!(Instant::now() < deadline, "no VM connects");

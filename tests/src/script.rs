@@ -80,6 +80,8 @@ enum Op {
     Print,
     Repeat,
     Wait16,
+    In8Until,
+    ReadUntil,
     Cpuid,
     Outs,
     Ins,
@@ -194,6 +196,19 @@ machine_code!(
         "2: cmp %bx, (%rsi)"
         "jne 2b"
         "jmp 1b"
+        // In8Until, ReadUntil
+        ".balign 64"
+        "mov %esi, %edx"
+        "2: in %dx, %al"
+        "movzbl %al, %r15d"
+        "test %bl, %al"
+        "jz 2b"
+        "jmp 1b"
+        ".balign 64"
+        "2: mov (%rsi), %r15d"
+        "test %ebx, %r15d"
+        "jz 2b"
+        "jmp 1b"
         // Cpuid
         ".balign 64"
         "mov %esi, %eax"
@@ -252,6 +267,11 @@ impl Script {
     /// No steps yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How many steps there are: what [`Script::repeat`] goes back by.
+    pub fn steps(&self) -> usize {
+        self.steps.len()
     }
 
     fn step(mut self, op: Op, a: u64, b: u64) -> Self {
@@ -327,6 +347,16 @@ impl Script {
     /// Waits until the word at an address has that value.
     pub fn wait16(self, address: u64, value: u16) -> Self {
         self.step(Op::Wait16, address, value.into())
+    }
+
+    /// `in` of a byte, again and again until one of these bits is set.
+    pub fn in8_until(self, port: u16, bits: u8) -> Self {
+        self.step(Op::In8Until, port.into(), bits.into())
+    }
+
+    /// A load of a dword, again and again until one of these bits is set.
+    pub fn read_until(self, address: u64, bits: u32) -> Self {
+        self.step(Op::ReadUntil, address, bits.into())
     }
 
     /// CPUID, its result at [`CPUID_RESULT`].

@@ -5,14 +5,20 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tests::{Builder, Ended, TestVm, require_kvm};
+use tests::{Builder, Ended, TestVm, host, require_kvm};
 
 /// Quick, and of all subsystems.
 const SMOKE: &str = "smoke";
 
 fn suite(name: &str) -> Builder {
-    let vm = TestVm::builder().arg("--suite").arg(name);
-    vm.report().deadline(Duration::from_secs(200))
+    patient(TestVm::builder().arg("--suite").arg(name))
+}
+
+/// On a host that is slow a suite may take longer than users have patience for.
+fn patient(vm: Builder) -> Builder {
+    const TIMEOUT: Duration = Duration::from_secs(180);
+    let vm = vm.report().deadline(TIMEOUT + Duration::from_secs(20));
+    vm.timeout(host::patience(TIMEOUT).as_secs())
 }
 
 /// Runs a suite, whose checks are to pass, all of them. One at a time: some checks measure when
@@ -95,10 +101,7 @@ fn timeline_is_ordered(timeline: &Value) -> Result<()> {
 #[test]
 fn the_default_suite_passes_and_is_reported_whole() -> Result<()> {
     require_kvm!();
-    let vm = TestVm::builder()
-        .report()
-        .deadline(Duration::from_secs(200));
-    let ended = passes(vm)?;
+    let ended = passes(patient(TestVm::builder()))?;
     let report = ended.report()?;
     ensure!(
         report.checks().len() >= 15,

@@ -37,11 +37,6 @@ fn run(script: &Script, scratch: &Scratch) -> Result<Vec<u8>> {
     Ok(vm(script, &disk(scratch)?).run()?.expect(0)?.stdout)
 }
 
-/// Some milliseconds for the host's side: 8 us or more a step.
-fn wait(script: Script) -> Script {
-    script.in8(0x80).repeat(1, 4000)
-}
-
 fn words(bytes: &[u8]) -> Vec<u32> {
     let words = bytes.chunks_exact(4);
     words
@@ -125,8 +120,11 @@ fn a_sector_is_read_with_a_level_triggered_interrupt_line() -> Result<()> {
         script.in8(SLAVE).send(1).read(1, status).send(1)
     };
     let script = line(script);
-    let script = wait(DISK.request(script, Request::Read, 7, &[0; SECTOR_BYTES]));
-    let script = line(script).read(1, DISK.bar + reg::ISR).send(1);
+    let script = DISK.request(script, Request::Read, 7, &[0; SECTOR_BYTES]);
+    // A request is done before its interrupt is there.
+    let script = line(script.in8_until(SLAVE, IRQ_11))
+        .read(1, DISK.bar + reg::ISR)
+        .send(1);
     let bytes = run(&line(script), &Scratch::new()?)?;
     let (before, rest) = bytes.split_at(2);
     let (answer, after) = rest.split_at(1 + SECTOR_BYTES);
@@ -174,9 +172,11 @@ fn a_message_reaches_the_local_apic_and_waits_while_it_is_masked() -> Result<()>
     let script = script.write(2, DISK.bar + reg::QUEUE_VECTOR, 1);
     let script = DISK.driver_ok(state(script));
     let script = block::place(script, Request::Read, 7, &[0; SECTOR_BYTES]);
-    let script = state(wait(block::print(DISK.notify(script, 0))));
+    let script = block::print(DISK.notify(script, 0));
+    let script = state(script.read_until(DISK.bar + reg::MSIX_PENDING, 1 << 1));
     // Another message, unmasked.
-    let script = state(wait(DISK.message(script, 1, (LAPIC, 0x43), 0)));
+    let script = DISK.message(script, 1, (LAPIC, 0x43), 0);
+    let script = state(script.read_until(LAPIC_REQUESTS, 1 << 3));
     let bytes = run(&script, &Scratch::new()?)?;
     let (before, rest) = bytes.split_at(8);
     let (answer, after) = rest.split_at(1 + SECTOR_BYTES);
@@ -198,8 +198,9 @@ fn an_unmasked_message_interrupts_and_the_line_stays_low() -> Result<()> {
     let script = DISK.set_queue(DISK.negotiate(script), 0, 16, block::RINGS);
     let script = script.write(2, DISK.bar + reg::QUEUE_VECTOR, 0);
     let script = block::place(DISK.driver_ok(script), Request::Read, 7, &[0; SECTOR_BYTES]);
-    let script = wait(block::print(DISK.notify(script, 0)));
-    let script = script.read(4, LAPIC_REQUESTS).send(4).in8(SLAVE).send(1);
+    let script = block::print(DISK.notify(script, 0));
+    let script = script.read_until(LAPIC_REQUESTS, 1 << 2).send(4);
+    let script = script.in8(SLAVE).send(1);
     let bytes = run(&script, &Scratch::new()?)?;
     let after = &bytes[1 + SECTOR_BYTES..];
     ensure!(words(&after[..4]) == [1 << 2], "{after:x?}");
@@ -215,7 +216,8 @@ fn lines_stay_connected_when_there_are_messages() -> Result<()> {
     let script = DISK.message(script, 0, (LAPIC, 0x42), 0);
     let script = script.write(2, DISK.config(config::MSIX_CONTROL), 0);
     let script = DISK.request(script, Request::Read, 7, &[0; SECTOR_BYTES]);
-    let bytes = run(&wait(script).in8(SLAVE).send(1), &Scratch::new()?)?;
+    let script = script.in8_until(SLAVE, IRQ_11).send(1);
+    let bytes = run(&script, &Scratch::new()?)?;
     let after = bytes[1 + SECTOR_BYTES];
     ensure!(after & IRQ_11 != 0, "no request at the PIC: {after:x?}");
     Ok(())

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tests::{Scratch, binary, host};
 
 const QEMU: &str = "qemu-system-x86_64";
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_secs(300);
 
 /// Killed when dropped.
 struct Qemu(Child);

@@ -75,7 +75,9 @@ fn without_a_terminal_the_screen_is_text() -> Result<()> {
 #[test]
 fn on_a_terminal_the_screen_is_drawn_and_the_terminal_restored() -> Result<()> {
     require_kvm!();
-    let script = put(Script::new(), 4, 0x1e, "yellow on blue").say("from serial");
+    // What is on the screen is the last that it does.
+    let script = Script::new().say("from serial");
+    let script = put(script, 4, 0x1e, "yellow on blue");
     let terminal = Terminal::open()?;
     let before = terminal.modes()?;
     let vm = TestVm::builder().kernel(&script.halt().pvh()).on(terminal);

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use std::thread;
 use std::time::{Duration, Instant};
-use tests::{Kernel, TestVm, library, machine_code, require_kvm};
+use tests::{Kernel, TestVm, host, library, machine_code, require_kvm};
 use vm_memory::{Bytes, GuestAddress};
 use vmm::machine::Machine;
 
@@ -149,7 +149,7 @@ fn counter(machine: &Machine) -> Result<u32> {
 
 /// Waits until the counter is beyond `value`.
 fn counts_on(machine: &Machine, value: u32) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + host::patience(Duration::from_secs(60));
     while counter(machine)? == value {
         ensure!(
             Instant::now() < deadline,

@@ -34,7 +34,7 @@ pub const BUFFERS: u64 = 0x2_0000;
 /// The card's address.
 pub const MAC: MacAddress = MacAddress([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// An interrupt line that can be looked at.
 #[derive(Clone, Default)]

@@ -20,7 +20,7 @@ use vmm_sys_util::tempdir::TempDir;
 
 const SECTOR: usize = 512;
 const DISK_SECTORS: u64 = 2048;
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Commands.
 const READ: u8 = 0x20;

@@ -35,7 +35,7 @@ pub(crate) const BROADCAST: u8 = 0x04;
 const CONFIG: u64 = ECAM + (1 << 15);
 /// Ports, memory, no INTx disable.
 const IO: u16 = 1;
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 struct Level(Arc<AtomicBool>);
 

@@ -23,7 +23,7 @@ pub const QUEUE_SIZE: u16 = 16;
 /// Where buffers may be; the rings are below.
 pub const BUFFERS: u64 = 0x2_0000;
 
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 const RINGS: u64 = 0x1000;
 const RING_STRIDE: u64 = 0x1000;
 const AVAIL_OFFSET: u64 = 0x400;

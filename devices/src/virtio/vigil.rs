@@ -221,8 +221,12 @@ mod tests {
         thread::sleep(2 * vigil.max);
         vigil.woken();
         assert_eq!(looks(&mut vigil, 2), (false, 1), "it came late");
-        wake_soon(&mut vigil);
-        assert_eq!(looks(&mut vigil, 2), (true, 2), "it came soon");
+        // However busy the host: some time nothing comes between two looks.
+        let soon = (0..100).any(|_| {
+            wake_soon(&mut vigil);
+            looks(&mut vigil, 2) == (true, 2)
+        });
+        assert!(soon, "it came soon");
     }
 
     #[test]

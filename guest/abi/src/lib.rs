@@ -12,6 +12,7 @@
 //! - [`balloon`]: files by which a program has free memory given to the host.
 //! - [`net`]: frames between a program and the driver of a network card.
 //! - [`net_window`]: memory in which a program and that driver share them.
+//! - [`net_header`]: what is left to be done to such a frame.
 //! - [`peer`]: what programs that measure a network and its other end say.
 //! - [`peer_tcp`]: what they say by TCP.
 //! - [`image`]: names and options of the built-in guest: initrd members, kernel parameters.
@@ -33,6 +34,7 @@ pub mod image;
 pub mod latency;
 pub mod metric;
 pub mod net;
+pub mod net_header;
 pub mod net_window;
 pub mod peer;
 pub mod peer_tcp;

@@ -15,21 +15,29 @@
 //!
 //! All programs that map a card's window have the same one, as they have the same card.
 //!
-//! Each entry is a [`Piece`] of the window: a frame behind [`HEADER_BYTES`] of the card's header (virtio
-//! 1.3 5.1.6), which says for a frame that has come how many pieces it takes. Pieces after the first
-//! have no header.
+//! Each entry is a [`Piece`] of the window: a frame behind [`HEADER_BYTES`] of the card's header
+//! ([`crate::net_header`]), which says for a frame that has come how many pieces it takes. Pieces after
+//! the first have no header. Frames come whole: one that has more pieces than are asked for is lost.
+//!
+//! A program that says so ([`crate::syscall::Sysno::NetOffload`]) may be given frames whose sum is left
+//! open ([`OPEN_CHECKSUM`]), or that nobody has cut ([`WHOLE_TCP4`], which needs the other).
 
 /// Offsets of the lists, of 64-bit entries.
 pub const SEND_LIST: usize = 0;
 /// See [`SEND_LIST`].
 pub const RECEIVE_LIST: usize = 2048;
 /// Offset of a 64-bit word: those of [`CHECKSUM`] and [`SEGMENT_TCP4`] that the card can do to frames
-/// that are sent.
+/// that are sent, and of [`OPEN_CHECKSUM`] and [`WHOLE_TCP4`] that it can leave to be done to those that
+/// come.
 pub const OFFLOADS: usize = 1024;
 /// It sums up what the header says: `VIRTIO_NET_F_CSUM` (virtio 1.3 5.1.3).
 pub const CHECKSUM: u64 = 1 << 0;
 /// It cuts TCP over IPv4 into segments, or hands on that it is to be cut: `VIRTIO_NET_F_HOST_TSO4`.
 pub const SEGMENT_TCP4: u64 = 1 << 11;
+/// It may leave the sum of a frame that comes open: `VIRTIO_NET_F_GUEST_CSUM`.
+pub const OPEN_CHECKSUM: u64 = 1 << 1;
+/// It may bring TCP over IPv4 as long as a packet can be: `VIRTIO_NET_F_GUEST_TSO4`.
+pub const WHOLE_TCP4: u64 = 1 << 7;
 /// Most entries of [`SEND_LIST`].
 pub const MOST_SENT: usize = 64;
 /// Most entries of [`RECEIVE_LIST`].
@@ -39,11 +47,9 @@ pub const SEND_AREA: usize = 4096;
 /// Where frames that have come lie; to the window's end.
 pub const RECEIVE_AREA: usize = 256 * 1024;
 /// Bytes of the whole.
-pub const WINDOW_BYTES: usize = 512 * 1024;
+pub const WINDOW_BYTES: usize = RECEIVE_AREA + 1024 * 1024;
 /// Bytes of the header before each frame.
 pub const HEADER_BYTES: usize = 12;
-/// Where in the header the number of pieces is, 16 bits.
-pub const HEADER_PIECES: usize = 10;
 
 const _: () = assert!(SEND_LIST + 8 * MOST_SENT <= OFFLOADS && OFFLOADS + 8 <= RECEIVE_LIST);
 const _: () = assert!(RECEIVE_LIST + 8 * MOST_RECEIVED <= SEND_AREA);

@@ -33,6 +33,10 @@ numbered! {
         Reported = 6,
         /// From the peer: one of a stream.
         Data = 7,
+        /// To the peer: send `count` pieces of `argument` bytes of a stream of TCP
+        /// ([`crate::peer_tcp`]), from byte `sequence` on: each in one frame and not summed up, if the
+        /// card takes it so, and else in segments.
+        Stream = 8,
     }
 }
 
@@ -178,7 +182,7 @@ mod tests {
         let mut frame = vec![0; 60];
         HEADER.write(&mut frame);
         assert_eq!(Header::read(&frame[..HEADER_BYTES - 1]), None);
-        for (at, byte) in [(12, 8), (14, 0), (14, 8), (15, 1)] {
+        for (at, byte) in [(12, 8), (14, 0), (14, 9), (15, 1)] {
             let mut other = frame.clone();
             other[at] = byte;
             assert_eq!(Header::read(&other), None, "{at}");

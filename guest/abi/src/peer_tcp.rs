@@ -1,15 +1,18 @@
-//! A stream of bytes by TCP over IPv4, of which the peer checks every byte ([`crate::peer`]): what one
-//! frame carries whole, several carry in segments, and a card may cut the one into the others.
+//! A stream of bytes by TCP over IPv4, of which the peer checks every byte ([`crate::peer`]), or the
+//! program: what one frame carries whole, several carry in segments, and a card may cut the one into
+//! the others.
 //!
-//! There is no connection: no answer comes, and [`crate::peer::Opcode::Report`] tells how many frames
-//! have come as they should.
+//! There is no connection: no answer comes. [`crate::peer::Opcode::Report`] tells how many frames
+//! have come to the peer as they should, [`crate::peer::Opcode::Stream`] asks it for a stream.
 //!
 //! ```text
 //!  0 Ethernet (IEEE 802.3) | 14 IPv4 (RFC 791) | 34 TCP (RFC 9293) | 54 pattern
 //! ```
 //! Byte `n` of the stream, which the sequence number counts, is `n` modulo a prime.
 
-use crate::peer::{ADDRESS, cyclic};
+pub use crate::net_header::Sum;
+
+use crate::peer::cyclic;
 
 /// Bytes before the pattern.
 pub const HEADER_BYTES: usize = 54;
@@ -38,18 +41,11 @@ const PORTS: [u8; 4] = [0, 9, 0, 9];
 /// Header length, acknowledgement, window.
 const TCP_FLAGS: [u8; 4] = [0x50, 0x10, 0xff, 0xff];
 
-/// Who sums a frame up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sum {
-    /// Its sender has.
-    Whole,
-    /// The card is to: the field holds the sum of the pseudo-header (virtio 1.3 5.1.6.2).
-    LeftOpen,
-}
-
 /// A frame of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
+    /// Who it is for.
+    pub destination: [u8; 6],
     /// Who it is from.
     pub source: [u8; 6],
     /// Number of its first byte.
@@ -67,7 +63,7 @@ impl Segment {
         header.fill(0);
         let length = (HEADER_BYTES - IP + payload.len()) as u16;
         for (at, bytes) in [
-            (0, &ADDRESS[..]),
+            (0, &self.destination[..]),
             (6, &self.source),
             (12, &ETHERTYPE),
             (IP, &IP_FIRST),
@@ -87,20 +83,21 @@ impl Segment {
         }
         let pseudo = pseudo_header(frame.len());
         let sum = match sum {
-            Sum::Whole => !sum_of(&frame[TCP..], pseudo.into()),
+            Sum::Whole | Sum::Checked => !sum_of(&frame[TCP..], pseudo.into()),
             Sum::LeftOpen => pseudo,
         };
         frame[TCP_CHECKSUM..TCP_CHECKSUM + 2].copy_from_slice(&sum.to_be_bytes());
     }
 
-    /// The frame's place in the stream; none if it is no frame of one for the peer. `Err` if it is
-    /// one, but damaged or not summed up like that.
-    pub fn read(frame: &[u8], sum: Sum) -> Option<Result<Self, Damaged>> {
+    /// The frame's place in the stream; none if it is no frame of one for the station `to`. `Err` if it
+    /// is one, but damaged or not summed up like that.
+    pub fn read(frame: &[u8], to: [u8; 6], sum: Sum) -> Option<Result<Self, Damaged>> {
         let header: &[u8; HEADER_BYTES] = frame.first_chunk()?;
-        if header[..6] != ADDRESS || header[12..14] != ETHERTYPE {
+        if header[..6] != to || header[12..14] != ETHERTYPE {
             return None;
         }
         let segment = Self {
+            destination: to,
             source: core::array::from_fn(|byte| header[6 + byte]),
             sequence: u32::from_be_bytes(core::array::from_fn(|byte| header[SEQUENCE + byte])),
         };
@@ -120,6 +117,7 @@ impl Segment {
         let summed = match sum {
             Sum::Whole => sum_of(&frame[TCP..], pseudo.into()) == 0xffff,
             Sum::LeftOpen => header[TCP_CHECKSUM..TCP_CHECKSUM + 2] == pseudo.to_be_bytes(),
+            Sum::Checked => true,
         };
         let mut right = payload;
         let mut at = self.sequence;
@@ -182,10 +180,12 @@ fn sum_of(bytes: &[u8], start: u32) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::ADDRESS;
     use std::vec;
     use std::vec::Vec;
 
     const SEGMENT: Segment = Segment {
+        destination: ADDRESS,
         source: [2, 0, 0, 0, 0, 1],
         sequence: u32::MAX - 700,
     };
@@ -209,11 +209,20 @@ mod tests {
         for bytes in [0, 1, 1460, 1461, 64_240, MOST_BYTES] {
             for sum in [Sum::Whole, Sum::LeftOpen] {
                 let frame = frame(bytes, sum);
-                assert_eq!(Segment::read(&frame, sum), Some(Ok(SEGMENT)), "{bytes}");
+                assert_eq!(
+                    Segment::read(&frame, ADDRESS, sum),
+                    Some(Ok(SEGMENT)),
+                    "{bytes}"
+                );
             }
         }
+        let checked = Segment::read(&frame(100, Sum::Whole), ADDRESS, Sum::Checked);
+        assert_eq!(checked, Some(Ok(SEGMENT)));
         let open = frame(100, Sum::LeftOpen);
-        assert_eq!(Segment::read(&open, Sum::Whole), Some(Err(Damaged)));
+        assert_eq!(
+            Segment::read(&open, ADDRESS, Sum::Whole),
+            Some(Err(Damaged))
+        );
     }
 
     #[test]
@@ -223,7 +232,7 @@ mod tests {
             for at in 14..frame.len() {
                 let mut other = frame.clone();
                 other[at] ^= 1;
-                let read = Segment::read(&other, sum);
+                let read = Segment::read(&other, ADDRESS, sum);
                 // Where nothing is said with the sum left open.
                 let silent = (42..46).contains(&at) || (52..54).contains(&at);
                 let unsaid = sum == Sum::LeftOpen && silent;
@@ -234,13 +243,15 @@ mod tests {
         for at in [0, 12] {
             let mut other = whole.clone();
             other[at] ^= 1;
-            assert_eq!(Segment::read(&other, Sum::Whole), None);
+            assert_eq!(Segment::read(&other, ADDRESS, Sum::Whole), None);
         }
-        assert_eq!(Segment::read(&whole[..53], Sum::Whole), None);
-        let cut = Segment::read(&whole[..150], Sum::Whole);
+        assert_eq!(Segment::read(&whole[..53], ADDRESS, Sum::Whole), None);
+        let other_station = Segment::read(&whole, [2; 6], Sum::Whole);
+        assert_eq!(other_station, None);
+        let cut = Segment::read(&whole[..150], ADDRESS, Sum::Whole);
         assert_eq!(cut, Some(Err(Damaged)));
         assert_eq!(
-            Segment::read(&[whole, vec![0; 70_000]].concat(), Sum::Whole),
+            Segment::read(&[whole, vec![0; 70_000]].concat(), ADDRESS, Sum::Whole),
             Some(Err(Damaged))
         );
     }

@@ -54,8 +54,8 @@ numbered! {
         SetFrameBudget = 19,
         /// `(path, path_len) -> fd`: an initrd member, or `/dev/vda`.., `/dev/hda`..
         /// (`-pio`, `-word`: how its data goes), `/dev/console`, `/dev/ttyS0`, `/dev/rng`,
-        /// `/dev/clock-rtc`, `-acpi`, `-pit`, `-kvm`, `/dev/eth-virtio`, `-e1000`, `-ne2000`,
-        /// those of [`crate::balloon`].
+        /// `/dev/clock-rtc`, `-acpi`, `-pit`, `-kvm`, `/dev/eth-virtio`
+        /// (`-1`..`-3`: other pairs of queues), `-e1000`, `-ne2000`, those of [`crate::balloon`].
         Open = 20,
         /// `(fd) -> 0`.
         Close = 21,
@@ -97,6 +97,9 @@ numbered! {
         /// waits, unless `most` is 0, until something has come, and lists at most so many pieces of
         /// that.
         NetExchange = 42,
+        /// `(fd, offloads) -> 0`: frames that come to the window may be left from now on as these
+        /// say, of those that the card has; until somebody reads frames, or says otherwise.
+        NetOffload = 43,
     }
 }
 

@@ -26,7 +26,8 @@
 //! - [`net`]: frames to and from a network card, copied or in memory that is shared with its driver.
 //! - [`pattern`]: bytes for streams that the host checks.
 //! - [`check`]: how a check measures, judges and reports.
-//! - [`work`]: how the programs of `hostel compare` say what they measured.
+//! - [`work`]: how the programs of `hostel compare` say what they measured; [`team`]: work that several
+//!   threads do at once.
 //! - [`fpu`], [`wild`]: what only assembly can do, for the checks about it.
 //!
 //! All of it runs in ring 3, natively on any host: the work of an experiment belongs here, and a
@@ -50,6 +51,7 @@ pub mod process;
 mod routines;
 pub mod sync;
 pub mod sys;
+pub mod team;
 pub mod thread;
 pub mod time;
 pub mod wild;

@@ -1,12 +1,14 @@
 //! [`Card`]: a network card, [`Outbox`] and [`Inbox`]: frames for it and from it, many a system
 //! call (`abi::net`); [`Window`]: frames that are shared with the driver; [`Link`]:
-//! either.
+//! either; [`report`]: what the peer of `hostel compare` says has come.
 
 mod link;
+mod report;
 mod window;
 
 pub use link::Link;
-pub use window::{Header, Window, tcp_header};
+pub use report::{MESSAGE_BYTES, report};
+pub use window::{Frames, Window};
 
 use crate::file::File;
 use crate::sys;

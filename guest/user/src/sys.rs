@@ -341,6 +341,12 @@ pub fn net_map(fd: Fd) -> Result<usize, Errno> {
     usize::try_from(address).map_err(|_| Errno::Fault)
 }
 
+/// [`Sysno::NetOffload`].
+pub fn net_offload(fd: Fd, offloads: u64) -> Result<(), Errno> {
+    plain(Sysno::NetOffload, [fd.0.into(), offloads, 0])?;
+    Ok(())
+}
+
 /// [`Sysno::NetExchange`]; pieces that have come.
 ///
 /// # Safety

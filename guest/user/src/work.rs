@@ -68,8 +68,8 @@ pub struct Work {
     began_ns: u64,
 }
 
-/// Has `operate` done again and again for `ms` milliseconds; it adds what it does to `done`, which
-/// is reported.
+/// Has `operate` done again and again for `ms` milliseconds, and until there is something done; it
+/// adds what it does to `done`, which is reported.
 pub fn run_for(
     check: &mut Check,
     ms: u64,
@@ -78,7 +78,7 @@ pub fn run_for(
 ) -> Result<Done, Failure> {
     let work = Work::begin(check)?;
     let end = work.began_ns + ms * MS;
-    while now_ns() < end {
+    while done.operations == 0 || now_ns() < end {
         operate(&mut done)?;
     }
     work.end(check, &done)?;

@@ -27,6 +27,9 @@ const INIT: &str = include_str!("init.sh");
 /// Longest wait for anything that such a guest does, on a host of common speed.
 const DEADLINE: Duration = Duration::from_secs(90);
 
+/// Kernel parameters for all guests: a processor that others have for a while is not stuck.
+const PATIENT: &str = "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300";
+
 /// Names of files in that folder.
 pub mod files {
     /// Debian's kernel as installed.
@@ -155,7 +158,7 @@ impl LinuxGuest {
             .kernel_file(&file(self.kernel.name())?)
             .initrd(&initramfs(&self.script, self.kernel)?)
             .transport(self.transport)
-            .append(&self.parameters);
+            .append(&format!("{} {PATIENT}", self.parameters));
         Ok(vm.deadline(DEADLINE))
     }
 }

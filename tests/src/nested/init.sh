@@ -15,7 +15,10 @@ word() { tr ' ' '\n' </proc/cmdline | sed -n "s/^nested\.$1=//p"; }
 
 modprobe kvm-amd npt="$(word npt)"
 modprobe tun
-# A nested host that is broken ends at once: what it says is on the console.
+# A nested host that is broken ends at once: what it says is on the console. One whose processor
+# others have is not broken.
+echo 60 >/proc/sys/kernel/watchdog_thresh
+echo 1200 >/proc/sys/kernel/hung_task_timeout_secs
 echo 1 >/proc/sys/kernel/softlockup_panic
 echo 1 >/proc/sys/kernel/panic_on_oops
 

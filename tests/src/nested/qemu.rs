@@ -113,7 +113,9 @@ fn parameters(boot: &Boot<'_>, job: &str) -> String {
     // time by the HPET, and KVM a counter of its own for each processor.
     format!(
         "console=ttyS1 root=/dev/nvme0n1 rootfstype=ext4 rw init=/init panic=-1 reboot=t \
-         edd=off tsc=reliable mitigations={mitigations} loglevel=5 nested.job={job} nested.npt={} nested.tty={tty} nested.slowness={}",
+         edd=off tsc=reliable mitigations={mitigations} loglevel=5 \
+         rcupdate.rcu_cpu_stall_timeout=300 \
+         nested.job={job} nested.npt={} nested.tty={tty} nested.slowness={}",
         u8::from(boot.npt),
         super::boot::SLOWNESS,
     )

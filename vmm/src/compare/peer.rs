@@ -1,24 +1,30 @@
 //! [`Peer`]: the other end of each network card, inside this process: it echoes frames, takes
-//! streams of them and sends others (`abi::peer`), and takes streams of TCP (`abi::peer_tcp`), whose
-//! frames it wants no smaller nor summed up: it does what a card does that hands such frames on.
+//! streams of them and sends others (`abi::peer`), and the same of TCP (`abi::peer_tcp`), whose
+//! frames it wants no smaller nor summed up: it does what a card does that hands such frames on. It
+//! sends them so, too, to a driver that takes them.
 //!
 //! It has no thread: what a card sends is looked at there and then, and what there is to answer is
-//! made when the card takes it. A frame that is no message for it is ignored.
+//! made when the card takes it ([`answer`]). A frame that is no message for it is ignored.
+
+mod answer;
 
 use abi::net::FRAME_BYTES;
 use abi::peer::{ADDRESS, HEADER_BYTES, Header, Opcode};
 use abi::peer_tcp::{self, Damaged, Segment, Sum};
+use answer::{Answer, Load};
 use devices::net::MAX_FRAME_BYTES;
 use devices::net::backend::{
     Backend, Port, PortError, Received, Scattered, SharedPort, Transmitted,
 };
 use devices::virtio::net::Header as Offloads;
-use devices::virtio::net::spec::{F_CSUM, F_HOST_TSO4, GSO_NONE, GSO_TCPV4, HDR_NEEDS_CSUM};
+use devices::virtio::net::spec::{
+    F_CSUM, F_GUEST_CSUM, F_GUEST_TSO4, F_HOST_TSO4, GSO_NONE, GSO_TCPV4, HDR_NEEDS_CSUM,
+};
 use devices::virtio::ring::{read_front, total_bytes};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use vmm_sys_util::eventfd::EventFd;
 
 /// Answers that are kept until the card takes them; further ones are lost, as frames may be.
@@ -26,15 +32,19 @@ const MOST_ANSWERS: usize = 1024;
 
 /// The network.
 pub(super) struct Peer {
-    port: SharedPort,
+    /// What comes by one has its answers there, and nothing to do with the others.
+    own: Vec<Arc<Mutex<PeerPort>>>,
+    /// The same.
+    ports: Vec<SharedPort>,
 }
 
 impl Peer {
-    pub(super) fn new() -> io::Result<Self> {
-        let port = PeerPort::new()?;
-        Ok(Self {
-            port: Arc::new(Mutex::new(port)),
-        })
+    /// One with so many ports.
+    pub(super) fn new(ports: u16) -> io::Result<Self> {
+        let new = |_| Ok(Arc::new(Mutex::new(PeerPort::new()?)));
+        let own: Vec<_> = (0..ports).map(new).collect::<io::Result<_>>()?;
+        let ports = own.iter().map(|port| port.clone() as SharedPort).collect();
+        Ok(Self { own, ports })
     }
 }
 
@@ -44,21 +54,20 @@ impl Backend for Peer {
     }
 
     fn offloads(&self) -> u64 {
-        F_CSUM | F_HOST_TSO4
+        F_CSUM | F_HOST_TSO4 | F_GUEST_CSUM | F_GUEST_TSO4
     }
 
     fn ports(&self) -> &[SharedPort] {
-        std::slice::from_ref(&self.port)
+        &self.ports
     }
-}
 
-/// Frames that are still to be sent.
-struct Answer {
-    /// Of the next one.
-    header: Header,
-    bytes: usize,
-    /// How many; at least one.
-    left: u32,
+    fn set_guest_offloads(&self, offloads: u64) -> io::Result<()> {
+        for port in &self.own {
+            let mut port = port.lock().unwrap_or_else(PoisonError::into_inner);
+            port.offloads = offloads;
+        }
+        Ok(())
+    }
 }
 
 /// What has come of a stream.
@@ -75,6 +84,8 @@ struct PeerPort {
     evt: EventFd,
     answers: VecDeque<Answer>,
     stream: Stream,
+    /// Those that the driver takes of what comes.
+    offloads: u64,
     /// The frame that is looked at, or made.
     frame: Vec<u8>,
 }
@@ -85,6 +96,7 @@ impl PeerPort {
             evt: EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)?,
             answers: VecDeque::new(),
             stream: Stream::default(),
+            offloads: 0,
             frame: vec![0; MAX_FRAME_BYTES],
         })
     }
@@ -96,7 +108,7 @@ impl PeerPort {
             0 => Sum::Whole,
             _ => Sum::LeftOpen,
         };
-        if let Some(segment) = Segment::read(frame, sum) {
+        if let Some(segment) = Segment::read(frame, ADDRESS, sum) {
             self.stream.note_segment(segment, offloads, bytes);
             return Ok(());
         }
@@ -109,24 +121,35 @@ impl PeerPort {
             self.stream.bad = self.stream.bad.saturating_add(1);
             return Ok(());
         }
-        let argument_bytes = usize::try_from(header.argument).unwrap_or(usize::MAX);
+        let bytes_asked = usize::try_from(header.argument).unwrap_or(usize::MAX);
         match header.opcode {
-            Opcode::Echo => self.answer(&header, Opcode::Echoed, bytes, 1),
+            Opcode::Echo => self.say(&header, Opcode::Echoed, bytes, 1),
             Opcode::Sink => {
                 let sequence = header.sequence;
                 self.stream.note(sequence, sequence.wrapping_add(1));
                 Ok(())
             }
-            Opcode::Report => self.answer(&header, Opcode::Reported, bytes, 1),
-            Opcode::Source if FRAME_BYTES.contains(&argument_bytes) => {
-                let bytes = argument_bytes.max(HEADER_BYTES);
-                self.answer(&header, Opcode::Data, bytes, header.count)
+            Opcode::Report => self.say(&header, Opcode::Reported, bytes, 1),
+            Opcode::Source if FRAME_BYTES.contains(&bytes_asked) => {
+                let bytes = bytes_asked.max(HEADER_BYTES);
+                self.say(&header, Opcode::Data, bytes, header.count)
             }
-            Opcode::Source | Opcode::Echoed | Opcode::Reported | Opcode::Data => Ok(()),
+            Opcode::Stream if (1..=peer_tcp::MOST_BYTES).contains(&bytes_asked) => {
+                let segment = Segment {
+                    destination: header.source,
+                    source: ADDRESS,
+                    sequence: header.sequence,
+                };
+                self.answer(Load::pieces(segment, bytes_asked), header.count)
+            }
+            Opcode::Source | Opcode::Stream | Opcode::Echoed | Opcode::Reported | Opcode::Data => {
+                Ok(())
+            }
         }
     }
 
-    fn answer(&mut self, to: &Header, opcode: Opcode, bytes: usize, left: u32) -> io::Result<()> {
+    /// Answers with so many messages.
+    fn say(&mut self, to: &Header, opcode: Opcode, bytes: usize, left: u32) -> io::Result<()> {
         let (count, argument) = match opcode {
             Opcode::Reported => {
                 let stream = std::mem::take(&mut self.stream);
@@ -134,9 +157,6 @@ impl PeerPort {
             }
             _ => (0, 0),
         };
-        if left == 0 || self.answers.len() == MOST_ANSWERS {
-            return Ok(());
-        }
         let header = Header {
             destination: to.source,
             source: ADDRESS,
@@ -145,28 +165,28 @@ impl PeerPort {
             count,
             argument,
         };
-        self.answers.push_back(Answer {
-            header,
-            bytes,
-            left,
-        });
+        self.answer(Load::Messages { header, bytes }, left)
+    }
+
+    fn answer(&mut self, load: Load, left: u32) -> io::Result<()> {
+        if left == 0 || self.answers.len() == MOST_ANSWERS {
+            return Ok(());
+        }
+        self.answers.push_back(Answer { load, left });
         if self.answers.len() == 1 {
             self.evt.write(1)?;
         }
         Ok(())
     }
 
-    /// Makes the next frame; its length.
-    fn make(&mut self) -> Option<usize> {
+    /// Makes the next frame; what is left to be done to it, and its length.
+    fn make(&mut self) -> Option<(Offloads, usize)> {
         let answer = self.answers.front_mut()?;
-        let bytes = answer.bytes;
-        answer.header.write(&mut self.frame[..bytes]);
-        answer.header.sequence = answer.header.sequence.wrapping_add(1);
-        answer.left -= 1;
+        let made = answer.make(self.offloads, &mut self.frame);
         if answer.left == 0 {
             self.answers.pop_front();
         }
-        Some(bytes)
+        Some(made)
     }
 }
 
@@ -226,13 +246,12 @@ impl Port for PeerPort {
     }
 
     fn receive(&mut self, space: Scattered, overflow: &mut [u8]) -> Result<Received, PortError> {
-        let Some(bytes) = self.make() else {
+        let Some((header, bytes)) = self.make() else {
             // Empty if nothing was announced.
             let _ = self.evt.read();
             return Ok(Received::Nothing);
         };
         space.deliver(&self.frame[..bytes], overflow)?;
-        let header = Offloads::default();
         Ok(Received::Frame { header, bytes })
     }
 

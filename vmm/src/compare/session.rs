@@ -31,6 +31,7 @@ use abi::record::Outcome;
 use devices::disk::DiskError;
 use devices::net::mac::MacAddress;
 use devices::virtio::blk::MAX_QUEUES;
+use devices::virtio::net::MAX_PAIRS;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
@@ -201,7 +202,7 @@ pub(super) fn run(
         disks: disks(cpus)?,
         ide_disks: vec![disk::marked()?],
         alarm: true,
-        networks: networks().map_err(CompareError::Host)?,
+        networks: networks(cpus).map_err(CompareError::Host)?,
         vsock: None,
         balloon: Some(RETURNED_BYTES),
     };
@@ -248,17 +249,18 @@ pub(super) fn run(
     })
 }
 
-/// A card of each kind, each with a peer.
-fn networks() -> io::Result<Vec<OpenNetwork>> {
-    let cards = (0..).zip([Card::Virtio, Card::E1000, Card::Ne2000]);
-    let network = |(position, card)| {
+/// A card of each kind, each with a peer, and virtio-net with a pair of queues for each processor.
+fn networks(cpus: u8) -> io::Result<Vec<OpenNetwork>> {
+    let pairs = MAX_PAIRS.min(cpus.into());
+    let cards = [(Card::Virtio, pairs), (Card::E1000, 1), (Card::Ne2000, 1)];
+    let network = |(position, (card, ports))| {
         Ok(OpenNetwork {
-            backend: Box::new(Peer::new()?),
+            backend: Box::new(Peer::new(ports)?),
             mac: MacAddress::local(position),
             card,
         })
     };
-    cards.map(network).collect()
+    (0..).zip(cards).map(network).collect()
 }
 
 /// Kernel parameters, with a word about what this host's KVM can do.

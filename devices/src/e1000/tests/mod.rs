@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// What comes out of the card next.
 fn sent(machine: &mut Machine) -> Vec<u8> {
-    let deadline = Some(Duration::from_secs(10));
+    let deadline = Some(Duration::from_secs(60));
     machine.peer.set_read_timeout(deadline).unwrap();
     let mut length = [0; 4];
     machine.peer.read_exact(&mut length).expect("a frame");

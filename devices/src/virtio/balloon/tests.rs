@@ -1,10 +1,12 @@
 //! The balloon as its driver sees it, its worker running.
 
+use super::worker::PERIOD;
 use super::*;
 use crate::virtio::mmio::spec::Register;
 use crate::virtio::testing::{BUFFERS, Guest, MEMORY_BYTES, Piece, wait_for};
 use crate::work::Working;
 use std::sync::Mutex;
+use std::time::Instant;
 
 const INFLATE: usize = 0;
 const DEFLATE: usize = 1;
@@ -196,6 +198,7 @@ fn entry(tag: u16, value: u64) -> Vec<u8> {
 
 #[test]
 fn statistics_are_asked_for_again_and_again() {
+    let start = Instant::now();
     let (mut guest, handle, _) = guest();
     let list = [entry(4, 1 << 20), entry(99, 5), entry(0, 7), vec![1, 0, 9]].concat();
     guest.poke(BUFFERS, &list);
@@ -204,11 +207,9 @@ fn statistics_are_asked_for_again_and_again() {
     guest.offer(STATISTICS, &buffer);
     guest.notify(STATISTICS);
     wait_for("statistics", || handle.status().statistics == expected);
-    assert_eq!(
-        guest.used_index(STATISTICS),
-        0,
-        "the buffer waits for the next question"
-    );
+    // The buffer waits for the next question.
+    let used = guest.used_index(STATISTICS);
+    assert!(used == 0 || start.elapsed() >= PERIOD, "asked too soon");
     assert_eq!(guest.wait_used(STATISTICS), (0, 0));
     wait_for("an interrupt", || guest.line.evt().read().is_ok());
     guest.poke(BUFFERS, &entry(5, 3));

@@ -19,7 +19,7 @@ const REPORTING_READY: u32 = 3;
 const CLOCK_TICK: u32 = 4;
 
 /// How often the guest is asked for statistics.
-const PERIOD: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 2 });
+pub(super) const PERIOD: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 2 });
 /// Page numbers of a chain that are read, and given back, at once, in bytes.
 const BATCH_BYTES: u64 = 4096;
 /// Most memory reported by one chain: Linux's 32 pieces are of 4 MiB at most.

@@ -45,10 +45,10 @@ impl Peer {
 fn stream() -> (Stream, Peer) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs
-        .set_read_timeout(Some(Duration::from_secs(10)))
+        .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     theirs
-        .set_write_timeout(Some(Duration::from_secs(10)))
+        .set_write_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     let stream = Stream::new("test".to_owned(), ours).unwrap();
     (stream, Peer(theirs))

@@ -69,6 +69,7 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::NetAddress => net::sys_net_address(rdi),
         Sysno::NetMap => net::sys_net_map(rdi),
         Sysno::NetExchange => net::sys_net_exchange(rdi, rsi, rdx),
+        Sysno::NetOffload => net::sys_net_offload(rdi, rsi),
         Sysno::PowerOff => process::sys_power_off(rdi),
     }
 }

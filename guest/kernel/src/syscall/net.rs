@@ -33,3 +33,8 @@ pub(super) fn sys_net_exchange(number: u64, sent: u64, most: u64) -> Outcome {
     let listed = card(&file)?.exchange(count(sent)?, count(most)?, file.mode())?;
     Ok(listed as u64)
 }
+
+pub(super) fn sys_net_offload(number: u64, offloads: u64) -> Outcome {
+    card(&file(number)?)?.take_offloads(offloads)?;
+    Ok(0)
+}

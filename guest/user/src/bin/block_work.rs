@@ -7,19 +7,16 @@
 #![no_std]
 #![no_main]
 
-use core::sync::atomic::{AtomicU64, Ordering};
 use user::abi::image::{WORK_BYTES, page_mark};
 use user::abi::syscall::IoMode;
-use user::alloc::sync::Arc;
 use user::alloc::vec::Vec;
 use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
 use user::file::File;
-use user::sync::Turn;
-use user::thread;
-use user::time::{MS, now_ns};
-use user::work::{self, Done, Work};
+use user::team::{self, Part};
+use user::time::now_ns;
+use user::work::{self, Done};
 
 user::check!(run);
 
@@ -138,58 +135,23 @@ impl Worker {
         self.operations += 1;
         Ok(())
     }
+}
 
-    /// Brings up what is brought up at first use, the thread's stack among it.
+impl Part for Worker {
     fn prepare(&mut self) -> Result<Done, Failure> {
         self.operate()?;
         self.operations = 0;
         Done::none(Some(self.task.bytes))
     }
 
-    fn operate_until(mut self, end_ns: u64, mut done: Done) -> Result<Done, Failure> {
-        while now_ns() < end_ns {
+    fn work_until(&mut self, end_ns: u64, done: &mut Done) -> Verdict {
+        while done.operations == 0 || now_ns() < end_ns {
             done.time(1, || self.operate())?;
         }
         if matches!(self.task.pattern, Pattern::Write) {
             self.disk.flush().context("flush")?;
         }
-        Ok(done)
-    }
-}
-
-/// What the threads have in common. Their starts and ends are no part of what is measured.
-struct Team {
-    /// Those that are not ready yet, or at work.
-    busy: AtomicU64,
-    /// [`READY`] when none is busy, [`GO`] when all may begin, [`OVER`] when none is busy again.
-    turn: Turn,
-    /// Is [`OVER`] when they may end.
-    leave: Turn,
-    end_ns: AtomicU64,
-}
-
-const READY: u32 = 1;
-const GO: u32 = 2;
-const OVER: u32 = 3;
-
-impl Team {
-    /// One thread more is done; the last one says `turn`.
-    fn one_done(&self, turn: u32) {
-        if self.busy.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.turn.set(turn);
-        }
-    }
-
-    /// All that a thread does.
-    fn take_part(&self, mut worker: Worker) -> Result<Done, Failure> {
-        let prepared = worker.prepare();
-        self.one_done(READY);
-        self.turn.wait_for(GO);
-        let end_ns = self.end_ns.load(Ordering::Acquire);
-        let done = prepared.and_then(|none| worker.operate_until(end_ns, none));
-        self.one_done(OVER);
-        self.leave.wait_for(OVER);
-        done
+        Ok(())
     }
 }
 
@@ -198,31 +160,8 @@ fn run(check: &mut Check) -> Verdict {
     let Some(_disk) = work::open(check, task.disk)? else {
         return Ok(());
     };
-    let team = Arc::new(Team {
-        busy: AtomicU64::new(task.threads),
-        turn: Turn::new(),
-        leave: Turn::new(),
-        end_ns: AtomicU64::new(0),
-    });
-    let mut threads = Vec::new();
-    for index in 0..task.threads {
-        let worker = Worker::new(task, index)?;
-        let theirs = Arc::clone(&team);
-        let thread = thread::spawn(move || theirs.take_part(worker));
-        threads.push(thread.context("a thread")?);
-    }
-    team.turn.wait_for(READY);
-    team.busy.store(task.threads, Ordering::Relaxed);
-    let work = Work::begin(check)?;
-    let end_ns = work.began_ns() + task.ms * MS;
-    team.end_ns.store(end_ns, Ordering::Release);
-    team.turn.set(GO);
-    team.turn.wait_for(OVER);
-    let ended = work.end_now()?;
-    team.leave.set(OVER);
-    let mut done = Done::none(Some(task.bytes))?;
-    for thread in threads {
-        done.add(&thread.join().context("join")??);
-    }
-    ended.report(check, &done)
+    let workers = (0..task.threads).map(|index| Worker::new(task, index));
+    let workers = workers.collect::<Result<_, _>>()?;
+    let none = Done::none(Some(task.bytes))?;
+    team::run(check, task.ms, workers, none)
 }

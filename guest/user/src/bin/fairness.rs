@@ -17,7 +17,7 @@ const TURNS: u64 = 4;
 /// A share is one of few slices, and the ends of the time are cut anywhere.
 const MIN_SHARE_PERCENT: u64 = 40;
 /// A host that is busy with other things takes slices away; in the long run from all alike.
-const MAX_LOOKS: u64 = 20;
+const MAX_LOOKS: u64 = 100;
 
 #[derive(Default)]
 struct Shared {

@@ -1,6 +1,7 @@
-//! Says a word on the network, looks away until what comes has filled a card's memory, and sends
-//! back all that it then finds, up to a frame that is marked as the last. For the tests:
-//! `--suite none --append init=bin/net_late`, with a card of any kind.
+//! Says a word on the network, is told in a frame how long to look away, says that frame again and
+//! looks away: what comes meanwhile may fill a card's memory. Then sends back all that it finds, up
+//! to a frame that is marked as the last. For the tests: `--suite none --append init=bin/net_late`,
+//! with a card of any kind.
 #![no_std]
 #![no_main]
 
@@ -14,7 +15,8 @@ use user::time::MS;
 user::program!(main);
 
 const CARDS: [&str; 3] = ["/dev/eth-ne2000", "/dev/eth-e1000", "/dev/eth-virtio"];
-const AWAY_NS: u64 = 400 * MS;
+/// Bytes of a frame that say how many milliseconds to look away.
+const AWAY_MS: core::ops::Range<usize> = 16..18;
 /// Byte 14 of the last frame.
 const LAST: u8 = 0xff;
 /// To all, of no kind in particular.
@@ -33,7 +35,14 @@ fn send_back(card: &Card) -> Result<(), Errno> {
     let word = outbox.add(WORD.len()).ok_or(Errno::Inval)?;
     word.copy_from_slice(&WORD);
     card.send(&mut outbox)?;
-    sys::sleep(AWAY_NS)?;
+    card.receive(&mut inbox)?;
+    let told = inbox.frames().next().ok_or(Errno::Inval)?;
+    let away_ms = told.get(AWAY_MS).ok_or(Errno::Inval)?;
+    let away_ms = u64::from(away_ms[0]) | u64::from(away_ms[1]) << 8;
+    let copy = outbox.add(told.len()).ok_or(Errno::Inval)?;
+    copy.copy_from_slice(told);
+    card.send(&mut outbox)?;
+    sys::sleep(away_ms * MS)?;
     let mut is_over = false;
     while !is_over {
         card.receive(&mut inbox)?;

@@ -1,34 +1,48 @@
-//! Work of `hostel compare`: a stream of TCP to the peer of a network card, a piece of many segments
-//! an operation, for so long.
+//! Work of `hostel compare`: a stream of TCP to the peer of a network card, or from it, a piece of many
+//! segments an operation, for so long.
 //!
-//! Arguments: number of the measurement, card, `interrupt`, `poll`, `window` or `offload`, bytes of a
-//! piece, milliseconds. The program cuts pieces into segments and sums them up, or leaves both to the
-//! card. The peer looks at every byte and every sum: what is lost, doubled or damaged is a failure.
+//! Arguments: number of the measurement, card, `interrupt`, `poll`, `window` or `offload`, `send` or
+//! `receive`, bytes of a piece, milliseconds. Out, the program cuts pieces into segments and sums them
+//! up, or leaves both to the card; in, the peer does, or the card takes pieces as they are. Whoever
+//! takes a frame looks at every byte and every sum: what is lost, doubled or damaged is a failure.
 #![no_std]
 #![no_main]
 
+use user::abi::net_header::NetHeader;
+use user::abi::net_window::MOST_RECEIVED;
 use user::abi::peer::{ADDRESS, Header, Opcode};
 use user::abi::peer_tcp::{CHECKSUM, HEADER_BYTES, MOST_BYTES, SEGMENT_BYTES, Segment, Sum, TCP};
 use user::alloc::format;
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
-use user::net::{Link, tcp_header};
+use user::net::{Link, MESSAGE_BYTES, report};
+use user::time::tsc;
 use user::work::{self, Done};
 
 user::check!(run);
 
-/// Bytes of a message that is not of the stream.
-const MESSAGE_BYTES: usize = 60;
-/// Frames that come at once: answers only.
-const ANSWERS: usize = 4;
+/// Pieces that the peer is asked for at once, whole or cut, and how often it is ahead: no more than a
+/// card with memory for a few frames has the time for.
+const WHOLE_BATCH: u32 = 4;
+const CUT_BATCH: u32 = 1;
+const BATCHES_AHEAD: u64 = 2;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pattern {
+    Send,
+    Receive,
+}
 
 struct Worker {
     link: Link,
-    /// Whether the card cuts pieces and sums them up.
+    pattern: Pattern,
+    /// Whether the card cuts pieces and sums them up, or leaves them as they are.
     offload: bool,
     piece_bytes: usize,
-    /// Number of the stream's next byte.
-    sequence: u32,
+    /// Number of the stream's next byte, of which frames carry the low half.
+    sequence: u64,
+    /// Number of the next that the peer has not been asked for.
+    asked: u64,
     /// Frames that were sent.
     frames: u32,
 }
@@ -37,22 +51,27 @@ impl Worker {
     fn from_args(check: &Check) -> Result<Self, Failure> {
         const NONE: &str = "arguments that are no work";
         let path = format!("/dev/{}", check.arg(1).ok_or(NONE)?);
-        let piece_bytes = check.arg(3).and_then(|text| text.parse().ok());
+        let way = check.arg(2).ok_or(NONE)?;
+        let pattern = match check.arg(3) {
+            Some("send") => Pattern::Send,
+            Some("receive") => Pattern::Receive,
+            _ => return Err(NONE.into()),
+        };
+        let piece_bytes = check.arg(4).and_then(|text| text.parse().ok());
         let piece_bytes = piece_bytes.ok_or(NONE)?;
         ensure!((1..=MOST_BYTES).contains(&piece_bytes), "{NONE}");
-        let (way, offload) = match check.arg(2).ok_or(NONE)? {
-            "offload" => ("window", true),
-            way => (way, false),
-        };
-        let link = Link::open(&path, way, ANSWERS).context(&path)?;
+        let link = Link::open(&path, way, MOST_RECEIVED).context(&path)?;
+        let offload = way == "offload";
         if let (true, Link::Window(window, _)) = (offload, &link) {
             ensure!(window.segments_tcp(), "{path} cuts no TCP");
         }
         Ok(Self {
             link,
+            pattern,
             offload,
             piece_bytes,
             sequence: 0,
+            asked: 0,
             frames: 0,
         })
     }
@@ -60,32 +79,38 @@ impl Worker {
     /// Adds a frame with so many of the stream's bytes; false if there is no room.
     fn add(&mut self, bytes: usize) -> bool {
         let segment = Segment {
+            destination: ADDRESS,
             source: self.link.card().address(),
-            sequence: self.sequence,
+            sequence: self.sequence as u32,
         };
         let frame_bytes = HEADER_BYTES + bytes;
         let (frame, sum) = match &mut self.link {
             Link::Window(window, _) if self.offload => {
                 let headers = [HEADER_BYTES, SEGMENT_BYTES, TCP, CHECKSUM];
                 let [headers, most, tcp, checksum] = headers.map(|field| field as u16);
-                let header = tcp_header(headers, most, tcp, checksum);
+                let header = NetHeader::tcp4(headers, most, tcp, checksum);
                 (window.add_with(frame_bytes, header), Sum::LeftOpen)
             }
             link => (link.add(frame_bytes), Sum::Whole),
         };
         let Some(frame) = frame else { return false };
         segment.write(frame, sum);
-        self.sequence = self.sequence.wrapping_add(bytes as u32);
+        self.sequence += bytes as u64;
         self.frames = self.frames.wrapping_add(1);
         true
     }
 
-    /// Sends a piece.
-    fn operate(&mut self) -> Verdict {
-        let most = match self.offload {
+    /// Most bytes of a piece in a frame.
+    fn most(&self) -> usize {
+        match self.offload {
             true => self.piece_bytes,
             false => SEGMENT_BYTES,
-        };
+        }
+    }
+
+    /// Sends a piece.
+    fn send(&mut self) -> Verdict {
+        let most = self.most();
         let mut left = self.piece_bytes;
         while left > 0 {
             let bytes = left.min(most);
@@ -98,46 +123,100 @@ impl Worker {
         self.link.send().context("sending")
     }
 
-    /// Has the peer say how many frames of the stream have come as they should, and how many
-    /// otherwise, and begin anew.
-    fn report(&mut self) -> Result<(u32, u32), Failure> {
+    fn batch(&self) -> u32 {
+        match self.offload {
+            true => WHOLE_BATCH,
+            false => CUT_BATCH,
+        }
+    }
+
+    fn batch_bytes(&self) -> u64 {
+        u64::from(self.batch()) * self.piece_bytes as u64
+    }
+
+    /// Asks for more of the peer's stream.
+    fn ask(&mut self) -> Verdict {
         let question = Header {
             destination: ADDRESS,
             source: self.link.card().address(),
-            opcode: Opcode::Report,
-            sequence: self.sequence,
-            count: 0,
-            argument: 0,
+            opcode: Opcode::Stream,
+            sequence: self.asked as u32,
+            count: self.batch(),
+            argument: self.piece_bytes as u32,
         };
-        let frame = self
-            .link
-            .add(MESSAGE_BYTES)
-            .ok_or("no room for a message")?;
-        question.write(frame);
-        let mut report = None;
-        while report.is_none() {
-            self.link.exchange().context("the report")?;
-            self.link.for_each(|frame| {
-                let header = Header::read(frame);
-                let answer = header.filter(|header| {
-                    (header.opcode, header.sequence) == (Opcode::Reported, question.sequence)
-                });
-                report = report.or(answer.map(|answer| (answer.count, answer.argument)));
-                Ok(())
-            })?;
-        }
-        self.sequence = 0;
-        report.ok_or_else(|| "no report".into())
+        let message = self.link.add(MESSAGE_BYTES);
+        question.write(message.ok_or("no room for a message")?);
+        self.asked += self.batch_bytes();
+        Ok(())
     }
 
-    /// Sees that all that was sent has come.
+    /// Sends what was said, and takes what comes of the stream.
+    fn take(&mut self) -> Verdict {
+        let own = self.link.card().address();
+        let most = self.most();
+        let next = &mut self.sequence;
+        self.link.exchange().context("waiting for the stream")?;
+        self.link.for_each_with(|header, frame| {
+            let sum = header.sum(frame.len(), TCP as u16, CHECKSUM as u16);
+            let sum = sum.map_err(|_| Failure(format!("byte {next} is behind {header:?}")))?;
+            let segment = Segment::read(frame, own, sum);
+            let expected = Segment {
+                destination: own,
+                source: ADDRESS,
+                sequence: *next as u32,
+            };
+            ensure!(
+                segment == Some(Ok(expected)),
+                "{segment:?} of {} bytes has come, not byte {next}",
+                frame.len()
+            );
+            let bytes = frame.len() - HEADER_BYTES;
+            let left = self.piece_bytes - (*next % self.piece_bytes as u64) as usize;
+            ensure!(bytes == left.min(most), "{bytes} bytes of {left} have come");
+            *next += bytes as u64;
+            Ok(())
+        })
+    }
+
+    /// Takes pieces, at least one; how many have come whole.
+    fn receive(&mut self) -> Result<u64, Failure> {
+        let piece_bytes = self.piece_bytes as u64;
+        let whole = self.sequence / piece_bytes;
+        loop {
+            let ahead = self.asked - self.sequence;
+            if ahead <= self.batch_bytes() * (BATCHES_AHEAD - 1) {
+                self.ask()?;
+            }
+            self.take()?;
+            match self.sequence / piece_bytes - whole {
+                0 => {}
+                pieces => return Ok(pieces),
+            }
+        }
+    }
+
+    /// Moves a piece, or several that come together; their number.
+    fn operate(&mut self) -> Result<u64, Failure> {
+        match self.pattern {
+            Pattern::Send => self.send().map(|()| 1),
+            Pattern::Receive => self.receive(),
+        }
+    }
+
+    /// Takes what is still on its way, and sees that all that was sent has come.
     fn settle(&mut self) -> Verdict {
+        while self.pattern == Pattern::Receive && self.sequence != self.asked {
+            self.take()?;
+        }
         let sent = core::mem::take(&mut self.frames);
-        let (good, bad) = self.report()?;
+        let (good, bad) = report(&mut self.link, self.sequence as u32, |frame| {
+            Err(Failure(format!("{} bytes are too many", frame.len())))
+        })?;
         ensure!(
             (good, bad) == (sent, 0),
             "of {sent} frames {good} have come as they were sent, {bad} otherwise"
         );
+        (self.sequence, self.asked) = (0, 0);
         Ok(())
     }
 }
@@ -145,14 +224,19 @@ impl Worker {
 fn run(check: &mut Check) -> Verdict {
     let mut worker = Worker::from_args(check)?;
     let ms = check
-        .number(4)
-        .ok_or("argument 4 is no number of milliseconds")?;
+        .number(5)
+        .ok_or("argument 5 is no number of milliseconds")?;
     // What a run that failed has left is none of this one's.
-    worker.report()?;
+    report(&mut worker.link, 0, |_| Ok(()))?;
     // Brings up what is brought up at first use.
     worker.operate()?;
     worker.settle()?;
     let none = Done::none(Some(worker.piece_bytes as u64))?;
-    work::run_for(check, ms, none, |done| done.time(1, || worker.operate()))?;
+    work::run_for(check, ms, none, |done| {
+        let start = tsc();
+        let pieces = worker.operate()?;
+        done.count(pieces, tsc().saturating_sub(start));
+        Ok(())
+    })?;
     worker.settle()
 }

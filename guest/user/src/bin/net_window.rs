@@ -6,14 +6,16 @@
 #![expect(unsafe_code, reason = "drives the window with nothing of it in use")]
 
 use core::ptr;
+use user::abi::net_header::NetHeader;
 use user::abi::net_window::{
-    HEADER_BYTES, MOST_RECEIVED, MOST_SENT, Piece, RECEIVE_AREA, SEND_AREA, SEND_LIST,
+    CHECKSUM, HEADER_BYTES, MOST_RECEIVED, MOST_SENT, OPEN_CHECKSUM, Piece, RECEIVE_AREA,
+    SEND_AREA, SEND_LIST, WHOLE_TCP4,
 };
 use user::abi::syscall::{EndCause, Errno, IoMode, Protection, Replacement};
 use user::check::{Context as _, Failure, Verdict};
 use user::ensure;
 use user::mapping::PAGE;
-use user::net::{Card, Window, tcp_header};
+use user::net::{Card, Frames, Window};
 use user::println;
 use user::process::{Child, cause, exit_code};
 use user::start::Args;
@@ -164,7 +166,8 @@ fn knows_no_budget() -> Verdict {
 
 /// A header that lies is between the program and the card, which drops the frame.
 fn lies(window: &mut Window) -> Verdict {
-    for header in [[0xff; HEADER_BYTES], tcp_header(54, 1460, 34, 16)] {
+    let wild = NetHeader::from_bytes(&[0xff; HEADER_BYTES]);
+    for header in [wild, NetHeader::tcp4(54, 1460, 34, 16)] {
         let frame = window.add_with(WORD_BYTES, header);
         frame.ok_or("no room for a lie")?.fill(0xff);
         window.send().context("a lie")?;
@@ -205,6 +208,18 @@ fn run() -> Verdict {
     knows_no_budget()?;
     // On a network without offloads.
     ensure!(!window.segments_tcp(), "a stream cuts TCP");
+    let uncut = window.take(Frames::AsSent);
+    ensure!(
+        uncut == Err(Errno::Inval),
+        "a stream leaves TCP uncut: {uncut:?}"
+    );
+    for offloads in [OPEN_CHECKSUM, WHOLE_TCP4, CHECKSUM, u64::MAX] {
+        let taken = sys::net_offload(window.card().file().fd(), offloads);
+        ensure!(taken == Err(Errno::Inval), "{offloads:#x}: {taken:?}");
+    }
+    window
+        .take(Frames::AsOnWire)
+        .context("frames as they are")?;
     lies(&mut window)?;
     send_back(&mut window)
 }

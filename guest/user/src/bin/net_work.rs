@@ -12,15 +12,13 @@ use user::abi::syscall::Errno;
 use user::alloc::{format, vec};
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
-use user::net::{Card, Link};
+use user::net::{Card, Link, MESSAGE_BYTES, report};
 use user::sys;
 use user::time::tsc;
 use user::work::{self, Done};
 
 user::check!(run);
 
-/// Messages that carry no load.
-const MESSAGE_BYTES: usize = 60;
 /// Batches of a stream from the peer that are on their way at once.
 const BATCHES_AHEAD: u32 = 2;
 
@@ -141,33 +139,6 @@ impl Worker {
         Ok(())
     }
 
-    /// Has the peer say what has come of the stream that was sent, and begin anew; what comes
-    /// before its answer is `each`'s.
-    fn report(&mut self, mut each: impl FnMut(&Header) -> Verdict) -> Result<Header, Failure> {
-        self.say(Opcode::Report, self.sequence, MESSAGE_BYTES)?;
-        let mut report = None;
-        loop {
-            self.link.exchange().context("the report")?;
-            self.link.for_each(|frame| {
-                let header = Header::read(frame);
-                match header {
-                    Some(header)
-                        if header.opcode == Opcode::Reported
-                            && header.sequence == self.sequence =>
-                    {
-                        report = Some(header);
-                        Ok(())
-                    }
-                    Some(header) => each(&header),
-                    None => Ok(()),
-                }
-            })?;
-            if let Some(report) = report {
-                return Ok(report);
-            }
-        }
-    }
-
     /// Takes what is still on its way, and sees that all that was sent has come.
     fn settle(&mut self) -> Verdict {
         if let Pattern::Receive = self.pattern {
@@ -180,13 +151,13 @@ impl Worker {
             Pattern::Send => self.sequence,
             Pattern::RoundTrip | Pattern::Receive => 0,
         };
-        let report =
-            self.report(|other| Err(Failure(format!("{other:?} has come, and is one too many"))))?;
+        let (good, bad) = report(&mut self.link, self.sequence, |frame| {
+            let header = Header::read(frame);
+            Err(Failure(format!("{header:?} has come, and is one too many")))
+        })?;
         ensure!(
-            (report.count, report.argument) == (sent, 0),
-            "of {sent} frames {} have come as they were sent, {} otherwise",
-            report.count,
-            report.argument
+            (good, bad) == (sent, 0),
+            "of {sent} frames {good} have come as they were sent, {bad} otherwise"
         );
         (self.sequence, self.asked) = (0, 0);
         Ok(())
@@ -227,7 +198,7 @@ fn run(check: &mut Check) -> Verdict {
         .number(6)
         .ok_or("argument 6 is no number of milliseconds")?;
     // What a run that failed has left is none of this one's.
-    worker.report(|_| Ok(()))?;
+    report(&mut worker.link, 0, |_| Ok(()))?;
     // Brings up what is brought up at first use.
     worker.operate()?;
     worker.settle()?;

@@ -2,8 +2,8 @@
 //!
 //! On processor 0 a thread of high priority computes for some slices while one of low priority
 //! is ready. Under strict priority the low one must not run at all until the high one is done;
-//! under round-robin priorities mean nothing and it must get its slices. Under both, levels that
-//! do not exist are refused.
+//! under round-robin priorities mean nothing and it must get its slices, or this waits for them
+//! until the suite ends it. Under both, levels that do not exist are refused.
 #![no_std]
 #![no_main]
 
@@ -21,8 +21,6 @@ const HIGH: u64 = 6;
 const HIGHEST: u64 = 7;
 /// How long the high one computes, in slices.
 const SLICES: u64 = 4;
-/// How long it waits, computing or asleep, for the low one to run: the host may be busy.
-const MAX_SLICES: u64 = 200;
 
 #[derive(Default)]
 struct Shared {
@@ -41,16 +39,15 @@ fn low(shared: &Shared) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Computes for `SLICES` slices, without strict priority until the other has run; how far it
-/// came meanwhile.
+/// Computes for `SLICES` slices, without strict priority until the other has run, however long a
+/// busy host lets it wait; how far it came meanwhile.
 fn compute(shared: &Shared, info: &SysInfo) -> u64 {
     let before = shared.turns.load(Ordering::Relaxed);
     let watch = Stopwatch::start(info.tsc_khz);
     loop {
         let turns = shared.turns.load(Ordering::Relaxed) - before;
-        let slices = watch.elapsed_ns() / info.slice_ns;
-        let is_over = turns > 0 || info.sched_priority != 0 || slices >= MAX_SLICES;
-        if slices >= SLICES && is_over {
+        let is_over = turns > 0 || info.sched_priority != 0;
+        if is_over && watch.elapsed_ns() >= SLICES * info.slice_ns {
             return turns;
         }
     }
@@ -59,15 +56,13 @@ fn compute(shared: &Shared, info: &SysInfo) -> u64 {
 /// Sleeps until the other has run; how far it came.
 fn sleep(shared: &Shared, info: &SysInfo) -> Result<u64, Errno> {
     let before = shared.turns.load(Ordering::Relaxed);
-    let mut turns = 0;
-    for _ in 0..MAX_SLICES {
+    loop {
         sys::sleep(info.slice_ns)?;
-        turns = shared.turns.load(Ordering::Relaxed) - before;
+        let turns = shared.turns.load(Ordering::Relaxed) - before;
         if turns > 0 {
-            break;
+            return Ok(turns);
         }
     }
-    Ok(turns)
 }
 
 fn run(check: &mut Check) -> Verdict {
@@ -103,18 +98,10 @@ fn run(check: &mut Check) -> Verdict {
         kept == HIGH,
         "priority was {kept} after it was set to {HIGH}"
     );
-    ensure!(
-        during_sleep > 0,
-        "the low one did not run while the high one slept"
-    );
     let strict = info.sched_priority != 0;
     ensure!(
         !strict || meanwhile == 0,
         "the low one made {meanwhile} turns under the high one"
-    );
-    ensure!(
-        strict || meanwhile > 0,
-        "the other did not get a slice under round-robin"
     );
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! [`Link`]: frames to a card and from it, in whichever way.
 
-use super::{Card, Inbox, Outbox, Window};
+use super::{Card, Frames, Inbox, Outbox, Window};
 use crate::check::Verdict;
+use abi::net_header::NetHeader;
 use abi::syscall::{Errno, IoMode};
 
 /// How frames come to the card and from it.
@@ -13,20 +14,23 @@ pub enum Link {
 }
 
 impl Link {
-    /// To the card at `path`, by `interrupt`, `poll` or `window`, and room for so many frames that
-    /// come at once.
+    /// To the card at `path`, by `interrupt`, `poll`, `window` or `offload` (a window with frames that
+    /// come as they were sent), and room for so many frames that come at once.
     pub fn open(path: &str, way: &str, frames: usize) -> Result<Self, Errno> {
         let (mode, in_window) = match way {
-            "interrupt" => (IoMode::Interrupt, false),
-            "poll" => (IoMode::Poll, false),
-            "window" => (IoMode::Interrupt, true),
+            "interrupt" => (IoMode::Interrupt, None),
+            "poll" => (IoMode::Poll, None),
+            "window" => (IoMode::Interrupt, Some(Frames::AsOnWire)),
+            "offload" => (IoMode::Interrupt, Some(Frames::AsSent)),
             _ => return Err(Errno::Inval),
         };
         let card = Card::open(path, mode)?;
-        Ok(match in_window {
-            false => Self::Files(card, Outbox::new(), Inbox::new(frames)),
-            true => Self::Window(Window::open(card)?, frames),
-        })
+        let Some(taken) = in_window else {
+            return Ok(Self::Files(card, Outbox::new(), Inbox::new(frames)));
+        };
+        let window = Window::open(card)?;
+        window.take(taken)?;
+        Ok(Self::Window(window, frames))
     }
 
     /// The card.
@@ -68,9 +72,17 @@ impl Link {
 
     /// Calls `each` with every frame that has come.
     pub fn for_each(&mut self, mut each: impl FnMut(&[u8]) -> Verdict) -> Verdict {
+        self.for_each_with(|_, frame| each(frame))
+    }
+
+    /// Calls `each` with every frame that has come, and what is left to be done to it.
+    pub fn for_each_with(&mut self, mut each: impl FnMut(&NetHeader, &[u8]) -> Verdict) -> Verdict {
         match self {
-            Self::Files(_, _, inbox) => inbox.frames().try_for_each(each),
-            Self::Window(window, _) => window.for_each(|_, frame| each(frame)),
+            Self::Files(_, _, inbox) => {
+                let nothing = NetHeader::default();
+                inbox.frames().try_for_each(|frame| each(&nothing, frame))
+            }
+            Self::Window(window, _) => window.for_each(each),
         }
     }
 }

@@ -3,10 +3,12 @@
 #![expect(unsafe_code, reason = "reaches the window's memory")]
 
 use super::Card;
+use crate::mapping::PAGE;
 use crate::sys;
+use abi::net_header::NetHeader;
 use abi::net_window::{
-    CHECKSUM, HEADER_BYTES, HEADER_PIECES, MOST_SENT, OFFLOADS, Piece, RECEIVE_AREA, RECEIVE_LIST,
-    SEGMENT_TCP4, SEND_AREA, SEND_LIST, WINDOW_BYTES,
+    CHECKSUM, HEADER_BYTES, MOST_SENT, OFFLOADS, OPEN_CHECKSUM, Piece, RECEIVE_AREA, RECEIVE_LIST,
+    SEGMENT_TCP4, SEND_AREA, SEND_LIST, WHOLE_TCP4, WINDOW_BYTES,
 };
 use abi::syscall::Errno;
 use alloc::vec::Vec;
@@ -17,21 +19,13 @@ const HALF_BYTES: usize = (RECEIVE_AREA - SEND_AREA) / 2;
 /// Frames begin at multiples of that.
 const ALIGN: usize = 16;
 
-/// What comes before a frame, all zero if nothing is left for the card to do.
-pub type Header = [u8; HEADER_BYTES];
-
-/// The header of a frame of TCP over IPv4 that is to be cut into segments of `segment_bytes`: its own
-/// headers are `headers` long, TCP's begins at `tcp`, and has its checksum at `checksum` (5.1.6.2).
-pub fn tcp_header(headers: u16, segment_bytes: u16, tcp: u16, checksum: u16) -> Header {
-    const NEEDS_CHECKSUM: u8 = 1;
-    const TCP4: u8 = 1;
-    let mut header = [0; HEADER_BYTES];
-    header[..2].copy_from_slice(&[NEEDS_CHECKSUM, TCP4]);
-    let fields = [headers, segment_bytes, tcp, checksum];
-    for (to, field) in header[2..10].chunks_exact_mut(2).zip(fields) {
-        to.copy_from_slice(&field.to_le_bytes());
-    }
-    header
+/// How frames come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frames {
+    /// Cut and summed up.
+    AsOnWire,
+    /// With their headers saying what is left to be done.
+    AsSent,
 }
 
 /// A card's window.
@@ -52,6 +46,11 @@ impl Window {
     /// That of `card`, if it has one.
     pub fn open(card: Card) -> Result<Self, Errno> {
         let address = sys::net_map(card.file().fd())?;
+        // Each page is mapped when it is first touched: none while frames come.
+        for page in (address..address + WINDOW_BYTES).step_by(PAGE) {
+            // SAFETY: reads only, and no Rust object is there.
+            unsafe { ptr::with_exposed_provenance::<u8>(page).read_volatile() };
+        }
         Ok(Self {
             card,
             address,
@@ -71,9 +70,25 @@ impl Window {
     /// Whether the card has TCP over IPv4 cut into segments and summed up.
     pub fn segments_tcp(&self) -> bool {
         const NEEDED: u64 = CHECKSUM | SEGMENT_TCP4;
+        self.offloads() & NEEDED == NEEDED
+    }
+
+    /// Those that the card can do or leave.
+    fn offloads(&self) -> u64 {
         // SAFETY: a word that the driver has written before it lent the window.
-        let offloads = unsafe { self.at::<u64>(OFFLOADS).read_volatile() };
-        offloads & NEEDED == NEEDED
+        unsafe { self.at::<u64>(OFFLOADS).read_volatile() }
+    }
+
+    /// Frames come as anybody sent them from now on, not cut and not summed up, as far as the card can
+    /// leave that, or else as on the wire. [`Errno::Inval`] if it can leave nothing.
+    pub fn take(&self, frames: Frames) -> Result<(), Errno> {
+        let left = self.offloads() & (OPEN_CHECKSUM | WHOLE_TCP4);
+        let fd = self.card.file().fd();
+        match (frames, left) {
+            (Frames::AsSent, 0) => Err(Errno::Inval),
+            (Frames::AsSent, _) => sys::net_offload(fd, left),
+            (Frames::AsOnWire, _) => sys::net_offload(fd, 0),
+        }
     }
 
     /// Its first address.
@@ -87,11 +102,11 @@ impl Window {
 
     /// Room for another frame to send, of so many bytes, which are anything; none if it is full.
     pub fn add(&mut self, frame_bytes: usize) -> Option<&mut [u8]> {
-        self.add_with(frame_bytes, [0; HEADER_BYTES])
+        self.add_with(frame_bytes, NetHeader::default())
     }
 
     /// The same for a frame with a header of its own.
-    pub fn add_with(&mut self, frame_bytes: usize, header: Header) -> Option<&mut [u8]> {
+    pub fn add_with(&mut self, frame_bytes: usize, header: NetHeader) -> Option<&mut [u8]> {
         let bytes = HEADER_BYTES.checked_add(frame_bytes)?;
         let end = self.next.checked_add(bytes)?;
         if end > self.half + HALF_BYTES || self.to_send == MOST_SENT {
@@ -109,7 +124,7 @@ impl Window {
         self.next = end.next_multiple_of(ALIGN);
         self.to_send += 1;
         let (before, frame) = place.split_at_mut(HEADER_BYTES);
-        before.copy_from_slice(&header);
+        before.copy_from_slice(&header.to_bytes());
         Some(frame)
     }
 
@@ -141,49 +156,65 @@ impl Window {
         Ok(())
     }
 
-    /// What piece `index` of those that were taken holds.
-    fn received(&self, index: usize) -> Option<&[u8]> {
+    /// Piece `index` of those that were taken, if there is one.
+    fn piece(&self, index: usize) -> Option<Piece> {
+        if index >= self.received {
+            return None;
+        }
         let entry = self.at::<u64>(RECEIVE_LIST + 8 * index);
         // SAFETY: an entry of the list, which the driver only writes in a system call.
         let piece = Piece::from_bits(unsafe { entry.read_volatile() });
-        if !piece.is_inside(RECEIVE_AREA, WINDOW_BYTES) {
-            return None;
-        }
-        let (offset, bytes) = (piece.offset as usize, piece.bytes as usize);
-        // SAFETY: inside the window, and the card's again only after the next exchange, for which
-        // `self` must not be borrowed.
-        Some(unsafe { slice::from_raw_parts(self.at(offset), bytes) })
+        piece.is_inside(RECEIVE_AREA, WINDOW_BYTES).then_some(piece)
+    }
+
+    /// What a piece holds, or several of them that follow each other.
+    fn bytes(&self, piece: Piece) -> &[u8] {
+        // SAFETY: inside the window, as every piece is, and the card's again only after the next
+        // exchange, for which `self` must not be borrowed.
+        unsafe { slice::from_raw_parts(self.at(piece.offset as usize), piece.bytes as usize) }
     }
 
     /// Calls `each` with the header and bytes of every frame that was taken, until one fails.
     pub fn for_each<E>(
         &mut self,
-        mut each: impl FnMut(&Header, &[u8]) -> Result<(), E>,
+        mut each: impl FnMut(&NetHeader, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut whole = core::mem::take(&mut self.whole);
         let mut index = 0;
         let mut outcome = Ok(());
         while outcome.is_ok()
-            && index < self.received
-            && let Some(first) = self.received(index)
-            && let Some((header, frame)) = first.split_first_chunk::<HEADER_BYTES>()
+            && let Some(first) = self.piece(index)
+            && let Some((header, _)) = self.bytes(first).split_first_chunk::<HEADER_BYTES>()
         {
-            let pieces = u16::from_le_bytes([header[HEADER_PIECES], header[HEADER_PIECES + 1]]);
-            let end = index + usize::from(pieces).max(1);
-            outcome = if end == index + 1 {
-                each(header, frame)
-            } else {
-                whole.clear();
-                whole.extend_from_slice(frame);
-                let others = (index + 1..end.min(self.received)).filter_map(|i| self.received(i));
-                others.for_each(|piece| whole.extend_from_slice(piece));
-                each(header, &whole)
+            let header = NetHeader::from_bytes(header);
+            let end = (index + usize::from(header.pieces).max(1)).min(self.received);
+            let others = (index + 1..end).map_while(|index| self.piece(index));
+            let frame = match joined(first, others.clone()) {
+                Some(frame) => self.bytes(frame),
+                None => {
+                    whole.clear();
+                    let pieces = core::iter::once(first).chain(others);
+                    pieces.for_each(|piece| whole.extend_from_slice(self.bytes(piece)));
+                    &whole[..]
+                }
             };
+            outcome = each(&header, frame.get(HEADER_BYTES..).unwrap_or_default());
             index = end;
         }
         self.whole = whole;
         outcome
     }
+}
+
+/// Pieces that follow each other in the window, as the card takes its buffers in turn, are one.
+fn joined(first: Piece, mut others: impl Iterator<Item = Piece>) -> Option<Piece> {
+    others.try_fold(first, |before, next| {
+        let follows = before.offset.checked_add(before.bytes) == Some(next.offset);
+        follows.then_some(Piece {
+            offset: before.offset,
+            bytes: before.bytes + next.bytes,
+        })
+    })
 }
 
 impl Drop for Window {

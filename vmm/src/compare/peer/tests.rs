@@ -17,7 +17,7 @@ struct Card {
 
 impl Card {
     fn new() -> Self {
-        let port = FramePort::new(Box::new(Peer::new().unwrap())).unwrap();
+        let port = FramePort::new(Box::new(Peer::new(1).unwrap())).unwrap();
         let frame = vec![0; MAX_FRAME_BYTES];
         Self { port, frame }
     }
@@ -122,7 +122,13 @@ fn send_tcp(peer: &Peer, sequence: u32, bytes: usize, offloads: Offloads) {
         _ => Sum::LeftOpen,
     };
     let source = OWN;
-    Segment { source, sequence }.write(&mut frame, sum);
+    let destination = ADDRESS;
+    let segment = Segment {
+        destination,
+        source,
+        sequence,
+    };
+    segment.write(&mut frame, sum);
     let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), 1 << 17)]).unwrap();
     memory.write_slice(&frame, GuestAddress(0)).unwrap();
     let buffers = [Buffer {
@@ -133,13 +139,13 @@ fn send_tcp(peer: &Peer, sequence: u32, bytes: usize, offloads: Offloads) {
         memory: &Arc::new(memory),
         buffers: &buffers,
     };
-    let mut port = peer.port.lock().unwrap();
+    let mut port = peer.own[0].lock().unwrap();
     assert_eq!(port.transmit(offloads, frame).unwrap(), Transmitted::Done);
 }
 
 #[test]
 fn a_stream_of_tcp_comes_cut_or_whole_and_what_no_card_could_cut_is_bad() {
-    let peer = Peer::new().unwrap();
+    let peer = Peer::new(1).unwrap();
     let whole = Offloads {
         flags: HDR_NEEDS_CSUM,
         gso_type: GSO_TCPV4,
@@ -236,6 +242,114 @@ fn a_source_sends_what_it_is_asked_for() {
         ask(0, 9, u32::MAX),
     ] {
         card.send(&nonsense, 60);
+    }
+    assert!(card.receive().is_none());
+}
+
+#[test]
+fn what_comes_by_a_port_is_answered_there_alone() {
+    let peer = Peer::new(3).unwrap();
+    assert_eq!(peer.ports().len(), 3);
+    let take = |port: usize, header: &Header| {
+        let mut port = peer.own[port].lock().unwrap();
+        header.write(&mut port.frame[..60]);
+        port.take(&Offloads::default(), 60).unwrap();
+    };
+    let made = |port: usize| {
+        let mut port = peer.own[port].lock().unwrap();
+        let (_, bytes) = port.make()?;
+        let header = Header::read(&port.frame[..bytes]).unwrap();
+        Some((header.opcode, header.sequence, header.count))
+    };
+    take(1, &message(Opcode::Echo, 5));
+    // Each is the first of a stream.
+    take(1, &message(Opcode::Sink, 0));
+    take(2, &message(Opcode::Sink, 0));
+    take(2, &message(Opcode::Report, 9));
+    assert_eq!(made(0), None);
+    assert_eq!(made(1), Some((Opcode::Echoed, 5, 0)));
+    assert_eq!(made(1), None);
+    assert_eq!(made(2), Some((Opcode::Reported, 9, 1)));
+}
+
+/// The frames of a stream of two pieces of 3000 bytes, to a driver that takes those offloads: what is
+/// left to be done to each, and where in the stream and how long it is.
+fn stream(offloads: u64) -> Vec<(Offloads, u32, usize)> {
+    let peer = Peer::new(1).unwrap();
+    peer.set_guest_offloads(offloads).unwrap();
+    let mut port = peer.own[0].lock().unwrap();
+    let header = Header {
+        count: 2,
+        argument: 3000,
+        ..message(Opcode::Stream, u32::MAX - 4000)
+    };
+    header.write(&mut port.frame[..60]);
+    port.take(&Offloads::default(), 60).unwrap();
+    let mut frames = Vec::new();
+    while let Some((offloads, bytes)) = port.make() {
+        let sum = match offloads.flags {
+            0 => Sum::Whole,
+            _ => Sum::LeftOpen,
+        };
+        let segment = Segment::read(&port.frame[..bytes], OWN, sum);
+        let segment = segment.unwrap().unwrap();
+        assert_eq!(segment.source, ADDRESS);
+        frames.push((offloads, segment.sequence, bytes - peer_tcp::HEADER_BYTES));
+    }
+    frames
+}
+
+#[test]
+fn a_stream_of_tcp_is_sent_as_its_taker_takes_it() {
+    let first = u32::MAX - 4000;
+    let second = first.wrapping_add(3000);
+    let cut: Vec<_> = [first, second]
+        .into_iter()
+        .flat_map(|at| {
+            [(0, 1460), (1460, 1460), (2920, 80)]
+                .map(|(n, len): (u32, usize)| (at.wrapping_add(n), len))
+        })
+        .collect();
+    let places = |frames: &[(Offloads, u32, usize)]| -> Vec<_> {
+        let places = frames.iter().map(|(_, sequence, len)| (*sequence, *len));
+        places.collect()
+    };
+    // A driver that takes uncut frames takes open sums (5.1.3.1); alone it says nothing.
+    for offloads in [0, F_GUEST_TSO4] {
+        let frames = stream(offloads);
+        assert_eq!(places(&frames), cut);
+        let plain = |frame: &(Offloads, u32, usize)| frame.0 == Offloads::default();
+        assert!(frames.iter().all(plain));
+    }
+    let open = Offloads {
+        flags: HDR_NEEDS_CSUM,
+        csum_start: 34,
+        csum_offset: 16,
+        ..Offloads::default()
+    };
+    let frames = stream(F_GUEST_CSUM);
+    assert_eq!(places(&frames), cut);
+    assert!(frames.iter().all(|frame| frame.0 == open));
+    let whole = Offloads {
+        gso_type: GSO_TCPV4,
+        hdr_len: 54,
+        gso_size: 1460,
+        ..open
+    };
+    let frames = stream(F_GUEST_CSUM | F_GUEST_TSO4);
+    assert_eq!(frames, [(whole, first, 3000), (whole, second, 3000)]);
+}
+
+#[test]
+fn streams_of_tcp_that_no_packet_can_carry_are_not_sent() {
+    let mut card = Card::new();
+    for (count, argument) in [(0, 3000), (9, 0), (9, 65_496), (9, u32::MAX)] {
+        let header = Header {
+            count,
+            argument,
+            ..message(Opcode::Stream, 0)
+        };
+        card.send(&header, 60);
     }
     assert!(card.receive().is_none());
 }

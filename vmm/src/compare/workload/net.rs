@@ -93,31 +93,71 @@ const fn cards(costs: &Costs) -> [Path; 5] {
     ]
 }
 
-/// A stream out, a piece an operation: virtio's last path leaves the cutting to the card.
-const fn tcp_paths() -> [Path; 6] {
-    let [ne2000, e1000, virtio, poll, window] = cards(&TCP);
+/// The same for a stream of TCP, a piece an operation, and by virtio's last path pieces that nobody
+/// cuts.
+const fn tcp_paths(costs: &Costs, about: &'static str) -> [Path; 6] {
+    let [ne2000, e1000, virtio, poll, window] = cards(costs);
     let offload = Path {
         name: "virtio-offload",
-        about: "as virtio-window, pieces sent whole: the card cuts them and sums them up",
+        about,
         args: "eth-virtio offload",
         model: Paravirtual,
         copies: window.copies,
-        textbook: Some(Textbook::Fixed(1)),
+        textbook: window.textbook,
     };
     [ne2000, e1000, virtio, poll, window, offload]
 }
 
 /// Frames of a piece: a descriptor and a part of a doorbell each, or words.
 const PIECE_FRAMES: u32 = 44;
-const TCP: Costs = Costs {
+const TCP_TEXTBOOK: [Textbook; 3] = [
+    Textbook::Words {
+        setup: PIECE_FRAMES * (11 + 27),
+    },
+    Textbook::Fixed(2),
+    Textbook::Fixed(1),
+];
+const SEND_TCP: Costs = Costs {
     copies: SEND.copies,
-    textbook: [
-        Textbook::Words {
-            setup: PIECE_FRAMES * (11 + 27),
+    textbook: TCP_TEXTBOOK,
+};
+const RECEIVE_TCP: Costs = Costs {
+    copies: RECEIVE.copies,
+    textbook: TCP_TEXTBOOK,
+};
+
+/// Both ways, by a thread for each processor.
+const fn thread_paths() -> [Path; 4] {
+    let [_, e1000, virtio, _, window] = cards(&BOTH);
+    let queues = Path {
+        name: "virtio-queues",
+        about: "virtio-net with a pair of queues and two interrupts for each of several processors",
+        args: "eth-virtio interrupt each",
+        model: Paravirtual,
+        copies: virtio.copies,
+        textbook: virtio.textbook,
+    };
+    [
+        Path {
+            args: "eth-e1000 interrupt one",
+            ..e1000
         },
-        Textbook::Fixed(2),
-        Textbook::Fixed(1),
-    ],
+        Path {
+            args: "eth-virtio interrupt one",
+            ..virtio
+        },
+        Path {
+            args: "eth-virtio window one",
+            ..window
+        },
+        queues,
+    ]
+}
+
+/// Out and in.
+const BOTH: Costs = Costs {
+    copies: [9, 6, 3, 2],
+    textbook: ROUND_TRIP.textbook,
 };
 
 const PROGRAM: &str = "net_work";
@@ -145,10 +185,34 @@ pub(super) const WORKLOADS: &[Workload] = &[
         paths: &const { cards(&RECEIVE) },
     },
     Workload {
+        name: "net-threads",
+        about: "frames with packets of 1500 bytes to the peer and back, by a thread a processor",
+        program: "net_threads_work",
+        args: "1514 16",
+        paths: &const { thread_paths() },
+    },
+    Workload {
         name: "net-tcp",
         about: "pieces of 64240 bytes of a TCP stream to the peer, 44 segments each",
         program: "net_tcp_work",
-        args: "64240",
-        paths: &const { tcp_paths() },
+        args: "send 64240",
+        paths: &const {
+            tcp_paths(
+                &SEND_TCP,
+                "as virtio-window, pieces sent whole: the card cuts them and sums them up",
+            )
+        },
+    },
+    Workload {
+        name: "net-tcp-receive",
+        about: "pieces of 64240 bytes of a TCP stream from the peer, 44 segments each",
+        program: "net_tcp_work",
+        args: "receive 64240",
+        paths: &const {
+            tcp_paths(
+                &RECEIVE_TCP,
+                "as virtio-window, pieces taken whole: neither cut nor summed up by anybody",
+            )
+        },
     },
 ];

@@ -59,8 +59,10 @@ fn a_full_socket_holds_the_guest_up_and_reset_does_not_cut_a_frame() {
         accepted = usize::from(guest.used_index(TX));
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert!(accepted < 10, "no more than is kept was taken");
     guest.write(Register::Status, 0);
+    // A busy host may have let more be taken only now.
+    accepted = usize::from(guest.used_index(TX));
+    assert!(accepted < 10, "no more than is kept was taken");
     guest.start_simply();
     // What was taken comes, and then what is sent now.
     for _ in 0..accepted {

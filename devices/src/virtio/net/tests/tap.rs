@@ -57,7 +57,7 @@ impl Host {
             text(guest)
         ));
         let socket = UdpSocket::bind((text(host), 0)).unwrap();
-        let timeout = Some(Duration::from_secs(10));
+        let timeout = Some(Duration::from_secs(60));
         socket.set_read_timeout(timeout).unwrap();
         Self {
             socket,

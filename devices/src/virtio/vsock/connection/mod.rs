@@ -23,9 +23,9 @@ use vm_memory::GuestMemoryMmap;
 use vmm_sys_util::epoll::EventSet;
 
 /// Time to say which port, and then for the guest to answer.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Time for the guest to end a connection that its peer has ended (5.10.6.5).
-const CLOSE_TIME: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 8 });
+const CLOSE_TIME: Duration = Duration::from_secs(8);
 /// Time in which a host program must take something of what the guest left behind.
 const LINGER_TIME: Duration = Duration::from_secs(60);
 

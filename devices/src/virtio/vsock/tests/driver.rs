@@ -286,7 +286,7 @@ impl Driver {
 }
 
 fn patient(program: UnixStream) -> UnixStream {
-    let deadline = Some(Duration::from_secs(10));
+    let deadline = Some(Duration::from_secs(60));
     program.set_read_timeout(deadline).unwrap();
     program
 }

@@ -20,7 +20,7 @@ mod registers;
 mod transmit;
 
 use super::lazy::Lazy;
-use super::net::card::{frame_bytes, patience};
+use super::net::card::{SMALL_BYTES, frame_bytes, gather, patience};
 use super::net::{FrameDevice, NetDevice};
 use super::{Segment, pci, poll_until};
 use crate::irq;
@@ -39,8 +39,6 @@ use transmit::{MAX_SEGMENTS, Memory, Transmit};
 const ID: u32 = 0x100e_8086;
 /// BAR of its registers.
 const BAR: u8 = 0;
-/// Longest frame that is copied to be sent.
-const SMALL_BYTES: u64 = 128;
 
 static CARD: Lazy<Option<E1000>> = Lazy::new();
 
@@ -171,15 +169,12 @@ impl E1000 {
             return transmit.add(frame, Memory::Program);
         }
         let start = u64::from(transmit.next()) * SMALL_BYTES;
-        let mut offset = start;
-        for segment in frame {
-            segment.lend(|bytes| self.small.write_bytes(offset, bytes));
-            offset += segment.len() as u64;
-        }
         let copy = Segment {
             phys: self.small.phys().offset(start),
-            len: (offset - start) as u32,
+            // No more than SMALL_BYTES.
+            len: bytes as u32,
         };
+        gather(&copy, frame);
         transmit.add(&[copy], Memory::Kernel)
     }
 

@@ -14,6 +14,18 @@ const TIMEOUT_NS: u64 = 10_000_000_000;
 /// Bit of an address, in its first byte, that is a group's.
 const GROUP: u8 = 1;
 
+/// A frame up to that length is copied before it is sent: nobody waits then until it has gone.
+pub(in crate::drivers) const SMALL_BYTES: u64 = 128;
+
+/// Copies a frame to `place`, which is as long.
+#[inline]
+pub(in crate::drivers) fn gather(place: &Segment, frame: &[Segment]) {
+    let mut offset = 0;
+    for piece in frame {
+        offset += place.part(offset, piece.len()).copy_from(piece);
+    }
+}
+
 /// When waiting that begins now is over.
 pub(in crate::drivers) fn patience() -> u64 {
     deadline(TIMEOUT_NS)

@@ -29,6 +29,12 @@ pub trait NetDevice: Sync {
         Err(Errno::Inval)
     }
 
+    /// Has frames come to the window as `offloads` leave them (`abi::net_window`), until somebody reads
+    /// frames. [`Errno::Inval`] for what the card cannot do.
+    fn take_offloads(&self, _offloads: u64) -> Result<(), Errno> {
+        Err(Errno::Inval)
+    }
+
     /// Sends the first `sent` pieces of the window's list, then waits as [`Self::receive`] does, unless
     /// `most` is 0, and lists at most so many pieces of what has come; their number.
     ///
@@ -83,8 +89,12 @@ impl<D: FrameDevice> NetDevice for D {
 /// A card by its name, started at its first use.
 type Card = (&'static str, fn() -> Option<&'static dyn NetDevice>);
 
-const CARDS: [Card; 3] = [
-    ("eth-virtio", virtio::net::device),
+/// Each pair of virtio-net's queues is one.
+const CARDS: [Card; 6] = [
+    ("eth-virtio", || virtio::net::port(0)),
+    ("eth-virtio-1", || virtio::net::port(1)),
+    ("eth-virtio-2", || virtio::net::port(2)),
+    ("eth-virtio-3", || virtio::net::port(3)),
     ("eth-e1000", e1000::device),
     ("eth-ne2000", ne2000::device),
 ];

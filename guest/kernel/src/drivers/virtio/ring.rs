@@ -117,6 +117,11 @@ impl<M: SharedMemory> Ring<M> {
         (entry as u32, (entry >> 32) as u32)
     }
 
+    /// Leaves the last chain that was taken in for another time.
+    pub(super) fn leave(&mut self) {
+        self.used_index = self.used_index.wrapping_sub(1);
+    }
+
     /// Takes in so many used chains without a look at them.
     pub(super) fn pass(&mut self, many: u16) {
         self.used_index = self.used_index.wrapping_add(many);

@@ -4,7 +4,6 @@ use super::ring::Rings;
 use super::{Broken, Handle};
 use abi::syscall::Errno;
 use alloc::boxed::Box;
-use alloc::vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Device status bits (virtio 1.3 2.1).
@@ -77,12 +76,22 @@ impl Transport {
     /// Resets the device and agrees with it on those of `wanted` features that it offers.
     /// `required` must be among them.
     pub(super) fn negotiate(&self, wanted: u64, required: u64) -> Result<u64, Broken> {
+        self.negotiate_with(|offered| offered & wanted, required)
+    }
+
+    /// The same for those that `choose` takes of the features that the device offers.
+    pub(super) fn negotiate_with(
+        &self,
+        choose: impl FnOnce(u64) -> u64,
+        required: u64,
+    ) -> Result<u64, Broken> {
         let registers = &self.0;
         self.reset();
         registers.set_status(status::ACKNOWLEDGE);
         registers.set_status(status::ACKNOWLEDGE | status::DRIVER);
         let [low, high] = [0, 1].map(|half| u64::from(registers.offered_features(half)));
-        let features = (low | high << 32) & wanted;
+        let offered = low | high << 32;
+        let features = choose(offered) & offered;
         if features & required != required {
             return Err(self.fail());
         }
@@ -95,11 +104,6 @@ impl Transport {
             return Err(self.fail());
         }
         Ok(features)
-    }
-
-    /// Leads the interrupts of the first `queues` queues to `device`, on the first processor.
-    pub(super) fn connect(&self, device: Handle, queues: u16) -> Result<(), Broken> {
-        self.connect_to(device, &vec![0; queues.into()])
     }
 
     /// Leads the interrupts of the first queues to `device`, of each to its processor in `cpus`

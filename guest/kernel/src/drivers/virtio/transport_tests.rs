@@ -122,7 +122,7 @@ fn a_device_whose_interrupts_or_queues_cannot_be_set_up_is_given_up() {
     let fake = Fake::default();
     let state = fake.state.clone();
     let transport = Transport::new(fake);
-    assert!(transport.connect(Handle { slot: 0 }, 1).is_err());
+    assert!(transport.connect_to(Handle { slot: 0 }, &[0]).is_err());
     assert_eq!(state.lock().unwrap().status, 128);
 }
 

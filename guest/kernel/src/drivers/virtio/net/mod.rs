@@ -5,111 +5,174 @@
 //!  send:     a batch, one doorbell, and one interrupt for the last -+- Transmit --- queue 1
 //!  exchange: of what lies in the Window ----------------------------+
 //!  receive:  a batch, no interrupt while there are frames ----------+- Receive ---- queue 0
+//!                                                                  Pair, others behind it
+//!  how frames may come, and how many pairs there are -------------- Control ---- the last queue
 //! ```
+//! A card with several pairs has one for each processor ([`port`]), which is interrupted for it: what
+//! programs do by one does not wait for what others do by another. Answers come by the pair of the
+//! question, or what else the card makes of it (5.1.6.5.5).
+//!
+//! Frames may come in the window as the other end's program made them, uncut and not summed up, if a
+//! program says that it takes them so; whoever reads frames has them as on the wire.
+//!
 //! A device that answers nonsense, or does not send in time, is reset and never used again.
 
+mod control;
+mod features;
+mod pair;
 mod receive;
 mod transmit;
 mod window;
 
-use super::ring::FEATURE_EVENT_INDEX;
 use super::transport::{Doorbell, Transport};
 use super::{Broken, DeviceType, FEATURE_VERSION_1, Interrupted, find};
 use crate::drivers::lazy::Lazy;
 use crate::drivers::net::NetDevice;
-use crate::drivers::net::batch::{Incoming, Outgoing};
 use crate::drivers::net::card::patience;
 use crate::drivers::poll_until;
-use crate::mm::shared::Lent;
-use crate::sched::{self, WaitQueue};
-use crate::sync::{Mutex, Once};
-use abi::net_window::{MOST_RECEIVED, MOST_SENT};
-use abi::syscall::{Errno, IoMode};
-use core::sync::atomic::{AtomicBool, Ordering};
-use receive::Receive;
-use transmit::Transmit;
-use window::{OFFLOAD_FEATURES, Window};
+use crate::sync::Mutex;
+use crate::{machine, sched};
+use abi::syscall::Errno;
+use alloc::vec::Vec;
+use control::{Command, Control};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use features::{FEATURE_ADDRESS, FEATURE_CONTROL, FEATURE_PAIRS, TAKEN_OFFLOADS};
+use pair::{Pair, Port, QUEUES};
 
-/// `VIRTIO_NET_F_MAC`, `VIRTIO_NET_F_MRG_RXBUF` (virtio 1.3 5.1.3).
-const FEATURE_ADDRESS: u64 = 1 << 5;
-const FEATURE_MERGEABLE: u64 = 1 << 15;
-/// The address, in the device configuration (5.1.4).
+/// Address and number of pairs, in the device configuration (5.1.4).
 const CONFIG_ADDRESS: u64 = 0;
+const CONFIG_PAIRS: u64 = 8;
 /// A locally administered one, for a device that has none.
 const OWN_ADDRESS: [u8; 6] = *b"\x02GUEST";
-
-/// Queues (5.1.2).
-const RECEIVE: u16 = 0;
-const TRANSMIT: u16 = 1;
-const QUEUES: u16 = 2;
+/// Most pairs that are used, as each takes two interrupts.
+const MAX_PAIRS: u16 = 4;
+/// Most that a card may have (5.1.4.1).
+const MAX_OFFERED: u16 = 0x8000;
 
 /// Bytes before each frame (5.1.6): all zero, as no offload is used but by programs in the window, but
 /// for the number of buffers of a frame that has come.
 const HEADER_BYTES: u64 = 12;
 const HEADER_BUFFERS: u64 = 10;
 
-static CARD: Lazy<Option<&'static Card>> = Lazy::new();
+static PORTS: Lazy<Vec<Port>> = Lazy::new();
 
-/// The card, started at its first use.
-pub(crate) fn device() -> Option<&'static dyn NetDevice> {
-    let card = CARD.get_or_make(|| Card::start().ok());
-    card.map(|card| card as &dyn NetDevice)
+/// Pair `index` of the card, which is started at its first use.
+pub(crate) fn port(index: usize) -> Option<&'static dyn NetDevice> {
+    let ports = PORTS.get_or_make(|| Card::start().unwrap_or_default());
+    ports.get(index).map(|port| port as &dyn NetDevice)
 }
 
 struct Card {
     transport: Transport,
     mac: [u8; 6],
     features: u64,
-    receive: Mutex<Receive>,
-    transmit: Mutex<Transmit>,
-    /// Of either queue.
-    doorbells: [Doorbell; QUEUES as usize],
-    waiters: [WaitQueue; QUEUES as usize],
+    pairs: Vec<Pair>,
+    /// Of a card that takes commands. Locked after those of a pair.
+    control: Option<(Mutex<Control>, Doorbell)>,
+    /// How frames that come may be left; changed by whoever has locked that.
+    taken: AtomicU64,
     broken: AtomicBool,
-    /// Made when a program first wants it.
-    window: Once<(Window, [Lent; 2])>,
+}
+
+/// Pairs of a card that says it has so many, for so many processors.
+fn pairs_of(offered: u16, cpus: u32) -> Result<u16, Broken> {
+    if !(1..=MAX_OFFERED).contains(&offered) {
+        return Err(Broken);
+    }
+    let cpus = u16::try_from(cpus).unwrap_or(u16::MAX).max(1);
+    Ok(offered.min(cpus).min(MAX_PAIRS))
 }
 
 impl Card {
-    fn start() -> Result<&'static Self, Errno> {
+    fn start() -> Result<Vec<Port>, Errno> {
         let handle = find(DeviceType::Net, 0).ok_or(Errno::NoEnt)?;
         let transport = handle.transport()?;
-        let wanted = FEATURE_ADDRESS | FEATURE_MERGEABLE | FEATURE_EVENT_INDEX | FEATURE_VERSION_1;
-        let features = transport.negotiate(wanted | OFFLOAD_FEATURES, FEATURE_VERSION_1)?;
+        let failed = |Broken| transport.fail();
+        let features = transport.negotiate_with(features::choose, FEATURE_VERSION_1)?;
         let mac = match features & FEATURE_ADDRESS {
             0 => OWN_ADDRESS,
             _ => transport.config_bytes(CONFIG_ADDRESS)?,
         };
-        transport.connect(handle, QUEUES)?;
-        let failed = |Broken| transport.fail();
-        let size = transport.select_queue(RECEIVE);
-        let receive = Receive::new(size, features).map_err(failed)?;
-        let to_receive = transport.set_rings(RECEIVE, &receive.ring.rings())?;
-        let size = transport.select_queue(TRANSMIT);
-        let transmit = Transmit::new(size, features).map_err(failed)?;
-        let to_transmit = transport.set_rings(TRANSMIT, &transmit.ring.rings())?;
+        let offered = match features & FEATURE_PAIRS {
+            0 => 1,
+            _ => u16::from_le_bytes(transport.config_bytes(CONFIG_PAIRS)?),
+        };
+        let count = pairs_of(offered, machine::get().cpus).map_err(failed)?;
+        let cpus = (0..u32::from(count)).flat_map(|cpu| match sched::is_online(cpu) {
+            true => [cpu; QUEUES as usize],
+            // It may be on its way, and would lose its interrupts.
+            false => [0; QUEUES as usize],
+        });
+        transport.connect_to(handle, &cpus.collect::<Vec<_>>())?;
+        let pairs = (0..count).map(|index| Pair::set_up(&transport, index, features));
+        let pairs = pairs.collect::<Result<_, Broken>>()?;
+        let control = match features & FEATURE_CONTROL {
+            0 => None,
+            _ => {
+                // Behind all that the card has (5.1.2).
+                let queue = offered.checked_mul(QUEUES).ok_or(Broken).map_err(failed)?;
+                let control = Control::new(transport.select_queue(queue), features);
+                let control = control.map_err(failed)?;
+                let doorbell = transport.set_rings(queue, &control.ring.rings())?;
+                Some((Mutex::new(control), doorbell))
+            }
+        };
         let card = handle.keep(Self {
             transport,
             mac,
             features,
-            receive: Mutex::new(receive),
-            transmit: Mutex::new(transmit),
-            doorbells: [to_receive, to_transmit],
-            waiters: [const { WaitQueue::new() }; QUEUES as usize],
+            pairs,
+            control,
+            // All, to begin with (5.1.6.5.6).
+            taken: AtomicU64::new(features & TAKEN_OFFLOADS),
             broken: AtomicBool::new(false),
-            window: Once::new(),
         })?;
         card.transport.start();
-        card.publish_buffers(&mut card.receive.lock());
-        Ok(card)
+        card.set_taken(0)?;
+        if count > 1 {
+            card.command(Command::Pairs(count))?;
+        }
+        let ports = card.pairs.iter().map(|pair| Port { card, pair });
+        let ports: Vec<Port> = ports.collect();
+        ports.iter().for_each(Port::begin);
+        Ok(ports)
     }
 
-    fn doorbell(&self, queue: u16) -> Doorbell {
-        self.doorbells[usize::from(queue)]
+    /// Has the device carry out a command, which is rare: it is waited for here.
+    fn command(&self, command: Command) -> Result<(), Errno> {
+        let (control, doorbell) = self.control.as_ref().ok_or(Errno::Inval)?;
+        self.carry_out(&mut control.lock(), *doorbell, command)
     }
 
-    fn waiters(&self, queue: u16) -> &WaitQueue {
-        &self.waiters[usize::from(queue)]
+    fn carry_out(
+        &self,
+        control: &mut Control,
+        doorbell: Doorbell,
+        command: Command,
+    ) -> Result<(), Errno> {
+        self.check()?;
+        control.add(command);
+        if control.ring.publish() {
+            self.transport.notify(doorbell);
+        }
+        let in_time = poll_until(|| control.is_done() || self.is_broken(), patience());
+        self.check()?;
+        if !in_time {
+            return Err(self.break_down());
+        }
+        control.finish().map_err(|Broken| self.break_down())
+    }
+
+    /// Has frames come as those offloads may leave them, from now on.
+    fn set_taken(&self, offloads: u64) -> Result<(), Errno> {
+        if self.taken.load(Ordering::Acquire) == offloads {
+            return self.check();
+        }
+        let (control, doorbell) = self.control.as_ref().ok_or(Errno::Inval)?;
+        let mut control = control.lock();
+        self.carry_out(&mut control, *doorbell, Command::GuestOffloads(offloads))?;
+        self.taken.store(offloads, Ordering::Release);
+        Ok(())
     }
 
     fn is_broken(&self) -> bool {
@@ -129,196 +192,44 @@ impl Card {
         if !self.broken.swap(true, Ordering::AcqRel) {
             self.transport.reset();
         }
-        self.waiters.iter().for_each(WaitQueue::wake_all);
+        self.pairs.iter().for_each(Pair::wake_all);
         Errno::Io
-    }
-
-    /// Waits until `done` or the device is broken; false if neither is so in time.
-    fn wait(&self, queue: u16, mode: IoMode, done: impl Fn() -> bool) -> bool {
-        let deadline_ns = patience();
-        let over = || done() || self.is_broken();
-        match mode {
-            IoMode::Interrupt => self.waiters(queue).wait_until_deadline(over, deadline_ns),
-            IoMode::Poll => poll_until(over, deadline_ns),
-        }
-    }
-
-    /// Shows the device what is in the queue.
-    fn publish_frames(&self, transmit: &mut Transmit) {
-        if transmit.ring.publish() {
-            self.transport.notify(self.doorbell(TRANSMIT));
-        }
-    }
-
-    /// Waits until the device has sent all that it was shown, and frees the places. Also by a
-    /// thread that is to end: frames are the device's until then.
-    fn await_sent(&self, transmit: &mut Transmit, mode: IoMode) -> Result<(), Errno> {
-        if mode == IoMode::Interrupt {
-            transmit.want_interrupt();
-        }
-        let in_time = self.wait(TRANSMIT, mode, || transmit.is_done());
-        transmit.ring.want_no_interrupt();
-        if !in_time {
-            return Err(self.break_down());
-        }
-        self.check()?;
-        transmit.collect().map_err(|Broken| self.break_down())
-    }
-
-    /// Frees the places; waits for the device if it has not sent all yet.
-    fn finish(&self, transmit: &mut Transmit, mode: IoMode) -> Result<(), Errno> {
-        if !transmit.is_done() {
-            return self.await_sent(transmit, mode);
-        }
-        transmit.collect().map_err(|Broken| self.break_down())
-    }
-
-    /// Puts frames into the queue; when it is full, has them sent first.
-    fn add(
-        &self,
-        transmit: &mut Transmit,
-        frames: &mut Outgoing<'_>,
-        mode: IoMode,
-    ) -> Result<(), Errno> {
-        transmit.collect().map_err(|Broken| self.break_down())?;
-        for frame in frames {
-            if transmit.is_full() {
-                self.publish_frames(transmit);
-                self.await_sent(transmit, mode)?;
-            }
-            transmit.add(frame.segments())?;
-        }
-        Ok(())
-    }
-
-    fn publish_buffers(&self, receive: &mut Receive) {
-        if receive.ring.publish() {
-            self.transport.notify(self.doorbell(RECEIVE));
-        }
-    }
-
-    fn await_frame(&self, receive: &mut Receive, mode: IoMode) -> Result<(), Errno> {
-        if receive.is_low() {
-            self.publish_buffers(receive);
-        }
-        if mode == IoMode::Interrupt {
-            receive.want_interrupt();
-        }
-        let done = || receive.ring.used() > 0 || sched::is_ending();
-        let in_time = self.wait(RECEIVE, mode, done);
-        receive.ring.want_no_interrupt();
-        self.check()?;
-        match receive.ring.used() {
-            0 if in_time => Err(Errno::Io),
-            0 => Err(Errno::TimedOut),
-            _ => Ok(()),
-        }
-    }
-
-    /// Puts what the window lists into the queue, once all before it has been sent.
-    fn add_listed(
-        &self,
-        transmit: &mut Transmit,
-        window: &Window,
-        count: usize,
-        mode: IoMode,
-    ) -> Result<(), Errno> {
-        self.finish(transmit, mode)?;
-        for index in 0..count {
-            if transmit.is_full() {
-                self.publish_frames(transmit);
-                self.finish(transmit, mode)?;
-            }
-            transmit.add_whole(&window.to_send(index)?);
-        }
-        Ok(())
-    }
-
-    fn receive_listed(&self, window: &Window, most: usize, mode: IoMode) -> Result<usize, Errno> {
-        let mut receive = self.receive.lock();
-        self.check()?;
-        receive.take_back();
-        if receive.is_low() {
-            self.publish_buffers(&mut receive);
-        }
-        if receive.has_none() {
-            self.await_frame(&mut receive, mode)?;
-        }
-        let each = |index, offset, bytes| window.set_received(index, offset, bytes);
-        let given = receive.give(most, each);
-        given.map_err(|Broken| self.break_down())
     }
 }
 
 impl Interrupted for Card {
     fn interrupted(&self) {
         self.transport.acknowledge();
-        self.waiters.iter().for_each(WaitQueue::wake_all);
+        self.pairs.iter().for_each(Pair::wake_all);
     }
 
     fn queue_interrupted(&self, queue: usize) {
-        if let Some(waiters) = self.waiters.get(queue) {
-            waiters.wake_all();
+        let (pair, queue) = (queue / usize::from(QUEUES), queue % usize::from(QUEUES));
+        if let Some(pair) = self.pairs.get(pair) {
+            pair.wake(queue);
         }
     }
 }
 
-impl NetDevice for Card {
-    fn mac(&self) -> [u8; 6] {
-        self.mac
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn send(&self, frames: &mut Outgoing<'_>, mode: IoMode) -> Result<(), Errno> {
-        let mut transmit = self.transmit.lock();
-        self.check()?;
-        let added = self.add(&mut transmit, frames, mode);
-        self.publish_frames(&mut transmit);
-        if transmit.is_lent() {
-            self.await_sent(&mut transmit, mode)?;
-        }
-        added
-    }
-
-    fn receive(&self, frames: &mut Incoming<'_>, mode: IoMode) -> Result<(), Errno> {
-        let mut receive = self.receive.lock();
-        self.check()?;
-        receive.take_back();
-        if receive.has_none() {
-            self.await_frame(&mut receive, mode)?;
-        }
-        let taken = receive.take(frames);
-        if receive.is_low() {
-            self.publish_buffers(&mut receive);
-        }
-        taken.map_err(|Broken| self.break_down())
-    }
-
-    fn window(&self) -> Result<[Lent; 2], Errno> {
-        // Held meanwhile, so that there is one.
-        let receive = self.receive.lock();
-        if self.window.get().is_none() {
-            self.window
-                .set(Window::lend(&receive.buffers, self.features)?);
-        }
-        let window = self.window.get().ok_or(Errno::NoMem)?;
-        Ok(window.1)
-    }
-
-    fn exchange(&self, sent: usize, most: usize, mode: IoMode) -> Result<usize, Errno> {
-        let (window, _) = self.window.get().ok_or(Errno::Inval)?;
-        if sent > MOST_SENT || most > MOST_RECEIVED {
-            return Err(Errno::Inval);
-        }
-        if sent > 0 {
-            let mut transmit = self.transmit.lock();
-            self.check()?;
-            let added = self.add_listed(&mut transmit, window, sent, mode);
-            self.publish_frames(&mut transmit);
-            added?;
-        }
-        match most {
-            0 => Ok(0),
-            _ => self.receive_listed(window, most, mode),
+    #[test]
+    fn a_card_has_a_pair_for_each_processor_as_far_as_it_offers_them() {
+        for (offered, cpus, pairs) in [
+            (1, 4, Some(1)),
+            (8, 1, Some(1)),
+            (8, 2, Some(2)),
+            (3, 16, Some(3)),
+            (8, 16, Some(4)),
+            (0x8000, 2, Some(2)),
+            (8, 0, Some(1)),
+            (0, 2, None),
+            (0x8001, 2, None),
+            (40_000, 2, None),
+        ] {
+            assert_eq!(pairs_of(offered, cpus).ok(), pairs, "{offered} {cpus}");
         }
     }
 }

@@ -12,6 +12,7 @@ use super::super::ring::Ring;
 use super::super::shared::SharedMemory;
 use super::HEADER_BYTES;
 use crate::drivers::Segment;
+use crate::drivers::net::card::{SMALL_BYTES, gather};
 use crate::mm::DmaBuffer;
 use abi::syscall::Errno;
 
@@ -19,8 +20,8 @@ use abi::syscall::Errno;
 const SIZE: u16 = 256;
 /// Descriptors of a frame.
 const DESCRIPTORS: u16 = 4;
-/// Frames up to that length are copied; a header is no longer.
-const SMALL_BYTES: u64 = 128;
+
+const _: () = assert!(HEADER_BYTES <= SMALL_BYTES);
 
 pub(super) struct Transmit<M = DmaBuffer> {
     pub(super) ring: Ring<M>,
@@ -74,7 +75,7 @@ impl<M: SharedMemory> Transmit<M> {
         let bytes: usize = frame.iter().map(Segment::len).sum();
         if bytes as u64 <= SMALL_BYTES {
             let place = self.small_place(bytes);
-            copy(&place, frame);
+            gather(&place, frame);
             return self.add_pieces(&[place]);
         }
         self.is_lent = true;
@@ -147,14 +148,6 @@ impl<M: SharedMemory> Transmit<M> {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// Copies a frame to `place`, which is as long.
-fn copy(place: &Segment, frame: &[Segment]) {
-    let mut offset = 0;
-    for piece in frame {
-        offset += place.part(offset, piece.len()).copy_from(piece);
     }
 }
 

@@ -6,18 +6,15 @@
 
 use super::super::Broken;
 use super::super::shared::SharedMemory;
+use super::features::{MADE_OFFLOADS, TAKEN_OFFLOADS};
 use super::receive::BUFFERS_BYTES;
 use crate::drivers::Segment;
 use crate::mm::DmaBuffer;
 use crate::mm::shared::Lent;
 use abi::net_window::{
-    CHECKSUM, HEADER_BYTES, OFFLOADS, Piece, RECEIVE_AREA, RECEIVE_LIST, SEGMENT_TCP4, SEND_AREA,
-    SEND_LIST,
+    HEADER_BYTES, OFFLOADS, Piece, RECEIVE_AREA, RECEIVE_LIST, SEND_AREA, SEND_LIST,
 };
 use abi::syscall::{Errno, Protection};
-
-/// Features of which programs make use.
-pub(super) const OFFLOAD_FEATURES: u64 = CHECKSUM | SEGMENT_TCP4;
 
 /// The lists and the area to send from; the card's buffers lie behind it in programs.
 pub(super) struct Window<M = DmaBuffer> {
@@ -39,7 +36,7 @@ impl Window {
 impl<M: SharedMemory> Window<M> {
     fn new(features: u64) -> Result<Self, Broken> {
         let memory = M::allocate(RECEIVE_AREA as u64).ok_or(Broken)?;
-        memory.write64(OFFLOADS as u64, features & OFFLOAD_FEATURES);
+        memory.write64(OFFLOADS as u64, features & (MADE_OFFLOADS | TAKEN_OFFLOADS));
         Ok(Self { memory })
     }
 
@@ -74,7 +71,9 @@ impl<M: SharedMemory> Window<M> {
 mod tests {
     use super::super::super::testing::{BASE, Bytes};
     use super::*;
-    use abi::net_window::{MOST_RECEIVED, MOST_SENT};
+    use abi::net_window::{
+        CHECKSUM, MOST_RECEIVED, MOST_SENT, OPEN_CHECKSUM, SEGMENT_TCP4, WHOLE_TCP4,
+    };
 
     #[test]
     fn only_what_is_in_its_area_is_sent() {
@@ -113,7 +112,8 @@ mod tests {
             window.memory.read64(OFFLOADS as u64)
         };
         assert_eq!(offloads(0), 0);
-        assert_eq!(offloads(u64::MAX), CHECKSUM | SEGMENT_TCP4);
+        let all = CHECKSUM | SEGMENT_TCP4 | OPEN_CHECKSUM | WHOLE_TCP4;
+        assert_eq!(offloads(u64::MAX), all);
     }
 
     #[test]
