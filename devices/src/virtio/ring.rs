@@ -286,22 +286,6 @@ impl Ring {
         self.unsignalled
     }
 
-    /// Chains given back that the driver has not taken, as far as it tells: with an event index it
-    /// wants an interrupt for the first of them (2.7.7.1). A hint: the driver may say anything.
-    pub fn unseen(&self) -> u32 {
-        match self.queue.event_idx_enabled().then(|| self.used_event()) {
-            Some(Some(event)) => {
-                let unseen = self.queue.next_used().wrapping_sub(event);
-                if unseen > self.queue.size() {
-                    0
-                } else {
-                    unseen.into()
-                }
-            }
-            _ => self.unsignalled,
-        }
-    }
-
     /// Whether [`Self::signal`] would interrupt.
     pub fn interrupt_is_due(&self) -> bool {
         self.unsignalled > 0 && self.driver_wants_interrupt(self.unsignalled)

@@ -105,9 +105,6 @@ impl BlkWork {
     }
 
     fn take_and_give(&mut self) {
-        if self.ring.unseen() > 0 && self.ring.has_more() {
-            self.coalescing.sign();
-        }
         for _ in 0..self.ring.size() {
             if self.free_tags.is_empty() {
                 break;
