@@ -3,17 +3,19 @@
 //! As long as it is awake the driver need not notify, which saves an exit, and the host need not wake
 //! it up. It pays when the next request comes within about the time that both take: the vigil is
 //! kept only after a request that came so soon after the last was served, and given up after one in
-//! vain, so that a guest that asks for nothing, or seldom, costs nothing. On a host where all takes
-//! long (an emulated one, say) exits and wake-ups do, too: there it may last longer.
+//! vain, so that a guest that asks for nothing, or seldom, costs nothing. On a host whose system calls
+//! take long (an emulated one, say) exits and wake-ups do, too: there it may last longer.
 
 use std::hint;
 use std::thread;
 use std::time::{Duration, Instant};
+use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 /// Longest vigil on a host of common speed.
 const MAX: Duration = Duration::from_micros(200);
-/// Longest vigil on a host that is slow, in times that a service takes, and at all.
-const SERVICES: u32 = 32;
+/// Longest vigil on a host that is slow, in times that it takes to tell another thread something, and
+/// at all.
+const TELLINGS: u32 = 500;
 const MAX_SLOW: Duration = Duration::from_millis(4);
 /// A request that takes so many times as long as others is not about to come.
 const PATIENCE: u32 = 4;
@@ -33,39 +35,32 @@ pub enum Stay {
 
 /// The vigil of one worker.
 pub struct Vigil {
-    /// Longest, on a host of common speed and on a slow one; none where others need the one
-    /// processor.
+    /// Longest; none where others need the one processor.
     max: Duration,
-    max_slow: Duration,
     /// How long to stay awake, if at all.
     length: Duration,
-    /// Since when the worker serves, or has nothing to do.
+    /// Since when there is nothing to do.
     since: Instant,
-    /// How long it serves, in the mean.
-    service: Duration,
-    /// How long it has nothing to do then, in the mean.
+    /// How long that lasts, in the mean.
     gap: Duration,
 }
 
 impl Default for Vigil {
     fn default() -> Self {
         match thread::available_parallelism() {
-            Ok(host) if host.get() > 1 => Self::new(MAX, MAX_SLOW),
-            _ => Self::new(Duration::ZERO, Duration::ZERO),
+            Ok(host) if host.get() > 1 => Self::new(longest(telling())),
+            _ => Self::new(Duration::ZERO),
         }
     }
 }
 
 impl Vigil {
-    /// One that takes at most `max`, on a host that serves slowly `max_slow`; none at all when that
-    /// is nothing.
-    pub fn new(max: Duration, max_slow: Duration) -> Self {
+    /// One that takes at most so long; none at all when that is nothing.
+    pub fn new(max: Duration) -> Self {
         Self {
             max,
-            max_slow,
             length: Duration::ZERO,
             since: Instant::now(),
-            service: Duration::ZERO,
             gap: Duration::ZERO,
         }
     }
@@ -76,23 +71,20 @@ impl Vigil {
         Self {
             length,
             gap: length / PATIENCE,
-            ..Self::new(length, length)
+            ..Self::new(length)
         }
     }
 
     /// Something has woken the worker.
     pub fn woken(&mut self) {
-        let longest = self.longest();
-        if self.came() <= longest {
-            self.length = longest;
+        if self.came() <= self.max {
+            self.length = self.max;
         }
     }
 
     /// The worker has served all that there was.
     pub fn served(&mut self) {
-        let now = Instant::now();
-        self.service = mean(self.service, now - self.since);
-        self.since = now;
+        self.since = Instant::now();
     }
 
     /// Whether the worker stays awake.
@@ -116,18 +108,30 @@ impl Vigil {
         seen
     }
 
-    fn longest(&self) -> Duration {
-        (SERVICES * self.service).clamp(self.max, self.max_slow)
-    }
-
     /// A request has come; after how long.
     fn came(&mut self) -> Duration {
-        let now = Instant::now();
-        let gap = now - self.since;
-        self.since = now;
-        self.gap = mean(self.gap, gap.min(self.max_slow));
+        let gap = self.since.elapsed();
+        self.gap = mean(self.gap, gap.min(self.max));
         gap
     }
+}
+
+/// The longest vigil on a host that takes so long to tell a thread something.
+fn longest(telling: Duration) -> Duration {
+    (TELLINGS * telling).clamp(MAX, MAX_SLOW)
+}
+
+/// How long an event takes to be written and read. The least of some: others have the processor, too.
+fn telling() -> Duration {
+    let Ok(event) = EventFd::new(EFD_NONBLOCK) else {
+        return Duration::ZERO;
+    };
+    let once = |_| {
+        let start = Instant::now();
+        let told = event.write(1).and_then(|()| event.read());
+        told.map_or(Duration::ZERO, |_| start.elapsed())
+    };
+    (0..8).map(once).min().unwrap_or_default()
 }
 
 /// The mean of what was and what is now.
@@ -190,20 +194,17 @@ mod tests {
 
     #[test]
     fn the_first_request_is_not_waited_for() {
-        assert_eq!(looks(&mut Vigil::new(LONG, LONG), 2), (false, 1));
+        assert_eq!(looks(&mut Vigil::new(LONG), 2), (false, 1));
     }
 
     #[test]
     fn what_is_there_already_is_seen_without_a_vigil() {
-        assert_eq!(
-            looks(&mut Vigil::new(Duration::ZERO, Duration::ZERO), 1),
-            (true, 1)
-        );
+        assert_eq!(looks(&mut Vigil::new(Duration::ZERO), 1), (true, 1));
     }
 
     #[test]
     fn after_a_request_that_came_soon_the_next_is_waited_for_again_and_again() {
-        let mut vigil = Vigil::new(LONG, LONG);
+        let mut vigil = Vigil::new(LONG);
         wake_soon(&mut vigil);
         assert_eq!(looks(&mut vigil, 100), (true, 100));
         assert_eq!(looks(&mut vigil, 50), (true, 50));
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_vigil_in_vain_is_the_last_until_a_request_comes_soon() {
-        let mut vigil = Vigil::new(SHORT, SHORT);
+        let mut vigil = Vigil::new(SHORT);
         wake_soon(&mut vigil);
         let start = vigil.since;
         assert!(!vigil.keep(Stay::Long, || false));
@@ -231,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_wait_for_what_is_likely_ends_no_vigil() {
-        let mut vigil = Vigil::new(LONG, LONG);
+        let mut vigil = Vigil::new(LONG);
         wake_soon(&mut vigil);
         vigil.gap = Duration::from_millis(1);
         let start = vigil.since;
@@ -245,22 +246,17 @@ mod tests {
     }
 
     #[test]
-    fn where_service_takes_long_the_next_request_is_waited_for_longer() {
-        let cases = [
-            (0, SHORT),
-            (2, 2 * SERVICES * Duration::from_millis(1)),
-            (1_000_000, LONG),
-        ];
-        for (service_ms, longest) in cases {
-            let mut vigil = Vigil::new(SHORT, LONG);
-            vigil.service = Duration::from_millis(service_ms);
-            assert_eq!(vigil.longest(), longest, "{service_ms}");
+    fn where_telling_takes_long_the_next_request_is_waited_for_longer() {
+        let us = Duration::from_micros;
+        for (telling, expected) in [(Duration::ZERO, MAX), (us(2), us(1000)), (LONG, MAX_SLOW)] {
+            assert_eq!(longest(telling), expected, "{telling:?}");
         }
+        assert!(telling() > Duration::ZERO);
     }
 
     #[test]
     fn there_is_none_with_one_processor() {
-        let mut vigil = Vigil::new(Duration::ZERO, Duration::ZERO);
+        let mut vigil = Vigil::new(Duration::ZERO);
         for _ in 0..10 {
             vigil.served();
             vigil.woken();

@@ -184,7 +184,7 @@ fn a_driver_with_several_under_way_is_interrupted_for_several() {
 #[test]
 fn a_worker_that_does_not_stay_awake_holds_nothing_back() {
     for depth in [1, 3, 7] {
-        let never = Vigil::new(Duration::ZERO, Duration::ZERO);
+        let never = Vigil::new(Duration::ZERO);
         assert_eq!(serve(depth, never).1, 0, "{depth}");
     }
 }
