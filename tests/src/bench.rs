@@ -23,7 +23,7 @@ impl Samples {
         sorted.sort_by(f64::total_cmp);
         let last = sorted.len().saturating_sub(1);
         sorted
-            .get(last * percent / 100)
+            .get((last * percent + 50) / 100)
             .copied()
             .unwrap_or(f64::NAN)
     }
