@@ -226,6 +226,13 @@ impl Guest {
             .expect("in memory")
     }
 
+    /// Wants an interrupt when the used ring's entry `at` is there, by the event index (2.7.7.2).
+    pub fn want_interrupt(&self, index: usize, at: u16) {
+        // Behind the entries of the available ring.
+        let used_event = Self::areas(index)[1] + 4 + 2 * u64::from(QUEUE_SIZE);
+        self.poke(used_event, &at.to_le_bytes());
+    }
+
     /// Used entries of the queue that [`Self::wait_used`] has returned, wrapping.
     pub fn seen(&self, index: usize) -> u16 {
         self.positions[index].1

@@ -212,9 +212,8 @@ fn with_event_index_the_interrupt_comes_at_the_entry_asked_for() {
     let disk = DiskFile::temporary(512).unwrap();
     let mut guest = Guest::new(Box::new(Blk::new(disk, EngineChoice::Auto, 1)));
     assert_eq!(guest.start(F_EVENT_IDX | F_FLUSH), 15);
-    // Interrupt when the third chain is used: used_event follows the available ring's entries.
-    let used_event = Guest::areas(0)[1] + 4 + 2 * u64::from(QUEUE_SIZE);
-    guest.poke(used_event, &2_u16.to_le_bytes());
+    // When the third chain is used.
+    guest.want_interrupt(0, 2);
     for expected in [false, false, true, false] {
         assert_eq!(request(&mut guest, FLUSH, 0, &[]), OK);
         // Stopping the worker puts an end to what it may still have to signal.

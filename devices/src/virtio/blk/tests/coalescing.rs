@@ -13,13 +13,9 @@ fn guest(engine: EngineChoice) -> Guest {
     guest
 }
 
-/// Asks for an interrupt at the first used chain that was not taken yet.
-fn want_interrupt(guest: &Guest) {
-    let used_event = Guest::areas(0)[1] + 4 + 2 * u64::from(QUEUE_SIZE);
-    guest.poke(used_event, &guest.seen(0).to_le_bytes());
-}
-
-fn offer_reads(guest: &mut Guest, count: u64) {
+/// Asks for an interrupt at the first answer, and for so many reads.
+fn ask(guest: &mut Guest, count: u64) {
+    guest.want_interrupt(0, guest.seen(0));
     for slot in 0..count {
         let pieces = [
             Piece::readable(HEADER, 16),
@@ -31,6 +27,22 @@ fn offer_reads(guest: &mut Guest, count: u64) {
     }
 }
 
+/// Does it for some rounds with so many reads, and `meanwhile` before all answers are taken.
+fn rounds(mut meanwhile: impl FnMut(&mut Guest, u64)) {
+    for engine in BOTH {
+        let mut guest = guest(engine);
+        write_header(&guest, IN, 0);
+        for round in 0..ROUNDS {
+            let _ = guest.line.evt().read();
+            ask(&mut guest, some(round));
+            meanwhile(&mut guest, round);
+            for _ in 0..some(round) {
+                guest.wait_used(0);
+            }
+        }
+    }
+}
+
 /// Between 1 and [`AT_ONCE`], in no order.
 fn some(round: u64) -> u64 {
     1 + (round * round / 3 + round) % AT_ONCE
@@ -38,39 +50,17 @@ fn some(round: u64) -> u64 {
 
 #[test]
 fn every_answer_that_is_asked_for_is_signalled() {
-    for engine in BOTH {
-        let mut guest = guest(engine);
-        write_header(&guest, IN, 0);
-        for round in 0..ROUNDS {
-            let _ = guest.line.evt().read();
-            want_interrupt(&guest);
-            offer_reads(&mut guest, some(round));
-            wait_for("an interrupt", || guest.line.evt().read().is_ok());
-            for _ in 0..some(round) {
-                guest.wait_used(0);
-            }
-        }
-    }
+    rounds(|guest, _| wait_for("an interrupt", || guest.line.evt().read().is_ok()));
 }
 
 #[test]
 fn what_was_answered_before_a_save_is_signalled_by_then() {
-    for engine in BOTH {
-        let mut guest = guest(engine);
-        write_header(&guest, IN, 0);
-        for round in 0..ROUNDS {
-            let _ = guest.line.evt().read();
-            want_interrupt(&guest);
-            offer_reads(&mut guest, some(round));
-            let state = guest.transport.lock().unwrap().save().unwrap();
-            let answered = guest.used_index(0) != guest.seen(0);
-            assert_eq!(guest.line.evt().read().is_ok(), answered, "round {round}");
-            guest.transport.lock().unwrap().restore(&state).unwrap();
-            for _ in 0..some(round) {
-                guest.wait_used(0);
-            }
-        }
-    }
+    rounds(|guest, round| {
+        let state = guest.transport.lock().unwrap().save().unwrap();
+        let answered = guest.used_index(0) != guest.seen(0);
+        assert_eq!(guest.line.evt().read().is_ok(), answered, "round {round}");
+        guest.transport.lock().unwrap().restore(&state).unwrap();
+    });
 }
 
 #[test]
@@ -79,8 +69,7 @@ fn no_interrupt_follows_a_reset() {
         let mut guest = guest(engine);
         for round in 0..ROUNDS {
             write_header(&guest, IN, 0);
-            want_interrupt(&guest);
-            offer_reads(&mut guest, some(round));
+            ask(&mut guest, some(round));
             guest.write(Register::Status, 0);
             let _ = guest.line.evt().read();
             guest.notify(0);

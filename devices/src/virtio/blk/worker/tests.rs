@@ -72,8 +72,7 @@ impl Driver {
         if self.guest.line.evt().read().is_ok() {
             self.interrupts += 1;
             self.seen = used;
-            let used_event = Guest::areas(0)[1] + 4 + 2 * u64::from(QUEUE_SIZE);
-            self.guest.poke(used_event, &used.to_le_bytes());
+            self.guest.want_interrupt(0, used);
         } else if self.seen != used {
             self.held.insert(used);
         }

@@ -229,20 +229,15 @@ fn frames_that_the_driver_does_not_want_do_not_hold_up_those_after_them() {
 #[test]
 fn an_interrupt_comes_when_the_chain_is_used_that_the_driver_waits_for() {
     let (mut guest, mut peer) = guest_with(crate::virtio::F_EVENT_IDX | spec::F_MRG_RXBUF);
-    let [_, avail, _] = Guest::areas(RX);
-    let wait_for_index = |guest: &Guest, index: u16| {
-        let used_event = avail + 4 + 2 * u64::from(QUEUE_SIZE);
-        guest.poke(used_event, &index.to_le_bytes());
-    };
     // The frame takes chains 0 to 3, of which the driver waits for the third.
-    wait_for_index(&guest, 2);
+    guest.want_interrupt(RX, 2);
     for at in 0..8 {
         guest.offer(RX, &[space(at * 0x400, 300)]);
     }
     guest.notify(RX);
     peer.send(&frame(1000, 1));
     wait_for("an interrupt", || guest.line.evt().read().is_ok());
-    wait_for_index(&guest, 5);
+    guest.want_interrupt(RX, 5);
     peer.send(&frame(60, 1));
     wait_for("the frame", || guest.used_index(RX) == 5);
     std::thread::sleep(Duration::from_millis(20));
