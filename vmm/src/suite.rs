@@ -28,6 +28,66 @@ pub struct CheckResult {
     pub detail: String,
     /// What was measured; the host adds `exits` and `took_ns`, from start to result.
     pub metrics: BTreeMap<String, u64>,
+    /// What it has said beside them.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// Rows of numbers that a check has reported.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Series {
+    /// What the numbers of the first column stand for, from 0 on, if they stand for something.
+    pub labels: Vec<String>,
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// The numbers, row by row.
+    pub numbers: Vec<u64>,
+}
+
+impl Series {
+    /// The rows, each as long as there are columns.
+    pub fn rows(&self) -> impl Iterator<Item = &[u64]> {
+        self.numbers.chunks_exact(self.columns.len().max(1))
+    }
+}
+
+/// What a check has said beside its result.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Said {
+    /// Lines for people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
+    /// Rows of numbers, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub series: BTreeMap<String, Series>,
+    /// How many numbers there are in all of them.
+    #[serde(skip)]
+    numbers: usize,
+}
+
+/// Most that a check may say: it is the guest that says it.
+const MAX_LINES: usize = 1000;
+const MAX_SERIES: usize = 100;
+const MAX_NUMBERS: usize = 1 << 20;
+
+impl Said {
+    fn line(&mut self, text: String) {
+        if self.lines.len() < MAX_LINES {
+            self.lines.push(text);
+        }
+    }
+
+    /// Rows that go on those of the same name.
+    fn rows(&mut self, name: String, part: Series) {
+        self.numbers += part.numbers.len();
+        let is_new = !self.series.contains_key(&name);
+        if self.numbers > MAX_NUMBERS || is_new && self.series.len() >= MAX_SERIES {
+            return;
+        }
+        let series = self.series.entry(name).or_default();
+        series.numbers.extend(part.numbers);
+        (series.labels, series.columns) = (part.labels, part.columns);
+    }
 }
 
 /// The guest's kernel has panicked.
@@ -63,6 +123,7 @@ pub struct SuiteLog {
     plan: Vec<PlannedCheck>,
     results: Vec<CheckResult>,
     streams: HashMap<String, Received>,
+    said: HashMap<String, Said>,
     counters: ExitCounters,
     exits_at_start: u64,
     started: Instant,
@@ -81,6 +142,7 @@ impl SuiteLog {
             plan,
             results: Vec::new(),
             streams: HashMap::new(),
+            said: HashMap::new(),
             counters,
             exits_at_start: 0,
             started: Instant::now(),
@@ -106,6 +168,7 @@ impl SuiteLog {
                     outcome: Outcome::Fail,
                     detail: "no result: the guest ended before it".to_owned(),
                     metrics: BTreeMap::new(),
+                    said: Said::default(),
                 });
             }
         }
@@ -160,6 +223,9 @@ impl SuiteLog {
             ));
             return;
         }
+        if let Some(said) = self.said.remove(&result.id) {
+            result.said = said;
+        }
         self.progress.ended(&result);
         self.results.push(result);
     }
@@ -206,7 +272,25 @@ impl Listener for SuiteLog {
                     outcome,
                     detail,
                     metrics,
+                    said: Said::default(),
                 });
+            }
+            Parsed::Line { id, text } if self.expected(&id) => {
+                self.said.entry(id).or_default().line(text);
+            }
+            Parsed::Series {
+                id,
+                name,
+                labels,
+                columns,
+                rows,
+            } if self.expected(&id) => {
+                let series = Series {
+                    labels,
+                    columns,
+                    numbers: rows,
+                };
+                self.said.entry(id).or_default().rows(name, series);
             }
             Parsed::Killed {
                 pid,
@@ -230,8 +314,13 @@ impl Listener for SuiteLog {
                     backtrace,
                 });
             }
-            // The splitter keeps streams to itself; End adds nothing to the results.
-            Parsed::StreamBegin { .. } | Parsed::StreamEnd { .. } | Parsed::End { .. } => {}
+            // The splitter keeps streams to itself; End adds nothing to the results; who is not in
+            // the suite has nothing to say.
+            Parsed::Line { .. }
+            | Parsed::Series { .. }
+            | Parsed::StreamBegin { .. }
+            | Parsed::StreamEnd { .. }
+            | Parsed::End { .. } => {}
         }
     }
 
@@ -366,6 +455,32 @@ mod tests {
         whole.stream("one", received(1, true));
         whole.stream("one", received(2, true));
         assert_eq!(streamed(&mut whole, 2), Outcome::Pass);
+    }
+
+    #[test]
+    fn what_a_check_says_is_in_its_result_in_one_piece_and_within_bounds() {
+        let mut log = log();
+        let line = |id: &str| Parsed::Line {
+            id: id.to_owned(),
+            text: "safe: B, A".to_owned(),
+        };
+        let rows = |rows: Vec<u64>| Parsed::Series {
+            id: "one".to_owned(),
+            name: "slices".to_owned(),
+            labels: vec!["A".to_owned()],
+            columns: vec!["task".to_owned(), "from_ns".to_owned()],
+            rows,
+        };
+        log.record(line("nobody"));
+        (0..=MAX_LINES).for_each(|_| log.record(line("one")));
+        log.record(rows(vec![0, 5, 0]));
+        log.record(rows(vec![9, 1]));
+        log.record(rows(vec![0; MAX_NUMBERS]));
+        log.record(passed("one"));
+        let said = &log.finish().0[0].said;
+        assert_eq!(said.lines.len(), MAX_LINES);
+        let rows: Vec<_> = said.series["slices"].rows().collect();
+        assert_eq!(rows, [[0, 5], [0, 9]], "half a row at the end is none");
     }
 
     #[test]

@@ -180,6 +180,7 @@ pub fn panic(panic: &GuestPanic, symbol: impl Fn(u64) -> Option<String>) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::suite::Said;
     use abi::record::Subsystem;
 
     #[test]
@@ -203,6 +204,7 @@ mod tests {
             outcome: Outcome::Fail,
             detail: "word ".repeat(40),
             metrics,
+            said: Said::default(),
         };
         let table = checks(&[result]);
         assert!(table.lines().all(|line| line.len() <= COLUMNS), "{table}");

@@ -102,6 +102,27 @@ pub enum Record<'a> {
         /// What was measured.
         metrics: &'a [Metric<'a>],
     },
+    /// A line that a check has to say beside its figures.
+    Line {
+        /// Name of the check.
+        id: &'a str,
+        /// What it says.
+        text: &'a str,
+    },
+    /// Rows of numbers that a check's figures come from, or a part of them: those that follow under
+    /// the same name go on from here.
+    Series {
+        /// Name of the check.
+        id: &'a str,
+        /// Of the rows.
+        name: &'a str,
+        /// What the numbers of the first column stand for, from 0 on; empty if they are just numbers.
+        labels: &'a [&'a str],
+        /// Names of the columns; as in a [`Metric`], they carry the unit.
+        columns: &'a [&'a str],
+        /// The numbers, row by row.
+        rows: &'a [u64],
+    },
     /// `bytes` raw bytes follow, which hold no RS; the host checks them and does not show them.
     StreamBegin {
         /// The check that they belong to.
@@ -200,6 +221,25 @@ impl Display for Record<'_> {
                 object.string("detail", detail)?;
                 object.numbers("metrics", metrics)?;
             }
+            Self::Line { id, text } => {
+                object.string("type", "line")?;
+                object.string("id", id)?;
+                object.string("text", text)?;
+            }
+            Self::Series {
+                id,
+                name,
+                labels,
+                columns,
+                rows,
+            } => {
+                object.string("type", "series")?;
+                object.string("id", id)?;
+                object.string("name", name)?;
+                object.list("labels", labels, |out, label| write_string(out, label))?;
+                object.list("columns", columns, |out, column| write_string(out, column))?;
+                object.list("rows", rows, |out, number| write!(out, "{number}"))?;
+            }
             Self::StreamBegin { id, bytes } => {
                 object.string("type", "stream_begin")?;
                 object.string("id", id)?;
@@ -239,7 +279,9 @@ impl Display for Record<'_> {
                 object.string("message", message)?;
                 object.number("cpu", cpu)?;
                 object.numbers("registers", registers)?;
-                object.list("backtrace", backtrace)?;
+                object.list("backtrace", backtrace, |out, address| {
+                    write!(out, "{address}")
+                })?;
             }
         }
         f.write_str("}\n")
@@ -283,14 +325,19 @@ impl Object<'_, '_> {
         self.out.write_char('}')
     }
 
-    fn list(&mut self, key: &str, values: &[u64]) -> fmt::Result {
+    fn list<T>(
+        &mut self,
+        key: &str,
+        values: &[T],
+        write: impl Fn(&mut Formatter<'_>, &T) -> fmt::Result,
+    ) -> fmt::Result {
         self.key(key)?;
         self.out.write_char('[')?;
         for (i, value) in values.iter().enumerate() {
             if i > 0 {
                 self.out.write_char(',')?;
             }
-            write!(self.out, "{value}")?;
+            write(self.out, value)?;
         }
         self.out.write_char(']')
     }
@@ -372,6 +419,17 @@ mod parsed {
             detail: String,
             metrics: BTreeMap<String, u64>,
         },
+        Line {
+            id: String,
+            text: String,
+        },
+        Series {
+            id: String,
+            name: String,
+            labels: Vec<String>,
+            columns: Vec<String>,
+            rows: Vec<u64>,
+        },
         StreamBegin {
             id: String,
             bytes: u64,
@@ -442,6 +500,29 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_numbers_come_back_with_their_names() {
+        let parsed = parse(Record::Series {
+            id: "sched.fcfs",
+            name: "slices",
+            labels: &["long \"one\"", "short"],
+            columns: &["task", "from_ns", "to_ns"],
+            rows: &[0, 1, 10, 1, 10, u64::MAX],
+        });
+        let Parsed::Series {
+            labels,
+            columns,
+            rows,
+            ..
+        } = parsed
+        else {
+            panic!("not a series")
+        };
+        assert_eq!(labels, ["long \"one\"", "short"]);
+        assert_eq!(columns, ["task", "from_ns", "to_ns"]);
+        assert_eq!(rows, [0, 1, 10, 1, 10, u64::MAX]);
+    }
+
+    #[test]
     fn every_kind_of_record_is_read() {
         let records = [
             Record::Boot {
@@ -453,6 +534,7 @@ mod tests {
             },
             Record::Plan { checks: 3 },
             Record::Start { id: "a" },
+            Record::Line { id: "a", text: "b" },
             Record::StreamBegin { id: "a", bytes: 1 },
             Record::StreamEnd {
                 id: "a",

@@ -6,7 +6,7 @@
 
 use crate::file::{File, STDOUT};
 use crate::start::Args;
-use abi::record::{Outcome, Record, Subsystem};
+use abi::record::{MAX_RECORD_BYTES, Outcome, Record, Subsystem};
 use abi::syscall::Errno;
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
@@ -62,6 +62,11 @@ pub struct Check {
     metrics: Vec<(Cow<'static, str>, u64)>,
 }
 
+/// Of a record, so much is for rows; the rest is for names.
+const ROW_BYTES: usize = MAX_RECORD_BYTES / 4 * 3;
+/// Most that a number takes, its comma included.
+const NUMBER_BYTES: usize = 21;
+
 /// Arguments before a check's own: path, id, subsystem.
 const OWN_ARGS: usize = 3;
 
@@ -89,6 +94,55 @@ impl Check {
     /// That argument as a number.
     pub fn number(&self, index: usize) -> Option<u64> {
         self.arg(index)?.parse().ok()
+    }
+
+    /// The argument `NAME=VALUE` of that name; the last one, if it stands several times.
+    pub fn named(&self, name: &str) -> Option<&'static str> {
+        self.named_all()
+            .filter(|named| named.0 == name)
+            .last()
+            .map(|named| named.1)
+    }
+
+    /// All arguments `NAME=VALUE`, in their order.
+    pub fn named_all(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let args = (OWN_ARGS..self.args.len()).filter_map(|index| self.args.get(index));
+        args.filter_map(|arg| arg.split_once('='))
+    }
+
+    /// A named argument that is needed.
+    pub fn text(&self, name: &str) -> Result<&'static str, Failure> {
+        let text = self.named(name);
+        text.ok_or_else(|| Failure(alloc::format!("there is no argument {name}=...")))
+    }
+
+    /// A named argument that is a number and needed.
+    pub fn value(&self, name: &str) -> Result<u64, Failure> {
+        let text = self.text(name)?;
+        text.parse()
+            .map_err(|_| Failure(alloc::format!("{name}={text} is no number")))
+    }
+
+    /// Says a line beside the figures.
+    pub fn line(&self, text: &str) -> Verdict {
+        write_record(&Record::Line { id: self.id, text }).context("a line")
+    }
+
+    /// Reports rows of numbers, `columns.len()` to a row; `labels` are what the numbers of the
+    /// first column stand for, if they stand for something.
+    pub fn series(&self, name: &str, labels: &[&str], columns: &[&str], rows: &[u64]) -> Verdict {
+        let part = ROW_BYTES / NUMBER_BYTES / columns.len().max(1) * columns.len().max(1);
+        for rows in rows.chunks(part) {
+            write_record(&Record::Series {
+                id: self.id,
+                name,
+                labels,
+                columns,
+                rows,
+            })
+            .context("a series")?;
+        }
+        Ok(())
     }
 
     /// Notes a figure; the name carries the unit.

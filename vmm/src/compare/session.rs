@@ -297,6 +297,7 @@ fn config(suite: &str, cpus: u8, guest: &Guest, host: &HostReport) -> Result<Con
 mod tests {
     use super::*;
     use crate::compare::meter::Cpu;
+    use crate::suite::Said;
     use abi::record::Subsystem;
     use std::collections::BTreeMap;
 
@@ -316,6 +317,7 @@ mod tests {
             outcome,
             detail: String::new(),
             metrics: metrics.into(),
+            said: Said::default(),
         };
         Sample { check, span }
     }

@@ -7,7 +7,7 @@ use crate::compare::plan;
 use crate::compare::testing::{comparison, figures, path};
 use crate::compare::{Guest, Wishes};
 use crate::kvm::ExitKind;
-use crate::suite::CheckResult;
+use crate::suite::{CheckResult, Said};
 use abi::metric::PARTIAL;
 use abi::record::Subsystem;
 use devices::bus::DeviceId;
@@ -80,6 +80,7 @@ fn sample(outcome: Outcome, metrics: &[(&str, u64)]) -> Sample {
             outcome,
             detail: "bad\x1b[2J\nnews".to_owned(),
             metrics: metrics.collect(),
+            said: Said::default(),
         },
         span: Some(Span {
             tallies: vec![(ExitKind::PioRead, DeviceId(0), tally)],
