@@ -100,6 +100,16 @@ numbered! {
         /// `(fd, offloads) -> 0`: frames that come to the window may be left from now on as these
         /// say, of those that the card has; until somebody reads frames, or says otherwise.
         NetOffload = 43,
+        /// `(address, bytes, how: *const Confine) -> 0`: these pages, all of one's own zeroes, have
+        /// a budget of frames, a policy and counts of their own from now on ([`crate::confine`]);
+        /// null for `how` ends that. A confined area is unmapped as a whole, and keeps its rights.
+        Confine = 80,
+        /// `(address, counts: *mut ConfinedCounts) -> 0`: what has happened in the confined area
+        /// that `address` is in.
+        ConfinedCounts = 81,
+        /// `(address, from, uses: *mut u32, len) -> number`: the recorded uses of that area from
+        /// number `from` on, at most `len`: pages by their number in the area.
+        ConfinedTrace = 82,
     }
 }
 

@@ -34,6 +34,10 @@ unsafe impl Plain for abi::syscall::ExitStatus {}
 unsafe impl Plain for abi::syscall::Stats {}
 // SAFETY: as above.
 unsafe impl Plain for abi::syscall::SysInfo {}
+// SAFETY: as above, and bytes.
+unsafe impl Plain for abi::confine::Confine {}
+// SAFETY: as above.
+unsafe impl Plain for abi::confine::ConfinedCounts {}
 
 impl VmSpace {
     /// Copies from the program's `address` to `to`.

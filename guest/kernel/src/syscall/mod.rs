@@ -1,6 +1,7 @@
 //! System calls: one short function each, one file a family. What each does and returns is said
 //! at [`Sysno`].
 
+mod confine;
 mod io;
 mod memory;
 mod net;
@@ -70,6 +71,9 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::NetMap => net::sys_net_map(rdi),
         Sysno::NetExchange => net::sys_net_exchange(rdi, rsi, rdx),
         Sysno::NetOffload => net::sys_net_offload(rdi, rsi),
+        Sysno::Confine => confine::sys_confine(rdi, rsi, rdx),
+        Sysno::ConfinedCounts => confine::sys_confined_counts(rdi, rsi),
+        Sysno::ConfinedTrace => confine::sys_confined_trace(rdi, rsi, rdx, r10),
         Sysno::PowerOff => process::sys_power_off(rdi),
     }
 }
