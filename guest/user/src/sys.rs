@@ -4,7 +4,7 @@
 //! away from under Rust are `unsafe`; `mapping`, `thread` and `heap` wrap them.
 #![expect(unsafe_code, reason = "the system call instruction itself")]
 
-use abi::confine::{Confine, ConfinedCounts};
+use abi::confine::{Confine, ConfinedCounts, PoolCounts, PoolSetup};
 use abi::syscall::{
     Errno, ExitStatus, IoMode, PageSize, Phase, Protection, Replacement, Stats, SysInfo, Sysno,
     decode,
@@ -418,4 +418,30 @@ pub fn confined_trace(address: usize, from: usize, uses: &mut [u32]) -> Result<u
     let number = unsafe { call4(Sysno::ConfinedTrace, args) }?;
     let number = usize::try_from(number).ok();
     number.filter(|n| *n <= uses.len()).ok_or(Errno::Io)
+}
+
+/// [`Sysno::PoolOpen`]; its number.
+pub fn pool_open(setup: &PoolSetup) -> Result<u64, Errno> {
+    let setup = (&raw const *setup).addr() as u64;
+    // SAFETY: the kernel reads one `PoolSetup`.
+    unsafe { call(Sysno::PoolOpen, [setup, 0, 0]) }
+}
+
+/// [`Sysno::PoolClose`].
+pub fn pool_close(number: u64) -> Result<(), Errno> {
+    plain(Sysno::PoolClose, [number, 0, 0]).map(drop)
+}
+
+/// [`Sysno::PoolCounts`].
+pub fn pool_counts(number: u64) -> Result<PoolCounts, Errno> {
+    let mut counts = PoolCounts::default();
+    let to = (&raw mut counts).addr() as u64;
+    // SAFETY: the kernel writes one `PoolCounts`, which is any bytes.
+    unsafe { call(Sysno::PoolCounts, [number, to, 0]) }?;
+    Ok(counts)
+}
+
+/// [`Sysno::PoolServe`].
+pub fn pool_serve(number: u64) -> Result<(), Errno> {
+    plain(Sysno::PoolServe, [number, 0, 0]).map(drop)
 }

@@ -38,6 +38,10 @@ unsafe impl Plain for abi::syscall::SysInfo {}
 unsafe impl Plain for abi::confine::Confine {}
 // SAFETY: as above.
 unsafe impl Plain for abi::confine::ConfinedCounts {}
+// SAFETY: as above.
+unsafe impl Plain for abi::confine::PoolSetup {}
+// SAFETY: as above.
+unsafe impl Plain for abi::confine::PoolCounts {}
 
 impl VmSpace {
     /// Copies from the program's `address` to `to`.

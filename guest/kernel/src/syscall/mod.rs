@@ -74,6 +74,10 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::Confine => confine::sys_confine(rdi, rsi, rdx),
         Sysno::ConfinedCounts => confine::sys_confined_counts(rdi, rsi),
         Sysno::ConfinedTrace => confine::sys_confined_trace(rdi, rsi, rdx, r10),
+        Sysno::PoolOpen => confine::sys_pool_open(rdi),
+        Sysno::PoolClose => confine::sys_pool_close(rdi),
+        Sysno::PoolCounts => confine::sys_pool_counts(rdi, rsi),
+        Sysno::PoolServe => confine::sys_pool_serve(rdi),
         Sysno::PowerOff => process::sys_power_off(rdi),
     }
 }
