@@ -115,6 +115,8 @@ numbered! {
         ReadTurns = 54,
         /// `(0 or 1) -> 0`: whether a processor without work takes threads that wait for another.
         SetStealing = 55,
+        /// `(ns since boot) -> 0`: sleeps until then.
+        SleepUntil = 56,
     }
 }
 

@@ -397,3 +397,8 @@ pub fn read_turns(first: usize, turns: &mut [Turn]) -> Result<usize, Errno> {
 pub fn set_stealing(is_on: u64) -> Result<(), Errno> {
     plain(Sysno::SetStealing, [is_on, 0, 0]).map(drop)
 }
+
+/// [`Sysno::SleepUntil`].
+pub fn sleep_until(ns: u64) -> Result<(), Errno> {
+    plain(Sysno::SleepUntil, [ns, 0, 0]).map(drop)
+}

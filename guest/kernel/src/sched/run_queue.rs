@@ -211,7 +211,7 @@ fn refuse(refusal: &Refusal<&'static Thread>) {
     match refusal.task() {
         Some(thread) => {
             let tid = thread.tid.load(Ordering::Relaxed);
-            let pid = thread.process().map_or(0, |process| process.pid());
+            let pid = thread.pid.load(Ordering::Relaxed);
             crate::console::print(format_args!(
                 "{policy}: refused to run thread {tid} of process {pid}, {refusal}\n"
             ));

@@ -44,6 +44,8 @@ pub struct Thread {
     /// Its number within the process.
     pub tid: AtomicU64,
     process: AtomicRef<Process>,
+    /// Number of the process that it was made for; idle threads have 0.
+    pub(super) pid: AtomicU64,
     state: AtomicU8,
     /// Whether a processor is on its stack, even if on the way to leave it.
     pub(super) on_cpu: AtomicBool,
@@ -80,6 +82,7 @@ impl Thread {
             fpu: FpuState::new(),
             tid: AtomicU64::new(0),
             process: AtomicRef::new(),
+            pid: AtomicU64::new(0),
             state: AtomicU8::new(State::Blocked as u8),
             on_cpu: AtomicBool::new(false),
             cpu: AtomicU32::new(0),
@@ -117,6 +120,7 @@ impl Thread {
         let thread = POOL.take(|| stacks::allocate().map(Self::on))?;
         thread.tid.store(tid, Ordering::Relaxed);
         thread.process.store(Some(process));
+        thread.pid.store(process.pid(), Ordering::Relaxed);
         thread.set_state(State::Blocked);
         thread.fpu.reset();
         thread.context.enter_user(registers);

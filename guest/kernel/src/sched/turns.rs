@@ -52,9 +52,8 @@ pub(super) fn note(thread: &Thread, from: u64, to: u64, why: Why) {
         (_, Why::Preempted) => Leave::Preempted,
         _ => Leave::Yielded,
     };
-    let pid = thread.process().map_or(0, |process| process.pid());
     let turn = Turn {
-        pid: pid as u32,
+        pid: thread.pid.load(Ordering::Relaxed) as u32,
         tid: thread.tid.load(Ordering::Relaxed) as u32,
         cpu: cpu_id(),
         leave: leave as u32,

@@ -77,6 +77,7 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::TraceTurns => schedule::sys_trace_turns(rdi),
         Sysno::ReadTurns => schedule::sys_read_turns(rdi, rsi, rdx),
         Sysno::SetStealing => schedule::sys_set_stealing(rdi),
+        Sysno::SleepUntil => time::sys_sleep_until(rdi),
         Sysno::PowerOff => process::sys_power_off(rdi),
     }
 }

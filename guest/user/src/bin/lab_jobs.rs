@@ -35,9 +35,11 @@ fn run(check: &mut Check) -> Verdict {
     let report = jobs::run(&jobs, policy, slice_us)?;
     say(check, &jobs, &report);
     let names: Vec<&str> = jobs.iter().map(|job| job.name).collect();
-    // The first thread is the program's own.
-    report.turns.report(check, &names, 2)
+    report.turns.report(check, &names)
 }
+
+/// A time of a job.
+type Of = fn(&Job, &Outcome) -> u64;
 
 fn say(check: &mut Check, jobs: &[Job], report: &Report) {
     let each = || jobs.iter().zip(&report.outcomes);
@@ -47,7 +49,7 @@ fn say(check: &mut Check, jobs: &[Job], report: &Report) {
         check.metric(format!("{name}_wait_ns"), job.wait_ns(outcome));
         check.metric(format!("{name}_response_ns"), job.response_ns(outcome));
     }
-    let kinds: [(&str, fn(&Job, &Outcome) -> u64); 3] = [
+    let kinds: [(&str, Of); 3] = [
         ("completion", Job::completion_ns),
         ("wait", Job::wait_ns),
         ("response", Job::response_ns),
