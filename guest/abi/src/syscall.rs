@@ -100,6 +100,23 @@ numbered! {
         /// `(fd, offloads) -> 0`: frames that come to the window may be left from now on as these
         /// say, of those that the card has; until somebody reads frames, or says otherwise.
         NetOffload = 43,
+        /// `(name, name_len, slice_ns) -> 0`: the scheduling policy of that name (those of the kernel
+        /// parameter `sched`) has all threads that wait, from now on. Without a name it is the kernel
+        /// parameter's choice, and so is a slice of 0; other slices have 10 us to 10 s.
+        SetScheduler = 50,
+        /// `(TaskAttribute, value) -> 0`: tells the scheduling policy something of this thread.
+        SetTask = 51,
+        /// `() -> ns`: processor time that this thread has had.
+        ThreadTime = 52,
+        /// `(capacity) -> 0`: forgets all turns and keeps the next, so many at most, up to 8192;
+        /// 0 to keep none.
+        TraceTurns = 53,
+        /// `(turns: *mut Turn, first, count) -> number copied`: turns kept, from number `first` on.
+        ReadTurns = 54,
+        /// `(0 or 1) -> 0`: whether a processor without work takes threads that wait for another.
+        SetStealing = 55,
+        /// `(ns since boot) -> 0`: sleeps until then.
+        SleepUntil = 56,
     }
 }
 
@@ -201,6 +218,34 @@ numbered! {
 }
 
 numbered! {
+    /// What a thread tells the scheduling policy; see [`Sysno::SetTask`].
+    TaskAttribute: u64 {
+        /// Processor time in ns that it needs from now on until it waits; 0 to say nothing.
+        Length = 0,
+        /// Its tickets, 1 to 10000; 100 if nobody says. A new thread has its maker's.
+        Weight = 1,
+        /// When it has to be done, in ns since boot; 0 for never.
+        Deadline = 2,
+    }
+}
+
+numbered! {
+    /// Why a thread left its processor; see [`Turn`].
+    Leave: u32 {
+        /// It waits for something.
+        Blocked = 0,
+        /// It let others run.
+        Yielded = 1,
+        /// Its slice was over.
+        SliceEnded = 2,
+        /// Another had to run at once.
+        Preempted = 3,
+        /// It has ended.
+        Ended = 4,
+    }
+}
+
+numbered! {
     /// Why a process ended; see [`ExitStatus`].
     EndCause: u32 {
         /// It called [`Sysno::Exit`].
@@ -292,6 +337,25 @@ pub struct SysInfo {
     pub sched_priority: u64,
 }
 
+/// A thread's time on a processor, from when it came to when it left, or might have left.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// Process and thread; 0 for a processor that idled.
+    pub pid: u32,
+    /// The thread's number within the process.
+    pub tid: u32,
+    /// Processor.
+    pub cpu: u32,
+    /// A [`Leave`].
+    pub leave: u32,
+    /// When it came, in ns since boot.
+    pub from_ns: u64,
+    /// When it left.
+    pub to_ns: u64,
+}
+
+const _: () = assert!(size_of::<Turn>() == 32);
 const _: () = assert!(size_of::<ExitStatus>() == 16);
 const _: () = assert!(size_of::<Stats>() == 20 * 8);
 const _: () = assert!(size_of::<SysInfo>() == 6 * 8);

@@ -34,6 +34,8 @@ unsafe impl Plain for abi::syscall::ExitStatus {}
 unsafe impl Plain for abi::syscall::Stats {}
 // SAFETY: as above.
 unsafe impl Plain for abi::syscall::SysInfo {}
+// SAFETY: as above.
+unsafe impl Plain for abi::syscall::Turn {}
 
 impl VmSpace {
     /// Copies from the program's `address` to `to`.

@@ -5,6 +5,7 @@ mod io;
 mod memory;
 mod net;
 mod process;
+mod schedule;
 mod thread;
 mod time;
 
@@ -70,6 +71,13 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::NetMap => net::sys_net_map(rdi),
         Sysno::NetExchange => net::sys_net_exchange(rdi, rsi, rdx),
         Sysno::NetOffload => net::sys_net_offload(rdi, rsi),
+        Sysno::SetScheduler => schedule::sys_set_scheduler((rdi, rsi), rdx),
+        Sysno::SetTask => schedule::sys_set_task(rdi, rsi),
+        Sysno::ThreadTime => schedule::sys_thread_time(),
+        Sysno::TraceTurns => schedule::sys_trace_turns(rdi),
+        Sysno::ReadTurns => schedule::sys_read_turns(rdi, rsi, rdx),
+        Sysno::SetStealing => schedule::sys_set_stealing(rdi),
+        Sysno::SleepUntil => time::sys_sleep_until(rdi),
         Sysno::PowerOff => process::sys_power_off(rdi),
     }
 }
