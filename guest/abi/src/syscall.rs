@@ -117,6 +117,16 @@ numbered! {
         SetStealing = 55,
         /// `(ns since boot) -> 0`: sleeps until then.
         SleepUntil = 56,
+        /// `(address, bytes, how: *const Confine) -> 0`: these pages, all of one's own zeroes, have
+        /// a budget of frames, a policy and counts of their own from now on ([`crate::confine`]);
+        /// null for `how` ends that. A confined area is unmapped as a whole, and keeps its rights.
+        Confine = 80,
+        /// `(address, counts: *mut ConfinedCounts) -> 0`: what has happened in the confined area
+        /// that `address` is in.
+        ConfinedCounts = 81,
+        /// `(address, from, uses: *mut u32, len) -> number`: the recorded uses of that area from
+        /// number `from` on, at most `len`: pages by their number in the area.
+        ConfinedTrace = 82,
     }
 }
 

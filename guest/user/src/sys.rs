@@ -4,6 +4,7 @@
 //! away from under Rust are `unsafe`; `mapping`, `thread` and `heap` wrap them.
 #![expect(unsafe_code, reason = "the system call instruction itself")]
 
+use abi::confine::{Confine, ConfinedCounts};
 use abi::syscall::{
     Errno, ExitStatus, IoMode, PageSize, Phase, Protection, Replacement, Stats, SysInfo, Sysno,
     TaskAttribute, Turn, decode,
@@ -36,6 +37,23 @@ unsafe fn call(number: Sysno, args: [u64; 3]) -> Result<u64, Errno> {
         asm!("syscall",
             inlateout("rax") number as u64 => result,
             in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack));
+    }
+    decode(result)
+}
+
+/// As [`call`], with an argument more.
+///
+/// # Safety
+/// As there.
+unsafe fn call4(number: Sysno, args: [u64; 4]) -> Result<u64, Errno> {
+    let result: i64;
+    // SAFETY: as in `call`.
+    unsafe {
+        asm!("syscall",
+            inlateout("rax") number as u64 => result,
+            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2], in("r10") args[3],
             lateout("rcx") _, lateout("r11") _,
             options(nostack));
     }
@@ -401,4 +419,48 @@ pub fn set_stealing(is_on: u64) -> Result<(), Errno> {
 /// [`Sysno::SleepUntil`].
 pub fn sleep_until(ns: u64) -> Result<(), Errno> {
     plain(Sysno::SleepUntil, [ns, 0, 0]).map(drop)
+}
+
+/// [`Sysno::Confine`]; `future` are the uses that will be, for a policy that must know them.
+///
+/// # Errors
+/// As the system call, and [`Errno::Inval`] for a future that is too long.
+pub fn confine(address: usize, bytes: usize, how: &Confine, future: &[u32]) -> Result<(), Errno> {
+    let how = Confine {
+        future: future.as_ptr().addr() as u64,
+        future_len: future.len() as u64,
+        ..*how
+    };
+    let how = (&raw const how).addr() as u64;
+    // SAFETY: the kernel reads one `Confine` and the live slice that it names; the pages stay.
+    unsafe { call(Sysno::Confine, [address as u64, bytes as u64, how]) }.map(drop)
+}
+
+/// [`Sysno::Confine`] with what need not be a [`Confine`].
+pub fn confine_wild(address: u64, bytes: u64, how: u64) -> Result<(), Errno> {
+    plain(Sysno::Confine, [address, bytes, how]).map(drop)
+}
+
+/// [`Sysno::Confine`]: ends it.
+pub fn unconfine(address: usize, bytes: usize) -> Result<(), Errno> {
+    plain(Sysno::Confine, [address as u64, bytes as u64, 0]).map(drop)
+}
+
+/// [`Sysno::ConfinedCounts`].
+pub fn confined_counts(address: usize) -> Result<ConfinedCounts, Errno> {
+    let mut counts = ConfinedCounts::default();
+    let to = (&raw mut counts).addr() as u64;
+    // SAFETY: the kernel writes one `ConfinedCounts`, which is any bytes.
+    unsafe { call(Sysno::ConfinedCounts, [address as u64, to, 0]) }?;
+    Ok(counts)
+}
+
+/// [`Sysno::ConfinedTrace`] from `from` on; how many there were.
+pub fn confined_trace(address: usize, from: usize, uses: &mut [u32]) -> Result<usize, Errno> {
+    let to = uses.as_mut_ptr().addr() as u64;
+    let args = [address as u64, from as u64, to, uses.len() as u64];
+    // SAFETY: the kernel writes words inside a live slice.
+    let number = unsafe { call4(Sysno::ConfinedTrace, args) }?;
+    let number = usize::try_from(number).ok();
+    number.filter(|n| *n <= uses.len()).ok_or(Errno::Io)
 }

@@ -127,8 +127,7 @@ impl Areas {
         if end <= LARGE_BASE {
             return Large::None;
         }
-        let first = self.0.partition_point(|area| area.end <= start);
-        let inside = self.0[first..].iter().take_while(|area| area.start < end);
+        let inside = self.inside(start, end);
         let mut found = Large::None;
         for area in inside.filter(|area| matches!(area.backing, Backing::Large)) {
             let bounds = [area.start.max(start), area.end.min(end)];
@@ -145,9 +144,15 @@ impl Areas {
 
     /// Whether something between `start` and `end` is shared with a driver.
     pub fn has_shared(&self, start: u64, end: u64) -> bool {
-        let first = self.0.partition_point(|area| area.end <= start);
-        let mut inside = self.0[first..].iter().take_while(|area| area.start < end);
+        let mut inside = self.inside(start, end);
         inside.any(|area| matches!(area.backing, Backing::Shared(_)))
+    }
+
+    /// Those that have something between `start` and `end`.
+    pub fn inside(&self, start: u64, end: u64) -> impl Iterator<Item = &Area> {
+        let first = self.0.partition_point(|area| area.end <= start);
+        let behind = self.0[first..].iter();
+        behind.take_while(move |area| area.start < end)
     }
 
     /// Those that a child has, too.

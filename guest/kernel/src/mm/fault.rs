@@ -44,6 +44,9 @@ impl Access {
     }
 }
 
+/// Stands for the kernel among instructions that use a traced page.
+const KERNEL: u64 = 0;
+
 /// Notes for a page that is being written to.
 const WRITTEN: Flags = Flags::ACCESSED.union(Flags::DIRTY);
 
@@ -92,11 +95,12 @@ impl VmSpace {
                 return Err(Errno::Fault);
             }
             self.fault(address, access)?;
+            self.note_use(page_start(address), || KERNEL);
         }
     }
 
-    /// A page that is there, but not for this use: written for the first time since a fork, or
-    /// since its rights were changed, or another thread has just made it.
+    /// A page that is there, but not for this use: shut as its uses are traced, or written for the
+    /// first time since a fork, or since its rights were changed, or another thread has just made it.
     fn use_mapped(
         &mut self,
         page: u64,
@@ -105,6 +109,9 @@ impl VmSpace {
         area: &Area,
         access: Access,
     ) -> Result<(), Errno> {
+        if !mapping.flags.contains(Flags::USER_ACCESSIBLE) {
+            entry.set(Flags::USER_ACCESSIBLE);
+        }
         if access != Access::Write || mapping.flags.contains(Flags::WRITABLE) {
             tlb::flush_local(page);
             return Ok(());
@@ -133,7 +140,7 @@ impl VmSpace {
         area: &Area,
         access: Access,
     ) -> Result<(), Errno> {
-        self.make_room(1)?;
+        self.make_room_for(page)?;
         let mut flags = rights(area.protection);
         let phys = match source(area, page) {
             Source::Zero => {
@@ -163,7 +170,7 @@ impl VmSpace {
             }
         };
         if access == Access::Write {
-            flags |= WRITTEN;
+            flags |= Flags::DIRTY;
         }
         entry.store(Page::Mapped(Mapping { phys, flags }));
         self.came(page);
@@ -178,7 +185,7 @@ impl VmSpace {
         slot: u32,
         area: &Area,
     ) -> Result<(), Errno> {
-        self.make_room(1)?;
+        self.make_room_for(page)?;
         let phys = frame::allocate_page(Want::Any).ok_or(Errno::NoMem)?;
         if let Err(error) = swap::read(slot, phys) {
             frame::unshare(phys);
@@ -186,6 +193,9 @@ impl VmSpace {
         }
         frame::set_slot(phys, slot);
         self.shared.counters.swap_ins.fetch_add(1, Relaxed);
+        if let Some(budget) = self.budgets.of(page) {
+            budget.counts.swap_ins += 1;
+        }
         entry.store(Page::Mapped(Mapping {
             phys,
             flags: rights(area.protection),

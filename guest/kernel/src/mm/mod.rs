@@ -3,7 +3,8 @@
 //! - [`frame`] hands out physical frames, by `free` and [`buddy`]; [`heap`] makes the kernel's heap of them.
 //! - [`kernel_map`] is the kernel's half of every address space.
 //! - [`space`] is a program's half: [`area`]s, and pages made on demand ([`fault`]; `large` those
-//!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`].
+//!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`]; `confined` are
+//!   areas with a budget of frames of their own.
 //! - [`shared`] is memory that programs share with a driver.
 //! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
 //!   by page, never by the program's own addresses.
@@ -14,6 +15,7 @@
 pub mod addr;
 pub mod area;
 pub mod buddy;
+mod confined;
 mod dma;
 mod evict;
 pub mod fault;

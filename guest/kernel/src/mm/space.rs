@@ -18,7 +18,8 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::addr::PhysAddr;
 use super::area::{Area, Areas, Backing, Large};
-use super::evict::{Budget, forget};
+use super::confined::Budgets;
+use super::evict::forget;
 use super::large::release_large;
 use super::page_table::{Mapping, Page, PageEntry, PageTable};
 use super::shared::SHARED;
@@ -83,7 +84,7 @@ pub struct VmSpace {
     areas: Areas,
     pub(super) table: PageTable,
     pub(super) shared: &'static Shared,
-    pub(super) budget: Option<Budget>,
+    pub(super) budgets: Budgets,
 }
 
 impl VmSpace {
@@ -94,7 +95,7 @@ impl VmSpace {
             areas: Areas::default(),
             table,
             shared,
-            budget: None,
+            budgets: Budgets::default(),
         })
     }
 
@@ -116,6 +117,11 @@ impl VmSpace {
     /// Whether something in it is shared with a driver.
     pub(super) fn has_shared(&self) -> bool {
         self.areas.has_shared(0, USER_END)
+    }
+
+    /// Whether all from `start` up to `end` is in areas, and `of` such a kind.
+    pub(super) fn has_only(&self, start: u64, end: u64, of: impl Fn(&Backing) -> bool) -> bool {
+        self.areas.cover(start, end) && self.areas.inside(start, end).all(|area| of(&area.backing))
     }
 
     /// Where there is room for `bytes` of small pages.
@@ -142,21 +148,24 @@ impl VmSpace {
     }
 
     /// Takes the pages from `start` up to `end` away, where there are any. A large one goes as a
-    /// whole or not at all.
+    /// whole or not at all, and so does a confined area.
     pub fn unmap(&mut self, start: u64, end: u64) -> Result<(), Errno> {
-        match self.areas.large(start, end) {
-            Large::None => {}
-            Large::Whole => self.unmap_large(start, end),
-            Large::Cut => return Err(Errno::Inval),
+        let large = self.areas.large(start, end);
+        if large == Large::Cut || !self.budgets.are_whole(start, end) {
+            return Err(Errno::Inval);
+        }
+        if large == Large::Whole {
+            self.unmap_large(start, end);
         }
         self.areas.cut(start, end, |_| None);
         let mut leaving = Vec::new();
         self.table.for_each(start, end, |address, entry| {
             if let Some(phys) = discard(entry) {
-                forget(&mut self.budget, self.shared, address);
+                forget(&mut self.budgets, self.shared, address);
                 leaving.push(phys);
             }
         });
+        self.budgets.release(start, end);
         if !leaving.is_empty() {
             // Other processors may still remember them.
             tlb::flush(&self.shared.cpus, None);
@@ -170,7 +179,9 @@ impl VmSpace {
         if !self.areas.cover(start, end) {
             return Err(Errno::NoMem);
         }
-        if self.areas.large(start, end) != Large::None || self.areas.has_shared(start, end) {
+        let is_small = self.areas.large(start, end) == Large::None;
+        let is_own = !self.areas.has_shared(start, end) && self.budgets.are_apart(start, end);
+        if !is_small || !is_own {
             return Err(Errno::Inval);
         }
         self.areas

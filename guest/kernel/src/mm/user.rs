@@ -36,6 +36,10 @@ unsafe impl Plain for abi::syscall::Stats {}
 unsafe impl Plain for abi::syscall::SysInfo {}
 // SAFETY: as above.
 unsafe impl Plain for abi::syscall::Turn {}
+// SAFETY: as above, and bytes.
+unsafe impl Plain for abi::confine::Confine {}
+// SAFETY: as above.
+unsafe impl Plain for abi::confine::ConfinedCounts {}
 
 impl VmSpace {
     /// Copies from the program's `address` to `to`.

@@ -1,6 +1,7 @@
 //! System calls: one short function each, one file a family. What each does and returns is said
 //! at [`Sysno`].
 
+mod confine;
 mod io;
 mod memory;
 mod net;
@@ -78,6 +79,9 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::ReadTurns => schedule::sys_read_turns(rdi, rsi, rdx),
         Sysno::SetStealing => schedule::sys_set_stealing(rdi),
         Sysno::SleepUntil => time::sys_sleep_until(rdi),
+        Sysno::Confine => confine::sys_confine(rdi, rsi, rdx),
+        Sysno::ConfinedCounts => confine::sys_confined_counts(rdi, rsi),
+        Sysno::ConfinedTrace => confine::sys_confined_trace(rdi, rsi, rdx, r10),
         Sysno::PowerOff => process::sys_power_off(rdi),
     }
 }
