@@ -70,6 +70,7 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::NetMap => net::sys_net_map(rdi),
         Sysno::NetExchange => net::sys_net_exchange(rdi, rsi, rdx),
         Sysno::NetOffload => net::sys_net_offload(rdi, rsi),
+        Sysno::MmapShared => memory::sys_mmap_shared(rdi),
         Sysno::PowerOff => process::sys_power_off(rdi),
     }
 }
