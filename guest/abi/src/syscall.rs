@@ -50,7 +50,8 @@ numbered! {
         /// `(address, bytes, Protection) -> 0`; not for large pages.
         Mprotect = 18,
         /// `(pages: 0 for none, Replacement) -> 0`: budget of frames for this process; pages over
-        /// it are evicted to the swap area by that policy. Not with a window of a network card.
+        /// it are evicted to the swap area by that policy. Not with a window of a network card, nor
+        /// with memory in common with another process.
         SetFrameBudget = 19,
         /// `(path, path_len) -> fd`: an initrd member, or `/dev/vda`.., `/dev/hda`..
         /// (`-pio`, `-word`: how its data goes), `/dev/console`, `/dev/ttyS0`, `/dev/rng`,
@@ -127,6 +128,10 @@ numbered! {
         /// `(address, from, uses: *mut u32, len) -> number`: the recorded uses of that area from
         /// number `from` on, at most `len`: pages by their number in the area.
         ConfinedTrace = 82,
+        /// `(bytes) -> address`: zero pages, all made at once, that children made from then on have in
+        /// common with this process: what one writes, all see, and [`Self::FutexWake`] reaches who sleeps
+        /// there in another process. Rights to them do not change; not with a budget of frames.
+        MmapShared = 60,
     }
 }
 

@@ -218,7 +218,8 @@ enum Source {
 
 fn source(area: &Area, page: u64) -> Source {
     let (member, offset, end) = match area.backing {
-        Backing::Zero | Backing::Large => return Source::Zero,
+        // Of a common area all pages are there from the beginning.
+        Backing::Zero | Backing::Large | Backing::Common => return Source::Zero,
         Backing::Frame(phys) => return Source::Whole(phys),
         Backing::Shared(phys) => return Source::Shared(phys.offset(page - area.start)),
         Backing::File {

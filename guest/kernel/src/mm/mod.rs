@@ -5,7 +5,7 @@
 //! - [`space`] is a program's half: [`area`]s, and pages made on demand ([`fault`]; `large` those
 //!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`]; `confined` are
 //!   areas with a budget of frames of their own.
-//! - [`shared`] is memory that programs share with a driver.
+//! - [`shared`] is memory that programs share with a driver, [`common`] with each other.
 //! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
 //!   by page, never by the program's own addresses.
 //! - [`DmaBuffer`] and [`MmioRegion`] are for drivers.
@@ -15,6 +15,7 @@
 pub mod addr;
 pub mod area;
 pub mod buddy;
+pub mod common;
 mod confined;
 mod dma;
 mod evict;

@@ -53,7 +53,7 @@ pub struct Process {
     /// Waits for its children and threads to end.
     pub changes: WaitQueue,
     /// Threads that wait for a word of its memory, each with the word's address.
-    futexes: SpinLock<Vec<(u64, &'static Thread)>>,
+    futexes: futex::Sleepers,
 }
 
 static POOL: Pool<Process> = Pool::new();

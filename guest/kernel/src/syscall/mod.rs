@@ -82,6 +82,7 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::Confine => confine::sys_confine(rdi, rsi, rdx),
         Sysno::ConfinedCounts => confine::sys_confined_counts(rdi, rsi),
         Sysno::ConfinedTrace => confine::sys_confined_trace(rdi, rsi, rdx, r10),
+        Sysno::MmapShared => memory::sys_mmap_shared(rdi),
         Sysno::PowerOff => process::sys_power_off(rdi),
     }
 }

@@ -4,11 +4,16 @@
 //! - [`processor`]: work that is a length of processor time.
 //! - [`job`]: what a job is and what becomes of it; [`jobs`] has several done.
 //! - [`turns`]: who ran when, for a Gantt chart.
+//! - [`Crew`]: workers, each a thread or a process; [`Common`]: a value that they all have.
+//! - [`Histogram`]: how often something took how long.
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
 //! - [`random`]: numbers by lot, the same for the same seed.
 //! - [`workload`]: programs by which pages are used.
 
+mod common;
 pub mod confined;
+mod crew;
+mod histogram;
 pub mod job;
 pub mod jobs;
 pub mod processor;
@@ -16,3 +21,7 @@ pub mod random;
 pub mod scheduler;
 pub mod turns;
 pub mod workload;
+
+pub use common::Common;
+pub use crew::Crew;
+pub use histogram::Histogram;
