@@ -4,6 +4,8 @@
 //! away from under Rust are `unsafe`; `mapping`, `thread` and `heap` wrap them.
 #![expect(unsafe_code, reason = "the system call instruction itself")]
 
+pub mod ipc;
+
 use abi::syscall::{
     Errno, ExitStatus, IoMode, PageSize, Phase, Protection, Replacement, Stats, SysInfo, Sysno,
     decode,
@@ -36,6 +38,24 @@ unsafe fn call(number: Sysno, args: [u64; 3]) -> Result<u64, Errno> {
         asm!("syscall",
             inlateout("rax") number as u64 => result,
             in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack));
+    }
+    decode(result)
+}
+
+/// A call of up to five arguments.
+///
+/// # Safety
+/// As of [`call`].
+unsafe fn call_long(number: Sysno, args: [u64; 5]) -> Result<u64, Errno> {
+    let result: i64;
+    // SAFETY: as in `call`.
+    unsafe {
+        asm!("syscall",
+            inlateout("rax") number as u64 => result,
+            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
+            in("r10") args[3], in("r8") args[4],
             lateout("rcx") _, lateout("r11") _,
             options(nostack));
     }

@@ -36,6 +36,13 @@ pub enum Backing {
     Frame(PhysAddr),
     /// A driver's memory from there on, which the program shares ([`super::shared`]).
     Shared(PhysAddr),
+    /// Memory that other programs have, too ([`super::object`]).
+    Memory {
+        /// Which.
+        number: u64,
+        /// Where in it the area's first page begins.
+        offset: u64,
+    },
 }
 
 /// Pages with the same rights and contents of the same kind.
@@ -60,7 +67,9 @@ impl Area {
             ..*self
         };
         match &mut part.backing {
-            Backing::File { offset, .. } => *offset += start - self.start,
+            Backing::File { offset, .. } | Backing::Memory { offset, .. } => {
+                *offset += start - self.start;
+            }
             Backing::Shared(phys) => *phys = phys.offset(start - self.start),
             Backing::Zero | Backing::Large | Backing::Frame(_) => {}
         }
@@ -106,9 +115,11 @@ impl Areas {
     pub fn room_for(&self, bytes: u64, backing: Backing) -> Option<u64> {
         let (base, align) = match backing {
             Backing::Large => (LARGE_BASE, LARGE_BYTES),
-            Backing::Zero | Backing::File { .. } | Backing::Frame(_) | Backing::Shared(_) => {
-                (MMAP_BASE, PAGE_BYTES)
-            }
+            Backing::Zero
+            | Backing::File { .. }
+            | Backing::Frame(_)
+            | Backing::Shared(_)
+            | Backing::Memory { .. } => (MMAP_BASE, PAGE_BYTES),
         };
         let mut start = base;
         for area in self.0.iter().filter(|area| area.end > base) {
@@ -143,11 +154,17 @@ impl Areas {
         found
     }
 
-    /// Whether something between `start` and `end` is shared with a driver.
+    /// Whether something between `start` and `end` is shared with a driver or other programs.
     pub fn has_shared(&self, start: u64, end: u64) -> bool {
         let first = self.0.partition_point(|area| area.end <= start);
         let mut inside = self.0[first..].iter().take_while(|area| area.start < end);
-        inside.any(|area| matches!(area.backing, Backing::Shared(_)))
+        inside.any(|area| matches!(area.backing, Backing::Shared(_) | Backing::Memory { .. }))
+    }
+
+    /// Whether some of the memory of that number is in it.
+    pub fn has_memory(&self, wanted: u64) -> bool {
+        let mut all = self.0.iter();
+        all.any(|area| matches!(area.backing, Backing::Memory { number, .. } if number == wanted))
     }
 
     /// Those that a child has, too.

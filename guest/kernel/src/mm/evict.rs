@@ -27,7 +27,8 @@ pub(super) struct Budget {
 
 impl VmSpace {
     /// Sets or takes away the budget: `frames` pages may be in memory, `policy` says which go.
-    /// [`Errno::Inval`] for a program that shares memory with a driver.
+    /// [`Errno::Inval`] for a program that shares memory with a driver or
+    /// others.
     pub fn set_budget(
         &mut self,
         budget: Option<(u64, Box<dyn ReplacementPolicy>)>,

@@ -4,7 +4,7 @@
 //! - [`kernel_map`] is the kernel's half of every address space.
 //! - [`space`] is a program's half: [`area`]s, and pages made on demand ([`fault`]; `large` those
 //!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`].
-//! - [`shared`] is memory that programs share with a driver.
+//! - [`shared`] is memory that programs share with a driver, [`object`] with one another.
 //! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
 //!   by page, never by the program's own addresses.
 //! - [`DmaBuffer`] and [`MmioRegion`] are for drivers.
@@ -23,12 +23,14 @@ pub mod heap;
 pub mod kernel_map;
 mod large;
 mod mmio;
+pub mod object;
 pub mod page_table;
 pub mod replacement;
 pub mod shared;
 pub mod space;
 pub mod stacks;
 pub mod swap;
+mod transfer;
 pub mod user;
 
 pub use addr::{PAGE_BYTES, PhysAddr, phys_to_virt};

@@ -20,6 +20,7 @@ use super::addr::PhysAddr;
 use super::area::{Area, Areas, Backing, Large};
 use super::evict::{Budget, forget};
 use super::large::release_large;
+use super::object::Objects;
 use super::page_table::{Mapping, Page, PageEntry, PageTable};
 use super::shared::SHARED;
 use super::{frame, swap};
@@ -84,6 +85,8 @@ pub struct VmSpace {
     pub(super) table: PageTable,
     pub(super) shared: &'static Shared,
     pub(super) budget: Option<Budget>,
+    /// What other programs have, too.
+    pub(super) objects: Objects,
 }
 
 impl VmSpace {
@@ -95,6 +98,7 @@ impl VmSpace {
             table,
             shared,
             budget: None,
+            objects: Objects::default(),
         })
     }
 
@@ -113,7 +117,7 @@ impl VmSpace {
         self.areas.add(area)
     }
 
-    /// Whether something in it is shared with a driver.
+    /// Whether something in it is shared with a driver or other programs.
     pub(super) fn has_shared(&self) -> bool {
         self.areas.has_shared(0, USER_END)
     }
@@ -162,6 +166,7 @@ impl VmSpace {
             tlb::flush(&self.shared.cpus, None);
             leaving.into_iter().for_each(frame::unshare);
         }
+        self.objects.keep(|number| self.areas.has_memory(number));
         Ok(())
     }
 
@@ -196,6 +201,7 @@ impl VmSpace {
     pub fn fork(&mut self, shared: &'static Shared) -> Result<Self, Errno> {
         let mut child = Self::new(shared).ok_or(Errno::NoMem)?;
         child.areas = self.areas.inherited();
+        child.objects = self.objects.clone();
         let mut resident = 0;
         let copied = self.table.try_for_each(0, USER_END, |address, entry| {
             let page = entry.load();

@@ -1,0 +1,12 @@
+//! Communication with other processes: [`Queue`], [`Socket`], [`Shared`] memory; pipes are
+//! [`crate::file::File`]s. A child has from its parent what is open when it is forked.
+
+mod queue;
+mod shared;
+mod socket;
+mod transfers;
+
+pub use queue::Queue;
+pub use shared::{InShared, Shared};
+pub use socket::{Listener, Socket};
+pub use transfers::cost;
