@@ -50,7 +50,8 @@ numbered! {
         /// `(address, bytes, Protection) -> 0`; not for large pages.
         Mprotect = 18,
         /// `(pages: 0 for none, Replacement) -> 0`: budget of frames for this process; pages over
-        /// it are evicted to the swap area by that policy. Not with a window of a network card.
+        /// it are evicted to the swap area by that policy. Not with a window of a network card, nor
+        /// with memory in common with another process.
         SetFrameBudget = 19,
         /// `(path, path_len) -> fd`: an initrd member, or `/dev/vda`.., `/dev/hda`..
         /// (`-pio`, `-word`: how its data goes), `/dev/console`, `/dev/ttyS0`, `/dev/rng`,
@@ -100,6 +101,10 @@ numbered! {
         /// `(fd, offloads) -> 0`: frames that come to the window may be left from now on as these
         /// say, of those that the card has; until somebody reads frames, or says otherwise.
         NetOffload = 43,
+        /// `(bytes) -> address`: zero pages, all made at once, that children made from then on have in
+        /// common with this process: what one writes, all see, and [`Self::FutexWake`] reaches who sleeps
+        /// there in another process. Rights to them do not change; not with a budget of frames.
+        MmapShared = 60,
         /// `(name, name_len, messages, message_bytes) -> fd`: the message queue of that name (1 to
         /// 64 bytes), made for at most so many messages of at most so many bytes if there is none;
         /// `messages` 0 takes what there is, else `Errno::NoEnt`. Without a name, a new one that a

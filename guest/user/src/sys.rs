@@ -204,6 +204,16 @@ pub fn futex_wake(word: &AtomicU32, count: u64) -> Result<u64, Errno> {
     unsafe { call(Sysno::FutexWake, [address, count, 0]) }
 }
 
+/// [`Sysno::FutexWait`] for a word that may not exist.
+pub fn futex_wait_wild(address: u64, expected: u32, timeout_ns: u64) -> Result<(), Errno> {
+    plain(Sysno::FutexWait, [address, expected.into(), timeout_ns]).map(drop)
+}
+
+/// [`Sysno::FutexWake`] of a word that may not exist.
+pub fn futex_wake_wild(address: u64) -> Result<u64, Errno> {
+    plain(Sysno::FutexWake, [address, 1, 0])
+}
+
 /// [`Sysno::Mmap`]; the address.
 pub fn mmap(bytes: usize, protection: Protection, size: PageSize) -> Result<usize, Errno> {
     let args = [bytes as u64, protection as u64, size as u64];
@@ -214,6 +224,12 @@ pub fn mmap(bytes: usize, protection: Protection, size: PageSize) -> Result<usiz
 /// [`Sysno::Mmap`] with what need not be a [`PageSize`].
 pub fn mmap_wild(bytes: u64, protection: Protection, size: u64) -> Result<u64, Errno> {
     plain(Sysno::Mmap, [bytes, protection as u64, size])
+}
+
+/// [`Sysno::MmapShared`]; the address.
+pub fn mmap_shared(bytes: usize) -> Result<usize, Errno> {
+    let address = plain(Sysno::MmapShared, [bytes as u64, 0, 0])?;
+    usize::try_from(address).map_err(|_| Errno::Fault)
 }
 
 /// [`Sysno::Munmap`].

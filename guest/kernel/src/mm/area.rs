@@ -36,6 +36,8 @@ pub enum Backing {
     Frame(PhysAddr),
     /// A driver's memory from there on, which the program shares ([`super::shared`]).
     Shared(PhysAddr),
+    /// Pages that a process and its children have in common ([`super::common`]).
+    Common,
     /// Memory that other programs have, too ([`super::object`]).
     Memory {
         /// Which.
@@ -43,6 +45,18 @@ pub enum Backing {
         /// Where in it the area's first page begins.
         offset: u64,
     },
+}
+
+impl Backing {
+    /// Whether a driver or another process has it, too, and sees what is written.
+    fn is_shared(&self) -> bool {
+        matches!(self, Self::Shared(_)) || self.is_common()
+    }
+
+    /// Whether another process may have it, too.
+    pub fn is_common(&self) -> bool {
+        matches!(self, Self::Common | Self::Memory { .. })
+    }
 }
 
 /// Pages with the same rights and contents of the same kind.
@@ -71,7 +85,7 @@ impl Area {
                 *offset += start - self.start;
             }
             Backing::Shared(phys) => *phys = phys.offset(start - self.start),
-            Backing::Zero | Backing::Large | Backing::Frame(_) => {}
+            Backing::Zero | Backing::Large | Backing::Frame(_) | Backing::Common => {}
         }
         part
     }
@@ -119,6 +133,7 @@ impl Areas {
             | Backing::File { .. }
             | Backing::Frame(_)
             | Backing::Shared(_)
+            | Backing::Common
             | Backing::Memory { .. } => (MMAP_BASE, PAGE_BYTES),
         };
         let mut start = base;
@@ -154,11 +169,11 @@ impl Areas {
         found
     }
 
-    /// Whether something between `start` and `end` is shared with a driver or other programs.
+    /// Whether something between `start` and `end` is shared with a driver or another process.
     pub fn has_shared(&self, start: u64, end: u64) -> bool {
         let first = self.0.partition_point(|area| area.end <= start);
         let mut inside = self.0[first..].iter().take_while(|area| area.start < end);
-        inside.any(|area| matches!(area.backing, Backing::Shared(_) | Backing::Memory { .. }))
+        inside.any(|area| area.backing.is_shared())
     }
 
     /// Whether some of the memory of that number is in it.
@@ -269,6 +284,20 @@ mod tests {
         }
         assert_eq!(areas.large(end, USER_END), Large::None);
         assert_eq!(bounds(&areas.inherited()).len(), 2);
+    }
+
+    #[test]
+    fn what_is_common_is_inherited() {
+        let mut areas = Areas::default();
+        let backing = Backing::Common;
+        areas
+            .add(Area {
+                backing,
+                ..area(0x4000, 0x8000)
+            })
+            .unwrap();
+        assert!(areas.has_shared(0x7000, 0x9000) && !areas.has_shared(0x8000, 0x9000));
+        assert_eq!(bounds(&areas.inherited()), [(0x4000, 0x8000)]);
     }
 
     #[test]

@@ -27,8 +27,7 @@ pub(super) struct Budget {
 
 impl VmSpace {
     /// Sets or takes away the budget: `frames` pages may be in memory, `policy` says which go.
-    /// [`Errno::Inval`] for a program that shares memory with a driver or
-    /// others.
+    /// [`Errno::Inval`] for a program that shares memory with a driver or another process.
     pub fn set_budget(
         &mut self,
         budget: Option<(u64, Box<dyn ReplacementPolicy>)>,

@@ -209,7 +209,8 @@ enum Source {
 
 fn source(area: &Area, page: u64, objects: &Objects) -> Result<Source, Errno> {
     let (member, offset, end) = match area.backing {
-        Backing::Zero | Backing::Large => return Ok(Source::Zero),
+        // Of a common area all pages are there from the beginning.
+        Backing::Zero | Backing::Large | Backing::Common => return Ok(Source::Zero),
         Backing::Frame(phys) => return Ok(Source::Whole(phys)),
         Backing::Shared(phys) => return Ok(Source::Shared(phys.offset(page - area.start))),
         Backing::Memory { number, offset } => {

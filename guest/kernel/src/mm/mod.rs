@@ -4,7 +4,8 @@
 //! - [`kernel_map`] is the kernel's half of every address space.
 //! - [`space`] is a program's half: [`area`]s, and pages made on demand ([`fault`]; `large` those
 //!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`].
-//! - [`shared`] is memory that programs share with a driver, [`object`] with one another.
+//! - [`shared`] is memory that programs share with a driver, [`common`] with their children, [`object`]
+//!   with whoever knows its name.
 //! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
 //!   by page, never by the program's own addresses.
 //! - [`DmaBuffer`] and [`MmioRegion`] are for drivers.
@@ -14,6 +15,7 @@
 pub mod addr;
 pub mod area;
 pub mod buddy;
+pub mod common;
 mod dma;
 mod evict;
 pub mod fault;

@@ -134,6 +134,7 @@ impl VmSpace {
             offset: 0,
         };
         self.objects.add(memory)?;
+        self.shared.has_common.store(true, Relaxed);
         self.map_anywhere(memory.bytes, protection, backing)
     }
 }

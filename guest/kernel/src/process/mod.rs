@@ -57,7 +57,7 @@ pub struct Process {
     /// What its communication has cost.
     pub transfers: TransferCounts,
     /// Threads that wait for a word of its memory, each with the word's address.
-    futexes: SpinLock<Vec<(u64, &'static Thread)>>,
+    futexes: futex::Sleepers,
 }
 
 static POOL: Pool<Process> = Pool::new();

@@ -76,6 +76,7 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::NetMap => net::sys_net_map(rdi),
         Sysno::NetExchange => net::sys_net_exchange(rdi, rsi, rdx),
         Sysno::NetOffload => net::sys_net_offload(rdi, rsi),
+        Sysno::MmapShared => memory::sys_mmap_shared(rdi),
         Sysno::QueueOpen => ipc::sys_queue_open((rdi, rsi), rdx, r10),
         Sysno::Send => ipc::sys_send(rdi, (rsi, rdx), r10, r8),
         Sysno::Receive => ipc::sys_receive(rdi, (rsi, rdx), r10, r8),
