@@ -132,6 +132,41 @@ numbered! {
         /// common with this process: what one writes, all see, and [`Self::FutexWake`] reaches who sleeps
         /// there in another process. Rights to them do not change; not with a budget of frames.
         MmapShared = 60,
+        /// `(name, name_len, messages, message_bytes) -> fd`: the message queue of that name (1 to
+        /// 64 bytes), made for at most so many messages of at most so many bytes if there is none;
+        /// `messages` 0 takes what there is, else `Errno::NoEnt`. Without a name, a new one that a
+        /// child inherits. It goes with the last file that is it.
+        QueueOpen = 70,
+        /// `(fd, buffer, len, priority: 0 lowest to 31, timeout_ns) -> bytes`: puts a message into a
+        /// queue, waiting for room at most `timeout_ns` (`u64::MAX`: for ever). Of a pipe or a
+        /// socket, whose bytes have no priority but 0: writes, as [`Sysno::Write`] does; a part,
+        /// if the time is over.
+        Send = 71,
+        /// `(fd, buffer, len, priority: *mut u32 or 0, timeout_ns) -> bytes`: takes the oldest
+        /// message of the highest priority out of a queue, waiting for one; `Errno::MsgSize` leaves
+        /// it there if it is longer than `len`. Of a pipe or a socket: reads, as [`Sysno::Read`]
+        /// does; `priority` is 0 then.
+        Receive = 72,
+        /// `(fds: *mut [u32; 2]) -> 0`: two stream sockets that are each other's ends.
+        SocketPair = 73,
+        /// `(name, name_len, backlog: 1 to 64) -> fd`: a socket of that name (1 to 64 bytes) which
+        /// others connect to; `Errno::AddrInUse` if there is one. So many may wait to be accepted.
+        SocketListen = 74,
+        /// `(name, name_len, timeout_ns) -> fd`: a stream socket whose other end the listener of
+        /// that name will accept; `Errno::ConnRefused` if there is none.
+        SocketConnect = 75,
+        /// `(fd, timeout_ns) -> fd`: the other end of who has connected to a listener first.
+        SocketAccept = 76,
+        /// `(name, name_len, bytes) -> fd`: the shared memory of that name, made of so many bytes
+        /// (at most 64 MiB) of zeroes, in whole pages, if there is none; `bytes` 0 takes what there
+        /// is, else `Errno::NoEnt`, and other sizes than it has are `Errno::Inval`. Without a name,
+        /// a new one. It goes when no file and no program's memory is it any more.
+        ShmOpen = 77,
+        /// `(fd, Protection: Read or ReadWrite) -> address`: maps all of it. A child has it, too.
+        /// Its rights cannot be changed, and a program with a budget of frames has none of it.
+        ShmMap = 78,
+        /// `(transfers: *mut Transfers) -> 0`; of this process.
+        GetTransfers = 79,
     }
 }
 
@@ -168,8 +203,14 @@ numbered! {
         Pipe = 32,
         /// No such system call.
         NoSys = 38,
+        /// The message is too long.
+        MsgSize = 90,
+        /// The name is taken.
+        AddrInUse = 98,
         /// The time is over.
         TimedOut = 110,
+        /// Nobody listens there.
+        ConnRefused = 111,
     }
 }
 
@@ -334,6 +375,18 @@ pub struct Stats {
     pub fresh_frames: u64,
 }
 
+/// What a process's communication has cost it since its start.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfers {
+    /// System calls: from the program to the kernel and back. [`Sysno::GetTransfers`] is none.
+    pub crossings: u64,
+    /// Copies between the program and the kernel of what goes through pipes, sockets and queues.
+    pub copies: u64,
+    /// Bytes of those.
+    pub copied_bytes: u64,
+}
+
 /// What the machine is.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -374,6 +427,7 @@ const _: () = assert!(size_of::<Turn>() == 32);
 const _: () = assert!(size_of::<ExitStatus>() == 16);
 const _: () = assert!(size_of::<Stats>() == 20 * 8);
 const _: () = assert!(size_of::<SysInfo>() == 6 * 8);
+const _: () = assert!(size_of::<Transfers>() == 3 * 8);
 
 /// A result register as the program sees it.
 pub fn decode(result: i64) -> Result<u64, Errno> {

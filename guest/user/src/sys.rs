@@ -4,6 +4,8 @@
 //! away from under Rust are `unsafe`; `mapping`, `thread` and `heap` wrap them.
 #![expect(unsafe_code, reason = "the system call instruction itself")]
 
+pub mod ipc;
+
 use abi::confine::{Confine, ConfinedCounts};
 use abi::syscall::{
     Errno, ExitStatus, IoMode, PageSize, Phase, Protection, Replacement, Stats, SysInfo, Sysno,
@@ -43,17 +45,18 @@ unsafe fn call(number: Sysno, args: [u64; 3]) -> Result<u64, Errno> {
     decode(result)
 }
 
-/// As [`call`], with an argument more.
+/// A call of up to five arguments.
 ///
 /// # Safety
-/// As there.
-unsafe fn call4(number: Sysno, args: [u64; 4]) -> Result<u64, Errno> {
+/// As of [`call`].
+unsafe fn call_long(number: Sysno, args: [u64; 5]) -> Result<u64, Errno> {
     let result: i64;
     // SAFETY: as in `call`.
     unsafe {
         asm!("syscall",
             inlateout("rax") number as u64 => result,
-            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2], in("r10") args[3],
+            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
+            in("r10") args[3], in("r8") args[4],
             lateout("rcx") _, lateout("r11") _,
             options(nostack));
     }
@@ -474,9 +477,9 @@ pub fn confined_counts(address: usize) -> Result<ConfinedCounts, Errno> {
 /// [`Sysno::ConfinedTrace`] from `from` on; how many there were.
 pub fn confined_trace(address: usize, from: usize, uses: &mut [u32]) -> Result<usize, Errno> {
     let to = uses.as_mut_ptr().addr() as u64;
-    let args = [address as u64, from as u64, to, uses.len() as u64];
+    let args = [address as u64, from as u64, to, uses.len() as u64, 0];
     // SAFETY: the kernel writes words inside a live slice.
-    let number = unsafe { call4(Sysno::ConfinedTrace, args) }?;
+    let number = unsafe { call_long(Sysno::ConfinedTrace, args) }?;
     let number = usize::try_from(number).ok();
     number.filter(|n| *n <= uses.len()).ok_or(Errno::Io)
 }

@@ -55,7 +55,7 @@ impl VmSpace {
     pub fn common_word(&mut self, address: u64) -> Result<Option<PhysAddr>, Errno> {
         let is_common = self
             .area(address)
-            .is_some_and(|area| matches!(area.backing, Backing::Common));
+            .is_some_and(|area| area.backing.is_common());
         if !is_common {
             return Ok(None);
         }

@@ -5,7 +5,8 @@
 //! - [`space`] is a program's half: [`area`]s, and pages made on demand ([`fault`]; `large` those
 //!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`]; `confined` are
 //!   areas with a budget of frames of their own.
-//! - [`shared`] is memory that programs share with a driver, [`common`] with each other.
+//! - [`shared`] is memory that programs share with a driver, [`common`] with their children, [`object`]
+//!   with whoever knows its name.
 //! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
 //!   by page, never by the program's own addresses.
 //! - [`DmaBuffer`] and [`MmioRegion`] are for drivers.
@@ -26,12 +27,14 @@ pub mod heap;
 pub mod kernel_map;
 mod large;
 mod mmio;
+pub mod object;
 pub mod page_table;
 pub mod replacement;
 pub mod shared;
 pub mod space;
 pub mod stacks;
 pub mod swap;
+mod transfer;
 pub mod user;
 
 pub use addr::{PAGE_BYTES, PhysAddr, phys_to_virt};

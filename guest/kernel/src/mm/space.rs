@@ -22,6 +22,7 @@ use super::common::COMMON;
 use super::confined::Budgets;
 use super::evict::forget;
 use super::large::release_large;
+use super::object::Objects;
 use super::page_table::{Mapping, Page, PageEntry, PageTable};
 use super::shared::SHARED;
 use super::{frame, swap};
@@ -89,6 +90,8 @@ pub struct VmSpace {
     pub(super) table: PageTable,
     pub(super) shared: &'static Shared,
     pub(super) budgets: Budgets,
+    /// What other programs have, too.
+    pub(super) objects: Objects,
 }
 
 impl VmSpace {
@@ -100,6 +103,7 @@ impl VmSpace {
             table,
             shared,
             budgets: Budgets::default(),
+            objects: Objects::default(),
         })
     }
 
@@ -175,6 +179,7 @@ impl VmSpace {
             tlb::flush(&self.shared.cpus, None);
             leaving.into_iter().for_each(frame::unshare);
         }
+        self.objects.keep(|number| self.areas.has_memory(number));
         Ok(())
     }
 
@@ -211,6 +216,7 @@ impl VmSpace {
     pub fn fork(&mut self, shared: &'static Shared) -> Result<Self, Errno> {
         let mut child = Self::new(shared).ok_or(Errno::NoMem)?;
         child.areas = self.areas.inherited();
+        child.objects = self.objects.clone();
         let has_common = self.shared.has_common.load(Relaxed);
         shared.has_common.store(has_common, Relaxed);
         let mut resident = 0;
