@@ -19,7 +19,7 @@ use crate::{console, drivers, initrd, process};
 /// Length of a time slice where the command line names none.
 const DEFAULT_SLICE_US: u64 = 10_000;
 /// Bounds of what it may name.
-const SLICES_US: core::ops::RangeInclusive<u64> = 100..=10_000_000;
+const SLICES_US: core::ops::RangeInclusive<u64> = 100..=sched::LONGEST_SLICE_NS / 1000;
 
 /// Starts the kernel on the first processor, on its idle stack. `boot_address` is of the
 /// structure that the loader has left.

@@ -42,6 +42,13 @@ impl Mapping {
         Ok(Self { address, pages })
     }
 
+    /// Maps pages that children will have in common with this process.
+    pub fn common(pages: usize) -> Result<Self, Errno> {
+        let bytes = pages.checked_mul(PAGE).ok_or(Errno::NoMem)?;
+        let address = sys::mmap_shared(bytes)?;
+        Ok(Self { address, pages })
+    }
+
     /// Its first address.
     pub fn address(&self) -> usize {
         self.address

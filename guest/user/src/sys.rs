@@ -4,13 +4,17 @@
 //! away from under Rust are `unsafe`; `mapping`, `thread` and `heap` wrap them.
 #![expect(unsafe_code, reason = "the system call instruction itself")]
 
-use abi::confine::{Confine, ConfinedCounts, PoolCounts, PoolSetup};
+pub mod ipc;
+mod paging;
+
 use abi::syscall::{
     Errno, ExitStatus, IoMode, PageSize, Phase, Protection, Replacement, Stats, SysInfo, Sysno,
-    decode,
+    TaskAttribute, Turn, decode,
 };
 use core::arch::asm;
 use core::sync::atomic::AtomicU32;
+
+pub use paging::*;
 
 /// Number of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,17 +47,18 @@ unsafe fn call(number: Sysno, args: [u64; 3]) -> Result<u64, Errno> {
     decode(result)
 }
 
-/// As [`call`], with an argument more.
+/// A call of up to five arguments.
 ///
 /// # Safety
-/// As there.
-unsafe fn call4(number: Sysno, args: [u64; 4]) -> Result<u64, Errno> {
+/// As of [`call`].
+unsafe fn call_long(number: Sysno, args: [u64; 5]) -> Result<u64, Errno> {
     let result: i64;
     // SAFETY: as in `call`.
     unsafe {
         asm!("syscall",
             inlateout("rax") number as u64 => result,
-            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2], in("r10") args[3],
+            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
+            in("r10") args[3], in("r8") args[4],
             lateout("rcx") _, lateout("r11") _,
             options(nostack));
     }
@@ -202,6 +207,16 @@ pub fn futex_wake(word: &AtomicU32, count: u64) -> Result<u64, Errno> {
     unsafe { call(Sysno::FutexWake, [address, count, 0]) }
 }
 
+/// [`Sysno::FutexWait`] for a word that may not exist.
+pub fn futex_wait_wild(address: u64, expected: u32, timeout_ns: u64) -> Result<(), Errno> {
+    plain(Sysno::FutexWait, [address, expected.into(), timeout_ns]).map(drop)
+}
+
+/// [`Sysno::FutexWake`] of a word that may not exist.
+pub fn futex_wake_wild(address: u64) -> Result<u64, Errno> {
+    plain(Sysno::FutexWake, [address, 1, 0])
+}
+
 /// [`Sysno::Mmap`]; the address.
 pub fn mmap(bytes: usize, protection: Protection, size: PageSize) -> Result<usize, Errno> {
     let args = [bytes as u64, protection as u64, size as u64];
@@ -212,6 +227,12 @@ pub fn mmap(bytes: usize, protection: Protection, size: PageSize) -> Result<usiz
 /// [`Sysno::Mmap`] with what need not be a [`PageSize`].
 pub fn mmap_wild(bytes: u64, protection: Protection, size: u64) -> Result<u64, Errno> {
     plain(Sysno::Mmap, [bytes, protection as u64, size])
+}
+
+/// [`Sysno::MmapShared`]; the address.
+pub fn mmap_shared(bytes: usize) -> Result<usize, Errno> {
+    let address = plain(Sysno::MmapShared, [bytes as u64, 0, 0])?;
+    usize::try_from(address).map_err(|_| Errno::Fault)
 }
 
 /// [`Sysno::Munmap`].
@@ -376,72 +397,47 @@ pub unsafe fn net_exchange(fd: Fd, sent: usize, most: usize) -> Result<usize, Er
     usize::try_from(received).map_err(|_| Errno::Io)
 }
 
-/// [`Sysno::Confine`]; `future` are the uses that will be, for a policy that must know them.
-///
-/// # Errors
-/// As the system call, and [`Errno::Inval`] for a future that is too long.
-pub fn confine(address: usize, bytes: usize, how: &Confine, future: &[u32]) -> Result<(), Errno> {
-    let how = Confine {
-        future: future.as_ptr().addr() as u64,
-        future_len: future.len() as u64,
-        ..*how
-    };
-    let how = (&raw const how).addr() as u64;
-    // SAFETY: the kernel reads one `Confine` and the live slice that it names; the pages stay.
-    unsafe { call(Sysno::Confine, [address as u64, bytes as u64, how]) }.map(drop)
+/// [`Sysno::SetScheduler`].
+pub fn set_scheduler(name: &str, slice_ns: u64) -> Result<(), Errno> {
+    let (address, len) = (name.as_ptr().addr() as u64, name.len() as u64);
+    // SAFETY: the range is that of a live string, which the kernel only reads.
+    unsafe { call(Sysno::SetScheduler, [address, len, slice_ns]) }.map(drop)
 }
 
-/// [`Sysno::Confine`] with what need not be a [`Confine`].
-pub fn confine_wild(address: u64, bytes: u64, how: u64) -> Result<(), Errno> {
-    plain(Sysno::Confine, [address, bytes, how]).map(drop)
+/// [`Sysno::SetTask`].
+pub fn set_task(attribute: TaskAttribute, value: u64) -> Result<(), Errno> {
+    plain(Sysno::SetTask, [attribute as u64, value, 0]).map(drop)
 }
 
-/// [`Sysno::Confine`]: ends it.
-pub fn unconfine(address: usize, bytes: usize) -> Result<(), Errno> {
-    plain(Sysno::Confine, [address as u64, bytes as u64, 0]).map(drop)
+/// [`Sysno::ThreadTime`].
+pub fn thread_time_ns() -> Result<u64, Errno> {
+    plain(Sysno::ThreadTime, [0; 3])
 }
 
-/// [`Sysno::ConfinedCounts`].
-pub fn confined_counts(address: usize) -> Result<ConfinedCounts, Errno> {
-    let mut counts = ConfinedCounts::default();
-    let to = (&raw mut counts).addr() as u64;
-    // SAFETY: the kernel writes one `ConfinedCounts`, which is any bytes.
-    unsafe { call(Sysno::ConfinedCounts, [address as u64, to, 0]) }?;
-    Ok(counts)
+/// [`Sysno::TraceTurns`].
+pub fn trace_turns(capacity: u64) -> Result<(), Errno> {
+    plain(Sysno::TraceTurns, [capacity, 0, 0]).map(drop)
 }
 
-/// [`Sysno::ConfinedTrace`] from `from` on; how many there were.
-pub fn confined_trace(address: usize, from: usize, uses: &mut [u32]) -> Result<usize, Errno> {
-    let to = uses.as_mut_ptr().addr() as u64;
-    let args = [address as u64, from as u64, to, uses.len() as u64];
-    // SAFETY: the kernel writes words inside a live slice.
-    let number = unsafe { call4(Sysno::ConfinedTrace, args) }?;
-    let number = usize::try_from(number).ok();
-    number.filter(|n| *n <= uses.len()).ok_or(Errno::Io)
+/// [`Sysno::ReadTurns`]; how many were there for `turns`.
+pub fn read_turns(first: usize, turns: &mut [Turn]) -> Result<usize, Errno> {
+    let address = turns.as_mut_ptr().addr() as u64;
+    // SAFETY: the kernel writes at most so many `Turn`s, which are any bytes, to a live slice.
+    let read = unsafe {
+        call(
+            Sysno::ReadTurns,
+            [address, first as u64, turns.len() as u64],
+        )
+    }?;
+    Ok(turns.len().min(read as usize))
 }
 
-/// [`Sysno::PoolOpen`]; its number.
-pub fn pool_open(setup: &PoolSetup) -> Result<u64, Errno> {
-    let setup = (&raw const *setup).addr() as u64;
-    // SAFETY: the kernel reads one `PoolSetup`.
-    unsafe { call(Sysno::PoolOpen, [setup, 0, 0]) }
+/// [`Sysno::SetStealing`].
+pub fn set_stealing(is_on: u64) -> Result<(), Errno> {
+    plain(Sysno::SetStealing, [is_on, 0, 0]).map(drop)
 }
 
-/// [`Sysno::PoolClose`].
-pub fn pool_close(number: u64) -> Result<(), Errno> {
-    plain(Sysno::PoolClose, [number, 0, 0]).map(drop)
-}
-
-/// [`Sysno::PoolCounts`].
-pub fn pool_counts(number: u64) -> Result<PoolCounts, Errno> {
-    let mut counts = PoolCounts::default();
-    let to = (&raw mut counts).addr() as u64;
-    // SAFETY: the kernel writes one `PoolCounts`, which is any bytes.
-    unsafe { call(Sysno::PoolCounts, [number, to, 0]) }?;
-    Ok(counts)
-}
-
-/// [`Sysno::PoolServe`].
-pub fn pool_serve(number: u64) -> Result<(), Errno> {
-    plain(Sysno::PoolServe, [number, 0, 0]).map(drop)
+/// [`Sysno::SleepUntil`].
+pub fn sleep_until(ns: u64) -> Result<(), Errno> {
+    plain(Sysno::SleepUntil, [ns, 0, 0]).map(drop)
 }

@@ -107,7 +107,8 @@ const MOST_SAID: u64 = 8;
 
 impl VmSpace {
     /// Sets or takes away the budget of the pages that are not confined: so many may be in memory,
-    /// the policy says which go. [`Errno::Inval`] for a program that shares memory with a driver.
+    /// the policy says which go. [`Errno::Inval`] for a program that shares memory
+    /// with a driver or another process.
     pub fn set_budget(&mut self, budget: Option<(u64, &Known)>) -> Result<(), Errno> {
         if budget.is_some() && self.has_shared() {
             return Err(Errno::Inval);

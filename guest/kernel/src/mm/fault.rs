@@ -8,6 +8,7 @@ use super::addr::{PAGE_BYTES, PhysAddr, page_start, phys_to_virt};
 use super::area::{Area, Backing};
 use super::buddy::Want;
 use super::confined::Has;
+use super::object::Objects;
 use super::page_table::{Mapping, Page, PageEntry};
 use super::shared::SHARED;
 use super::space::{VmSpace, rights};
@@ -151,7 +152,7 @@ impl VmSpace {
     ) -> Result<(), Errno> {
         self.make_room_for(page)?;
         let mut flags = rights(area.protection);
-        let phys = match source(area, page) {
+        let phys = match source(area, page, &self.objects)? {
             Source::Zero => {
                 self.shared.counters.zero_fills.fetch_add(1, Relaxed);
                 frame::allocate_page(Want::Zeroes).ok_or(Errno::NoMem)?
@@ -221,15 +222,20 @@ enum Source {
     Whole(PhysAddr),
     /// These bytes, then zeroes.
     Part(&'static [u8]),
-    /// A driver's frame.
+    /// A frame that a driver or other programs have, too.
     Shared(PhysAddr),
 }
 
-fn source(area: &Area, page: u64) -> Source {
+fn source(area: &Area, page: u64, objects: &Objects) -> Result<Source, Errno> {
     let (member, offset, end) = match area.backing {
-        Backing::Zero | Backing::Large => return Source::Zero,
-        Backing::Frame(phys) => return Source::Whole(phys),
-        Backing::Shared(phys) => return Source::Shared(phys.offset(page - area.start)),
+        // Of a common area all pages are there from the beginning.
+        Backing::Zero | Backing::Large | Backing::Common => return Ok(Source::Zero),
+        Backing::Frame(phys) => return Ok(Source::Whole(phys)),
+        Backing::Shared(phys) => return Ok(Source::Shared(phys.offset(page - area.start))),
+        Backing::Memory { number, offset } => {
+            let frame = objects.frame(number, offset + (page - area.start))?;
+            return Ok(Source::Shared(frame));
+        }
         Backing::File {
             member,
             offset,
@@ -239,16 +245,16 @@ fn source(area: &Area, page: u64) -> Source {
     let start = offset + (page - area.start);
     let end = end.min(start + PAGE_BYTES).min(member.data.len() as u64);
     if start >= end {
-        return Source::Zero;
+        return Ok(Source::Zero);
     }
     // What follows a read-only segment's last bytes in the file does no harm in its last page.
     let is_whole = end - start == PAGE_BYTES || area.protection != Protection::ReadWrite;
     let bytes = &member.data[start as usize..end as usize];
     let phys = kernel_map::direct_phys(bytes.as_ptr());
     if is_whole && phys.0.is_multiple_of(PAGE_BYTES) {
-        return Source::Whole(phys);
+        return Ok(Source::Whole(phys));
     }
-    Source::Part(bytes)
+    Ok(Source::Part(bytes))
 }
 
 fn copy_page(from: PhysAddr, to: PhysAddr) {

@@ -6,7 +6,8 @@
 //!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`]; `confined` are
 //!   areas with a budget of frames of their own, or a part of a [`pool`] that several processes share
 //!   as a policy of [`allocation`] says.
-//! - [`shared`] is memory that programs share with a driver.
+//! - [`shared`] is memory that programs share with a driver, [`common`] with their children, [`object`]
+//!   with whoever knows its name.
 //! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
 //!   by page, never by the program's own addresses.
 //! - [`DmaBuffer`] and [`MmioRegion`] are for drivers.
@@ -17,6 +18,7 @@ pub mod addr;
 pub mod allocation;
 pub mod area;
 pub mod buddy;
+pub mod common;
 mod confined;
 mod dma;
 mod evict;
@@ -27,6 +29,7 @@ pub mod heap;
 pub mod kernel_map;
 mod large;
 mod mmio;
+pub mod object;
 pub mod page_table;
 pub mod pool;
 pub mod replacement;
@@ -34,6 +37,7 @@ pub mod shared;
 pub mod space;
 pub mod stacks;
 pub mod swap;
+mod transfer;
 pub mod user;
 
 pub use addr::{PAGE_BYTES, PhysAddr, phys_to_virt};

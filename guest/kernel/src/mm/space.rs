@@ -11,7 +11,7 @@
 //! An address space is used under its process's sleeping lock, so all of it may wait for a disk.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use abi::confine::PoolSetup;
 use abi::syscall::{Errno, Protection};
@@ -19,9 +19,11 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::addr::PhysAddr;
 use super::area::{Area, Areas, Backing, Large};
+use super::common::COMMON;
 use super::confined::Budgets;
 use super::evict::forget;
 use super::large::release_large;
+use super::object::Objects;
 use super::page_table::{Mapping, Page, PageEntry, PageTable};
 use super::pool;
 use super::shared::SHARED;
@@ -51,6 +53,8 @@ pub struct Shared {
     pub root: AtomicU64,
     /// What has happened in it.
     pub counters: Counters,
+    /// Whether it has, or has had, memory in common with another.
+    pub has_common: AtomicBool,
 }
 
 impl Shared {
@@ -78,6 +82,7 @@ impl Shared {
             .into_iter()
             .chain([swap_ins, resident_pages])
             .for_each(|count| count.store(0, Relaxed));
+        self.has_common.store(false, Relaxed);
     }
 }
 
@@ -89,6 +94,8 @@ pub struct VmSpace {
     pub(super) budgets: Budgets,
     /// Numbers of the pools of frames that it has opened.
     pools: Vec<usize>,
+    /// What other programs have, too.
+    pub(super) objects: Objects,
 }
 
 impl VmSpace {
@@ -101,6 +108,7 @@ impl VmSpace {
             shared,
             budgets: Budgets::default(),
             pools: Vec::new(),
+            objects: Objects::default(),
         })
     }
 
@@ -119,7 +127,7 @@ impl VmSpace {
         self.areas.add(area)
     }
 
-    /// Whether something in it is shared with a driver.
+    /// Whether something in it is shared with a driver or another process.
     pub(super) fn has_shared(&self) -> bool {
         self.areas.has_shared(0, USER_END)
     }
@@ -176,6 +184,7 @@ impl VmSpace {
             tlb::flush(&self.shared.cpus, None);
             leaving.into_iter().for_each(frame::unshare);
         }
+        self.objects.keep(|number| self.areas.has_memory(number));
         Ok(())
     }
 
@@ -226,6 +235,9 @@ impl VmSpace {
     pub fn fork(&mut self, shared: &'static Shared) -> Result<Self, Errno> {
         let mut child = Self::new(shared).ok_or(Errno::NoMem)?;
         child.areas = self.areas.inherited();
+        child.objects = self.objects.clone();
+        let has_common = self.shared.has_common.load(Relaxed);
+        shared.has_common.store(has_common, Relaxed);
         let mut resident = 0;
         let copied = self.table.try_for_each(0, USER_END, |address, entry| {
             let page = entry.load();
@@ -238,6 +250,11 @@ impl VmSpace {
                 Page::Swapped(slot) if !swap::share(slot) => return Err(Errno::NoMem),
                 Page::Swapped(_) => copy.store(page),
                 Page::Mapped(mapping) if mapping.flags.contains(SHARED) => {}
+                Page::Mapped(mapping) if mapping.flags.contains(COMMON) => {
+                    copy.store(page);
+                    frame::share(mapping.phys);
+                    resident += 1;
+                }
                 Page::Mapped(mapping) => {
                     entry.clear(Flags::WRITABLE);
                     // With what another processor has noted before it could no longer write.

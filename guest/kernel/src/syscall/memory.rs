@@ -23,6 +23,11 @@ pub(super) fn sys_mmap(bytes: u64, protection: u64, size: u64) -> Outcome {
     current().with_space(|space| space.map_anywhere(bytes, protection, backing))
 }
 
+pub(super) fn sys_mmap_shared(bytes: u64) -> Outcome {
+    let bytes = whole_pages(bytes, PAGE_BYTES)?;
+    current().with_space(|space| space.map_common(bytes))
+}
+
 pub(super) fn sys_munmap(address: u64, bytes: u64) -> Outcome {
     let (start, end) = range(address, bytes)?;
     current().with_space(|space| space.unmap(start, end).map(|()| 0))

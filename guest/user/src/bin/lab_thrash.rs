@@ -9,8 +9,6 @@
 #![no_std]
 #![no_main]
 
-use core::hint::black_box;
-
 use user::alloc::format;
 use user::alloc::vec;
 use user::alloc::vec::Vec;
@@ -19,6 +17,7 @@ use user::ensure;
 use user::file::File;
 use user::lab::confined::{Confined, Setup};
 use user::lab::pool::Pool;
+use user::lab::processor;
 use user::lab::random::Random;
 use user::process::{Child, exit_code};
 use user::sys::{self, FOREVER};
@@ -30,7 +29,7 @@ user::check!(run);
 struct Plan {
     setup: Setup,
     units: u64,
-    spins: u64,
+    unit_ns: u64,
     order: Order,
 }
 
@@ -57,26 +56,6 @@ fn list(check: &Check, name: &str, count: u64, default: &'static str) -> Result<
     Ok(numbers)
 }
 
-/// Computes for that long.
-fn spin(spins: u64) {
-    let mut word = 1_u64;
-    for _ in 0..spins {
-        word = black_box(word.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    }
-}
-
-/// Spins that take so long if nobody takes the processor away.
-fn spins_for(us: u64) -> u64 {
-    const SPINS: u64 = 100_000;
-    let time = |_| {
-        let start = now_ns();
-        spin(SPINS);
-        now_ns() - start
-    };
-    let best_ns = (0..20).map(time).min().unwrap_or(1).max(1);
-    us * 1000 * SPINS / best_ns
-}
-
 /// Uses its pages; each holds how often it was used.
 fn work(plan: &Plan, pages: u64, ready: &File, start: &File) -> Verdict {
     let area = Confined::new(pages as usize, &plan.setup, &[])?;
@@ -98,7 +77,7 @@ fn work(plan: &Plan, pages: u64, ready: &File, start: &File) -> Verdict {
         );
         counts[page] += 1;
         area.pages.write(page, 0, counts[page]);
-        spin(plan.spins);
+        processor::spend(plan.unit_ns).context("computing")?;
     }
     Ok(())
 }
@@ -109,7 +88,7 @@ fn plan(check: &Check, pool: &Pool, unit_us: u64) -> Result<Plan, Failure> {
     Ok(Plan {
         setup,
         units: check.value("units")?,
-        spins: spins_for(unit_us),
+        unit_ns: unit_us * 1000,
         order: match check.named("order") {
             None | Some("loop") => Order::Loop,
             Some("random") => Order::Random,

@@ -261,7 +261,7 @@ extern "C" fn switched() {
 
 extern "C" fn handle_syscall(frame: &mut TrapFrame) {
     frame.rax = syscall::dispatch(frame).cast_unsigned();
-    sched::before_user();
+    sched::after_call();
 }
 
 const DEVICE_NOT_AVAILABLE: u64 = 7;
@@ -321,6 +321,7 @@ fn late_syscall(frame: &mut TrapFrame) {
     frame.rip = frame.rcx;
     frame.rflags = frame.r11 & SETTABLE_FLAGS | USER_FLAGS;
     frame.rax = syscall::dispatch(frame).cast_unsigned();
+    sched::after_call();
 }
 
 fn interrupt(vector: u64) {
