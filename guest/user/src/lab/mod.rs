@@ -6,14 +6,17 @@
 //! - [`turns`]: who ran when, for a Gantt chart.
 //! - [`Crew`]: workers, each a thread or a process; [`Common`]: a value that they all have.
 //! - [`Histogram`]: how often something took how long.
+//! - [`allocator`]: allocators of objects; [`fit`]: contiguous allocation.
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
 //! - [`pool`]: frames that processes share.
 //! - [`random`]: numbers by lot, the same for the same seed.
 //! - [`workload`]: programs by which pages are used.
 
+pub mod allocator;
 mod common;
 pub mod confined;
 mod crew;
+pub mod fit;
 mod histogram;
 pub mod job;
 pub mod jobs;
