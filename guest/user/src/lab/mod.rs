@@ -9,6 +9,7 @@
 //! - [`allocator`]: allocators of objects; [`fit`]: contiguous allocation.
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
 //! - [`pool`]: frames that processes share.
+//! - [`table`]: page tables as structures to look up in.
 //! - [`random`]: numbers by lot, the same for the same seed.
 //! - [`workload`]: programs by which pages are used.
 
@@ -24,6 +25,7 @@ pub mod pool;
 pub mod processor;
 pub mod random;
 pub mod scheduler;
+pub mod table;
 pub mod turns;
 pub mod workload;
 
