@@ -2,12 +2,14 @@
 //!
 //! - [`exec`] loads programs and forks; [`files`] are what is open, [`pipe`] one kind of it.
 //! - [`futex`] is waiting for a word of memory.
+//! - [`locks`] are locks of the kernel's for a process's threads, with priority inheritance.
 //! - [`end`] is how processes and threads end and are waited for; faults in ring 3 lead there.
 
 mod end;
 mod exec;
 mod files;
 mod futex;
+mod locks;
 mod pipe;
 
 use alloc::string::String;
@@ -20,6 +22,7 @@ pub(crate) use end::{exception, exit, exit_thread, kill, page_fault, wait_for_ch
 pub(crate) use exec::{exec, fork, spawn_thread, start_first};
 pub(crate) use files::{Files, Kind, OpenFile};
 pub(crate) use futex::{futex_wait, futex_wake};
+pub(crate) use locks::{give_lock, take_lock};
 pub(crate) use pipe::Pipe;
 
 use crate::mm::space::{Shared, VmSpace};
@@ -54,6 +57,8 @@ pub struct Process {
     pub changes: WaitQueue,
     /// Threads that wait for a word of its memory, each with the word's address.
     futexes: SpinLock<Vec<(u64, &'static Thread)>>,
+    /// Locks that its threads have, each with its number and who has it.
+    locks: SpinLock<Vec<(u64, &'static Thread)>>,
 }
 
 static POOL: Pool<Process> = Pool::new();
@@ -79,6 +84,7 @@ impl Process {
             ended: AtomicBool::new(false),
             changes: WaitQueue::new(),
             futexes: SpinLock::new(Vec::new()),
+            locks: SpinLock::new(Vec::new()),
         }
     }
 
