@@ -3,11 +3,14 @@
 //! - [`Crew`]: workers, each a thread or a process.
 //! - [`Common`]: a value that they all have.
 //! - [`Histogram`]: how often something took how long.
+//! - [`problems`]: the classic problems of synchronisation.
 
 mod common;
 mod crew;
 mod histogram;
+pub mod problems;
 
 pub use common::Common;
 pub use crew::Crew;
 pub use histogram::Histogram;
+pub use problems::Job;
