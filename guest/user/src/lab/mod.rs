@@ -4,9 +4,11 @@
 //! - [`Common`]: a value that they all have.
 //! - [`Histogram`]: how often something took how long.
 //! - [`problems`]: the classic problems of synchronisation.
+//! - [`deadlock`]: scenes for its policies.
 
 mod common;
 mod crew;
+pub mod deadlock;
 mod histogram;
 pub mod problems;
 
