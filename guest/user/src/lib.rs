@@ -23,12 +23,13 @@
 //! - [`sys`]: one function for each system call, with typed results.
 //! - [`file`], [`process`], [`thread`], [`sync`], [`time`], [`mapping`]: the same as things with
 //!   an owner. `heap` makes `alloc` usable.
+//! - [`ipc`]: communication with other processes.
 //! - [`net`]: frames to and from a network card, copied or in memory that is shared with its driver.
 //! - [`pattern`]: bytes for streams that the host checks.
 //! - [`check`]: how a check measures, judges and reports.
 //! - [`work`]: how the programs of `hostel compare` say what they measured; [`team`]: work that several
 //!   threads do at once.
-//! - [`lab`]: what programs of the laboratory, `lab_*`, have in common.
+//! - [`lab`]: what the programs of `hostel lab` (`lab_*`) have in common.
 //! - [`fpu`], [`wild`]: what only assembly can do, for the checks about it.
 //!
 //! All of it runs in ring 3, natively on any host: the work of an experiment belongs here, and a
@@ -45,6 +46,7 @@ pub mod start;
 pub mod check;
 pub mod fpu;
 mod heap;
+pub mod ipc;
 pub mod lab;
 pub mod mapping;
 pub mod net;

@@ -27,7 +27,7 @@ const MOST_BYTES: u64 = 64 << 20;
 impl VmSpace {
     /// Maps `bytes`, whole pages of zeroes, that children will have, too; the address.
     pub fn map_common(&mut self, bytes: u64) -> Result<u64, Errno> {
-        if self.budget.is_some() || bytes > MOST_BYTES {
+        if self.budgets.process.is_some() || bytes > MOST_BYTES {
             return Err(Errno::Inval);
         }
         let start = self.map_anywhere(bytes, Protection::ReadWrite, Backing::Common)?;
@@ -55,7 +55,7 @@ impl VmSpace {
     pub fn common_word(&mut self, address: u64) -> Result<Option<PhysAddr>, Errno> {
         let is_common = self
             .area(address)
-            .is_some_and(|area| matches!(area.backing, Backing::Common));
+            .is_some_and(|area| area.backing.is_common());
         if !is_common {
             return Ok(None);
         }

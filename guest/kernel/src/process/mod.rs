@@ -1,6 +1,7 @@
 //! Processes: an address space, threads, open files, children.
 //!
-//! - [`exec`] loads programs and forks; [`files`] are what is open, [`pipe`] one kind of it.
+//! - [`exec`] loads programs and forks; [`files`] are what is open; [`transfers`] counts what
+//!   communication costs.
 //! - [`futex`] is waiting for a word of memory.
 //! - [`end`] is how processes and threads end and are waited for; faults in ring 3 lead there.
 
@@ -8,7 +9,7 @@ mod end;
 mod exec;
 mod files;
 mod futex;
-mod pipe;
+mod transfers;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -20,7 +21,8 @@ pub(crate) use end::{exception, exit, exit_thread, kill, page_fault, wait_for_ch
 pub(crate) use exec::{exec, fork, spawn_thread, start_first};
 pub(crate) use files::{Files, Kind, OpenFile};
 pub(crate) use futex::{futex_wait, futex_wake};
-pub(crate) use pipe::Pipe;
+
+use transfers::TransferCounts;
 
 use crate::mm::space::{Shared, VmSpace};
 use crate::sched::{self, Thread, WaitQueue};
@@ -52,6 +54,8 @@ pub struct Process {
     ended: AtomicBool,
     /// Waits for its children and threads to end.
     pub changes: WaitQueue,
+    /// What its communication has cost.
+    pub transfers: TransferCounts,
     /// Threads that wait for a word of its memory, each with the word's address.
     futexes: futex::Sleepers,
 }
@@ -78,6 +82,7 @@ impl Process {
             cause: SpinLock::new(None),
             ended: AtomicBool::new(false),
             changes: WaitQueue::new(),
+            transfers: TransferCounts::default(),
             futexes: SpinLock::new(Vec::new()),
         }
     }
@@ -91,6 +96,7 @@ impl Process {
         );
         process.parent.store(parent);
         process.shared.reset();
+        process.transfers.reset();
         process.last_tid.store(0, Ordering::Relaxed);
         process.ending.store(false, Ordering::Relaxed);
         process.ended.store(false, Ordering::Relaxed);

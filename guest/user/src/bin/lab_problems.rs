@@ -10,8 +10,8 @@
 use user::alloc::format;
 use user::check::{Check, Failure, Verdict};
 use user::ensure;
-use user::lab::problems::{buffer, philosophers, readers, wakeups};
-use user::lab::{Crew, Job};
+use user::lab::Crew;
+use user::lab::problems::{Job, buffer, philosophers, readers, wakeups};
 
 user::check!(run);
 
