@@ -29,6 +29,7 @@ fn left(deadline_ns: u64) -> u64 {
 pub struct Queues {
     from: Arc<Queue>,
     to: Arc<Queue>,
+    message_bytes: usize,
 }
 
 impl Queues {
@@ -39,10 +40,12 @@ impl Queues {
         let first = Self {
             from: back.clone(),
             to: there.clone(),
+            message_bytes,
         };
         let second = Self {
             from: there,
             to: back,
+            message_bytes,
         };
         Ok((first, second))
     }
@@ -54,7 +57,7 @@ impl Transport for Queues {
     }
 
     fn receive(&mut self, message: &mut Vec<u8>, deadline_ns: u64) -> Result<(), Fault> {
-        message.resize(MOST_BYTES, 0);
+        message.resize(self.message_bytes, 0);
         let received = self.from.receive(message, left(deadline_ns));
         let (bytes, _) = received.map_err(fault)?;
         message.truncate(bytes);
