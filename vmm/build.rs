@@ -75,6 +75,13 @@ fn main() {
     list(&mut listing, "SUITES", &members(&suites, "suite"), |name| {
         suites.join(name).with_extension("suite")
     });
+    let lab = root.join("resources/lab");
+    list(
+        &mut listing,
+        "EXPERIMENTS",
+        &members(&lab, "toml"),
+        |name| lab.join(name).with_extension("toml"),
+    );
     fs::write(out.join("guest.rs"), listing).expect("OUT_DIR is writable");
 }
 

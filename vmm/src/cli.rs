@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Do the same work over each way to a device, and show what each way costs
     Compare(CompareArgs),
+    /// Do experiments of an operating-systems course, and show what came of them
+    Lab(LabArgs),
     /// Say whether this host can run guests, and what it costs there
     Doctor,
     /// The built-in guest
@@ -59,6 +61,47 @@ pub(crate) struct CompareArgs {
     /// Say what workloads and paths there are
     #[arg(long)]
     pub(crate) list: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct LabArgs {
+    /// Experiments or families of them, of those that --list names, or files of your own, which end
+    /// in .toml [default: all]
+    #[arg(value_name = "EXPERIMENT")]
+    pub(crate) experiments: Vec<String>,
+    /// Say what experiments there are
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Virtual processors [default: what an experiment's file says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) cpus: Option<u8>,
+    /// Give a setting of the experiments another value; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) set: Vec<(String, String)>,
+    /// The short form: the values that experiments have for it
+    #[arg(long)]
+    pub(crate) short: bool,
+    /// VMs at once [default: as many as there are processors for]
+    #[arg(short = 'j', value_name = "N", value_parser = at_once)]
+    pub(crate) at_once: Option<usize>,
+    /// Write the results as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write the results there as JSON, CSV, charts and a page [index.html] that shows them all
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// A name and a value.
+fn setting(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("a setting is NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// A number of VMs.
+fn at_once(text: &str) -> Result<usize, &'static str> {
+    let number = text.parse().ok().filter(|number| (1..=64).contains(number));
+    number.ok_or("a number of VMs is 1 to 64")
 }
 
 #[derive(Subcommand)]

@@ -28,7 +28,7 @@ pub use pc::{Pc, PcBackends};
 
 use crate::accounting::MAX_DEVICES;
 use crate::boot::layout;
-use crate::boot::platform::Platform;
+use crate::boot::platform::{Keyboard, Platform};
 use crate::kvm::{Vm, VmError};
 use crate::memory::Discarder;
 use crate::run::{Card, OpenNetwork};
@@ -156,6 +156,31 @@ pub struct Backends {
     pub vsock: Option<(u32, Endpoint)>,
     /// Bytes that the guest is asked to give back, if there is a balloon.
     pub balloon: Option<u64>,
+}
+
+impl Backends {
+    /// What the built-in guest cannot do without: consoles, each of which `console` makes.
+    pub fn plain(console: &dyn Fn() -> Sink) -> Self {
+        Self {
+            pc: PcBackends {
+                serial: console(),
+                com2: console(),
+                hypercalls: console(),
+                on_mark: Box::new(|_| {}),
+                keyboard: Keyboard::Absent,
+                debug_exit: None,
+                test_device: false,
+            },
+            console: console(),
+            more_consoles: Vec::new(),
+            disks: Vec::new(),
+            ide_disks: Vec::new(),
+            alarm: false,
+            networks: Vec::new(),
+            vsock: None,
+            balloon: None,
+        }
+    }
 }
 
 /// The devices of a VM, wired.

@@ -38,6 +38,22 @@ pub fn has_program(name: &str) -> bool {
     PROGRAMS.iter().any(|(program, _)| *program == name)
 }
 
+/// Names and files of the laboratory's experiments.
+pub fn experiments() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    EXPERIMENTS.iter().copied()
+}
+
+/// Names of the programs that are for the laboratory.
+pub fn lab_programs() -> impl Iterator<Item = &'static str> {
+    let names = PROGRAMS.iter().map(|(name, _)| *name);
+    names.filter(|name| is_of_lab(name))
+}
+
+/// Whether a program is for the laboratory.
+fn is_of_lab(name: &str) -> bool {
+    name.starts_with("lab_")
+}
+
 /// A check that a suite announces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedCheck {
@@ -80,11 +96,15 @@ fn has_word(suite: &[u8], is_it: impl FnMut(&str) -> bool) -> bool {
     words.any(is_it)
 }
 
-/// The initrd: all programs, the first of the guest first, and `suite` if there is one.
+/// The initrd: all programs, the first of the guest first, and `suite` if there is one. Those of the
+/// laboratory are left out, if the suite does not name them.
 pub fn initrd(suite: Option<&[u8]>) -> Vec<u8> {
     let mut archive = Archive::default();
     let (first, others): (Vec<_>, Vec<_>) = PROGRAMS
         .iter()
+        .filter(|(name, _)| {
+            !is_of_lab(name) || suite.is_some_and(|suite| has_word(suite, |word| word == *name))
+        })
         .map(|(name, elf)| (format!("bin/{name}"), *elf))
         .partition(|(name, _)| name == image::INIT);
     for (name, elf) in first.into_iter().chain(others) {

@@ -59,6 +59,37 @@ pub struct Config {
     pub kernel_counters: bool,
 }
 
+impl Config {
+    /// A machine of the built-in guest, or one like it: virtio over PCI, and no ACPI, in the place
+    /// of which the guest reads its command line.
+    pub fn built_in(
+        cpus: u8,
+        memory: MemorySize,
+        kernel: Image,
+        initrd: Vec<u8>,
+        cmdline: String,
+    ) -> Self {
+        Self {
+            cpus,
+            memory,
+            cpu_model: CpuModel::Host,
+            unknown_msrs: MsrPolicy::Gp,
+            kernel,
+            name: String::new(),
+            flat: None,
+            initrd: Some(ModuleImage {
+                image: Image::Bytes(initrd.into()),
+                words: String::new(),
+            }),
+            modules: Vec::new(),
+            cmdline,
+            transport: TransportKind::Pci,
+            acpi: AcpiTables::Absent,
+            kernel_counters: false,
+        }
+    }
+}
+
 /// Why there is no machine.
 #[derive(Debug, thiserror::Error)]
 pub enum MachineError {

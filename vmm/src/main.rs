@@ -11,8 +11,8 @@ mod cli;
 use clap::Parser;
 use clap::error::ErrorKind;
 use cli::{
-    Cli, Command, CompareArgs, ConsoleArg, CpuArg, DeviceArg, GuestCommand, RunArgs, TransportArg,
-    UnknownMsrArg,
+    Cli, Command, CompareArgs, ConsoleArg, CpuArg, DeviceArg, GuestCommand, LabArgs, RunArgs,
+    TransportArg, UnknownMsrArg,
 };
 use std::ffi::c_int;
 use std::io::Write;
@@ -24,7 +24,7 @@ use vmm::halt::status;
 use vmm::kvm::{CpuModel, Level};
 use vmm::msr::MsrPolicy;
 use vmm::run::{ConsoleDevice, Kernel, Wishes};
-use vmm::{compare, doctor, guest, run};
+use vmm::{compare, doctor, guest, lab, run};
 
 #[unsafe(no_mangle)]
 extern "C" fn main() -> c_int {
@@ -38,6 +38,7 @@ extern "C" fn main() -> c_int {
     let status = match cli.command {
         Command::Run(args) => run_guest(*args, start),
         Command::Compare(args) => compare_paths(args),
+        Command::Lab(args) => do_experiments(args),
         Command::Doctor => {
             let (text, status) = doctor::render(&doctor::findings());
             print(&text);
@@ -118,6 +119,28 @@ fn compare_paths(args: CompareArgs) -> u8 {
             error.status()
         }
     }
+}
+
+fn do_experiments(args: LabArgs) -> u8 {
+    let done = match args.list {
+        true => lab::list().map(|text| {
+            print(&text);
+            status::OK
+        }),
+        false => lab::lab(&lab::Wishes {
+            experiments: args.experiments,
+            cpus: args.cpus,
+            set: args.set,
+            short: args.short,
+            at_once: args.at_once,
+            report: args.report,
+            out: args.out,
+        }),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("hostel: {}", vmm::chain(&error));
+        error.status()
+    })
 }
 
 fn run_guest(args: RunArgs, start: Instant) -> u8 {

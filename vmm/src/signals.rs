@@ -31,6 +31,18 @@ impl Signals {
         Ok(Self { file })
     }
 
+    /// Waits for a signal; its number.
+    pub fn wait(&mut self) -> Option<u8> {
+        let mut poll = libc::pollfd {
+            fd: self.file.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one pollfd, which lives until the call returns.
+        unsafe { libc::poll(&raw mut poll, 1, -1) };
+        self.read()
+    }
+
     /// Number of the next signal that has come.
     pub fn read(&mut self) -> Option<u8> {
         let mut info = [0; size_of::<libc::signalfd_siginfo>()];

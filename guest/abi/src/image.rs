@@ -18,7 +18,7 @@ pub mod param {
     /// Bytes that the 16550's transmitter takes at once, default 16: more for a virtual one that
     /// is known never to be full.
     pub const UART_FIFO: &str = "uart_fifo";
-    /// Scheduling policy: `round-robin` (default) or `priority`.
+    /// Scheduling policy: `round-robin` (default), or another of the kernel's `sched::policy`.
     pub const SCHED: &str = "sched";
     /// Length of a time slice in microseconds, default 10000.
     pub const SLICE_US: &str = "slice_us";

@@ -101,6 +101,43 @@ numbered! {
         /// `(fd, offloads) -> 0`: frames that come to the window may be left from now on as these
         /// say, of those that the card has; until somebody reads frames, or says otherwise.
         NetOffload = 43,
+        /// `(name, name_len, slice_ns) -> 0`: the scheduling policy of that name (those of the kernel
+        /// parameter `sched`) has all threads that wait, from now on. Without a name it is the kernel
+        /// parameter's choice, and so is a slice of 0; other slices have 10 us to 10 s.
+        SetScheduler = 50,
+        /// `(TaskAttribute, value) -> 0`: tells the scheduling policy something of this thread.
+        SetTask = 51,
+        /// `() -> ns`: processor time that this thread has had.
+        ThreadTime = 52,
+        /// `(capacity) -> 0`: forgets all turns and keeps the next, so many at most, up to 8192;
+        /// 0 to keep none.
+        TraceTurns = 53,
+        /// `(turns: *mut Turn, first, count) -> number copied`: turns kept, from number `first` on.
+        ReadTurns = 54,
+        /// `(0 or 1) -> 0`: whether a processor without work takes threads that wait for another.
+        SetStealing = 55,
+        /// `(ns since boot) -> 0`: sleeps until then.
+        SleepUntil = 56,
+        /// `(address, bytes, how: *const Confine) -> 0`: these pages, all of one's own zeroes, have
+        /// a budget of frames, a policy and counts of their own from now on ([`crate::confine`]);
+        /// null for `how` ends that. A confined area is unmapped as a whole, and keeps its rights.
+        Confine = 80,
+        /// `(address, counts: *mut ConfinedCounts) -> 0`: what has happened in the confined area
+        /// that `address` is in.
+        ConfinedCounts = 81,
+        /// `(address, from, uses: *mut u32, len) -> number`: the recorded uses of that area from
+        /// number `from` on, at most `len`: pages by their number in the area.
+        ConfinedTrace = 82,
+        /// `(setup: *const PoolSetup) -> number`: a pool of frames that confined areas of any process
+        /// can be members of ([`crate::confine`]); it is open as long as this process has its program.
+        PoolOpen = 83,
+        /// `(number) -> 0`: closes a pool of one's own; its members are without a limit then.
+        PoolClose = 84,
+        /// `(number, counts: *mut PoolCounts) -> 0`.
+        PoolCounts = 85,
+        /// `(number) -> 0`: keeps frames of the pool free until it is closed: whenever there are fewer
+        /// than its low watermark, pages are evicted until there are as many as its high one.
+        PoolServe = 86,
         /// `(bytes) -> address`: zero pages, all made at once, that children made from then on have in
         /// common with this process: what one writes, all see, and [`Self::FutexWake`] reaches who sleeps
         /// there in another process. Rights to them do not change; not with a budget of frames.
@@ -247,6 +284,34 @@ numbered! {
 }
 
 numbered! {
+    /// What a thread tells the scheduling policy; see [`Sysno::SetTask`].
+    TaskAttribute: u64 {
+        /// Processor time in ns that it needs from now on until it waits; 0 to say nothing.
+        Length = 0,
+        /// Its tickets, 1 to 10000; 100 if nobody says. A new thread has its maker's.
+        Weight = 1,
+        /// When it has to be done, in ns since boot; 0 for never.
+        Deadline = 2,
+    }
+}
+
+numbered! {
+    /// Why a thread left its processor; see [`Turn`].
+    Leave: u32 {
+        /// It waits for something.
+        Blocked = 0,
+        /// It let others run.
+        Yielded = 1,
+        /// Its slice was over.
+        SliceEnded = 2,
+        /// Another had to run at once.
+        Preempted = 3,
+        /// It has ended.
+        Ended = 4,
+    }
+}
+
+numbered! {
     /// Why a process ended; see [`ExitStatus`].
     EndCause: u32 {
         /// It called [`Sysno::Exit`].
@@ -350,6 +415,25 @@ pub struct SysInfo {
     pub sched_priority: u64,
 }
 
+/// A thread's time on a processor, from when it came to when it left, or might have left.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// Process and thread; 0 for a processor that idled.
+    pub pid: u32,
+    /// The thread's number within the process.
+    pub tid: u32,
+    /// Processor.
+    pub cpu: u32,
+    /// A [`Leave`].
+    pub leave: u32,
+    /// When it came, in ns since boot.
+    pub from_ns: u64,
+    /// When it left.
+    pub to_ns: u64,
+}
+
+const _: () = assert!(size_of::<Turn>() == 32);
 const _: () = assert!(size_of::<ExitStatus>() == 16);
 const _: () = assert!(size_of::<Stats>() == 20 * 8);
 const _: () = assert!(size_of::<SysInfo>() == 6 * 8);

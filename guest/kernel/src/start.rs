@@ -19,7 +19,7 @@ use crate::{console, drivers, initrd, process};
 /// Length of a time slice where the command line names none.
 const DEFAULT_SLICE_US: u64 = 10_000;
 /// Bounds of what it may name.
-const SLICES_US: core::ops::RangeInclusive<u64> = 100..=10_000_000;
+const SLICES_US: core::ops::RangeInclusive<u64> = 100..=sched::LONGEST_SLICE_NS / 1000;
 
 /// Starts the kernel on the first processor, on its idle stack. `boot_address` is of the
 /// structure that the loader has left.
@@ -73,11 +73,11 @@ fn init_machine(boot: &BootInfo, cmdline: &Cmdline) -> u32 {
         .and_then(policy::Policy::from_name);
     let replacement = cmdline
         .get(param::REPLACEMENT)
-        .and_then(replacement::Policy::from_name);
+        .and_then(replacement::for_programs);
     machine::set(Machine {
         cpus,
         memory_bytes: boot.memory.bytes(),
-        replacement: replacement.unwrap_or(replacement::Policy::ALL[0]),
+        replacement: replacement.unwrap_or(replacement::CLOCK),
     });
     sched::init(
         Settings {
@@ -148,6 +148,6 @@ fn announce() {
         memory_bytes: machine.memory_bytes,
         clock: clock::rate().0.name(),
         sched: sched::settings().policy.name(),
-        replacement: machine.replacement.name(),
+        replacement: machine.replacement.name,
     });
 }

@@ -29,7 +29,7 @@
 //! - [`check`]: how a check measures, judges and reports.
 //! - [`work`]: how the programs of `hostel compare` say what they measured; [`team`]: work that several
 //!   threads do at once.
-//! - [`lab`]: what programs of the laboratory, `lab_*`, have in common.
+//! - [`lab`]: what the programs of `hostel lab` (`lab_*`) have in common.
 //! - [`fpu`], [`wild`]: what only assembly can do, for the checks about it.
 //!
 //! All of it runs in ring 3, natively on any host: the work of an experiment belongs here, and a

@@ -79,6 +79,14 @@ impl Mapping {
         unsafe { self.word(page, word).write_volatile(value) };
     }
 
+    /// Copies a page to another, with instructions that need both at once.
+    pub fn copy(&self, from: usize, to: usize) {
+        let (from, to) = (self.word(from, 0), self.word(to, 0));
+        assert!(from != to, "two pages");
+        // SAFETY: whole pages of this mapping, which holds no Rust object, and not the same one.
+        unsafe { ptr::copy_nonoverlapping(from, to, WORDS_PER_PAGE) };
+    }
+
     /// Changes the protection of `pages` pages from `first`.
     pub fn protect(&self, first: usize, pages: usize, protection: Protection) -> Result<(), Errno> {
         assert!(first + pages <= self.pages, "inside the mapping");

@@ -42,8 +42,8 @@ pub use image::Guest;
 pub use session::CompareError;
 
 use crate::halt::status;
+use crate::output::folder::Folder;
 use crate::report::HostReport;
-use output::Folder;
 use report::Report;
 use result::Comparison;
 use std::fs::File;
@@ -99,7 +99,7 @@ pub fn compare(wishes: &Wishes) -> Result<u8, CompareError> {
             written.map_err(CompareError::Host)?;
         }
         if let Some(folder) = folder {
-            let page = folder.write(&report)?;
+            let page = output::write(&folder, &report)?;
             eprintln!("hostel: the page is {}", page.display());
         }
     }

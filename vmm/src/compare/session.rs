@@ -7,17 +7,13 @@ use super::patience::{Patience, START_SECONDS};
 use super::peer::Peer;
 use super::plan::{self, Run};
 use super::workload::RETURNED_BYTES;
-use crate::boot::AcpiTables;
-use crate::boot::platform::Keyboard;
-use crate::device_manager::{Backends, PcBackends, TransportKind, VirtioDisk};
+use crate::device_manager::{Backends, PcBackends, Sink, VirtioDisk};
 use crate::doctor::KvmKind;
 use crate::guest::{self, InitrdError};
 use crate::halt::{HaltReason, status};
-use crate::images::{Image, ModuleImage};
-use crate::kvm::CpuModel;
 use crate::machine::{Config, Machine, MachineError, Timeline};
 use crate::memory::MemorySize;
-use crate::msr::MsrPolicy;
+use crate::output::folder::FolderError;
 use crate::progress::Screen;
 use crate::report::HostReport;
 use crate::run::{Card, OpenNetwork};
@@ -62,14 +58,8 @@ pub enum CompareError {
         source: io::Error,
     },
     /// The folder for the results cannot be made or written to.
-    #[error("the results cannot be written to {path}")]
-    Folder {
-        /// Where.
-        path: String,
-        /// What the host said.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// A chart could not be drawn.
     #[error("a chart could not be drawn: {0}")]
     Chart(String),
@@ -120,7 +110,7 @@ impl CompareError {
         match self {
             Self::Unknown { .. }
             | Self::Report { .. }
-            | Self::Folder { .. }
+            | Self::Folder(_)
             | Self::GuestFile { .. }
             | Self::Initrd { .. } => status::USAGE,
             Self::Disk(_) | Self::Host(_) | Self::Chart(_) => status::HOST,
@@ -186,25 +176,20 @@ pub(super) fn run(
     let screen = Box::new(Screen::new(runs.len() as u64));
     let checks = guest::planned_checks(suite.as_bytes());
     let log = Arc::new(Mutex::new(SuiteLog::new(checks, counters.clone(), screen)));
-    let console = || Box::new(LogSink::new(log.clone()));
+    let console = || -> Sink { Box::new(LogSink::new(log.clone())) };
+    let plain = Backends::plain(&console);
     let backends = Backends {
         pc: PcBackends {
-            serial: console(),
-            com2: console(),
-            hypercalls: console(),
             on_mark: on_mark(meter.clone()),
-            keyboard: Keyboard::Absent,
-            debug_exit: None,
-            test_device: false,
+            ..plain.pc
         },
-        console: console(),
         more_consoles: vec![console()],
         disks: disks(cpus)?,
         ide_disks: vec![disk::marked()?],
         alarm: true,
         networks: networks(cpus).map_err(CompareError::Host)?,
-        vsock: None,
         balloon: Some(RETURNED_BYTES),
+        ..plain
     };
     let timeline = Arc::new(Timeline::new(Instant::now()));
     let mut machine = Machine::build(config(&suite, cpus, guest, host)?, backends, timeline)?;
@@ -273,23 +258,10 @@ fn cmdline(host: &HostReport) -> String {
 }
 
 fn config(suite: &str, cpus: u8, guest: &Guest, host: &HostReport) -> Result<Config, CompareError> {
+    let (kernel, initrd) = (guest.kernel()?, guest.initrd(suite)?);
     Ok(Config {
-        cpus,
-        memory: MEMORY,
-        cpu_model: CpuModel::Host,
-        unknown_msrs: MsrPolicy::Gp,
-        kernel: guest.kernel()?,
-        name: String::new(),
-        flat: None,
-        initrd: Some(ModuleImage {
-            image: Image::Bytes(guest.initrd(suite)?.into()),
-            words: String::new(),
-        }),
-        modules: Vec::new(),
-        cmdline: cmdline(host),
-        transport: TransportKind::Pci,
-        acpi: AcpiTables::Absent,
         kernel_counters: true,
+        ..Config::built_in(cpus, MEMORY, kernel, initrd, cmdline(host))
     })
 }
 

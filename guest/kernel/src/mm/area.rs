@@ -153,8 +153,7 @@ impl Areas {
         if end <= LARGE_BASE {
             return Large::None;
         }
-        let first = self.0.partition_point(|area| area.end <= start);
-        let inside = self.0[first..].iter().take_while(|area| area.start < end);
+        let inside = self.inside(start, end);
         let mut found = Large::None;
         for area in inside.filter(|area| matches!(area.backing, Backing::Large)) {
             let bounds = [area.start.max(start), area.end.min(end)];
@@ -171,8 +170,7 @@ impl Areas {
 
     /// Whether something between `start` and `end` is shared with a driver or another process.
     pub fn has_shared(&self, start: u64, end: u64) -> bool {
-        let first = self.0.partition_point(|area| area.end <= start);
-        let mut inside = self.0[first..].iter().take_while(|area| area.start < end);
+        let mut inside = self.inside(start, end);
         inside.any(|area| area.backing.is_shared())
     }
 
@@ -180,6 +178,13 @@ impl Areas {
     pub fn has_memory(&self, wanted: u64) -> bool {
         let mut all = self.0.iter();
         all.any(|area| matches!(area.backing, Backing::Memory { number, .. } if number == wanted))
+    }
+
+    /// Those that have something between `start` and `end`.
+    pub fn inside(&self, start: u64, end: u64) -> impl Iterator<Item = &Area> {
+        let first = self.0.partition_point(|area| area.end <= start);
+        let behind = self.0[first..].iter();
+        behind.take_while(move |area| area.start < end)
     }
 
     /// Those that a child has, too.

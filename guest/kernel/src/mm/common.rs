@@ -27,7 +27,7 @@ const MOST_BYTES: u64 = 64 << 20;
 impl VmSpace {
     /// Maps `bytes`, whole pages of zeroes, that children will have, too; the address.
     pub fn map_common(&mut self, bytes: u64) -> Result<u64, Errno> {
-        if self.budget.is_some() || bytes > MOST_BYTES {
+        if self.budgets.process.is_some() || bytes > MOST_BYTES {
             return Err(Errno::Inval);
         }
         let start = self.map_anywhere(bytes, Protection::ReadWrite, Backing::Common)?;

@@ -7,6 +7,7 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 use super::addr::{PAGE_BYTES, PhysAddr, page_start, phys_to_virt};
 use super::area::{Area, Backing};
 use super::buddy::Want;
+use super::confined::Has;
 use super::object::Objects;
 use super::page_table::{Mapping, Page, PageEntry};
 use super::shared::SHARED;
@@ -45,12 +46,16 @@ impl Access {
     }
 }
 
+/// Stands for the kernel among instructions that use a traced page.
+const KERNEL: u64 = 0;
+
 /// Notes for a page that is being written to.
 const WRITTEN: Flags = Flags::ACCESSED.union(Flags::DIRTY);
 
 impl VmSpace {
     /// Makes the page of `address` usable for `access`: [`Errno::Fault`] if the program has no
-    /// business there, [`Errno::NoMem`] or another if the page cannot be made. May sleep.
+    /// business there, [`Errno::NoMem`] or another if the page cannot be made, [`Errno::Again`] if it
+    /// has to wait for frames of its pool, with the address space unlocked. May sleep.
     pub fn fault(&mut self, address: u64, access: Access) -> Result<(), Errno> {
         let page = page_start(address);
         let area = *self.area(page).ok_or(Errno::Fault)?;
@@ -61,6 +66,13 @@ impl VmSpace {
             return self.fault_large(page, rights(area.protection));
         }
         let entry = self.table.make(page).ok_or(Errno::NoMem)?;
+        self.admit(
+            page,
+            match entry.load() {
+                Page::Mapped(_) => Has::Page,
+                Page::Empty | Page::Swapped(_) => Has::None,
+            },
+        )?;
         match entry.load() {
             Page::Mapped(mapping) => self.use_mapped(page, entry, mapping, &area, access),
             Page::Empty => self.fill(page, entry, &area, access),
@@ -93,11 +105,12 @@ impl VmSpace {
                 return Err(Errno::Fault);
             }
             self.fault(address, access)?;
+            self.note_use(page_start(address), || KERNEL);
         }
     }
 
-    /// A page that is there, but not for this use: written for the first time since a fork, or
-    /// since its rights were changed, or another thread has just made it.
+    /// A page that is there, but not for this use: shut as its uses are traced, or written for the
+    /// first time since a fork, or since its rights were changed, or another thread has just made it.
     fn use_mapped(
         &mut self,
         page: u64,
@@ -106,6 +119,9 @@ impl VmSpace {
         area: &Area,
         access: Access,
     ) -> Result<(), Errno> {
+        if !mapping.flags.contains(Flags::USER_ACCESSIBLE) {
+            entry.set(Flags::USER_ACCESSIBLE);
+        }
         if access != Access::Write || mapping.flags.contains(Flags::WRITABLE) {
             tlb::flush_local(page);
             return Ok(());
@@ -134,7 +150,7 @@ impl VmSpace {
         area: &Area,
         access: Access,
     ) -> Result<(), Errno> {
-        self.make_room(1)?;
+        self.make_room_for(page)?;
         let mut flags = rights(area.protection);
         let phys = match source(area, page, &self.objects)? {
             Source::Zero => {
@@ -164,7 +180,7 @@ impl VmSpace {
             }
         };
         if access == Access::Write {
-            flags |= WRITTEN;
+            flags |= Flags::DIRTY;
         }
         entry.store(Page::Mapped(Mapping { phys, flags }));
         self.came(page);
@@ -179,7 +195,7 @@ impl VmSpace {
         slot: u32,
         area: &Area,
     ) -> Result<(), Errno> {
-        self.make_room(1)?;
+        self.make_room_for(page)?;
         let phys = frame::allocate_page(Want::Any).ok_or(Errno::NoMem)?;
         if let Err(error) = swap::read(slot, phys) {
             frame::unshare(phys);
@@ -187,6 +203,9 @@ impl VmSpace {
         }
         frame::set_slot(phys, slot);
         self.shared.counters.swap_ins.fetch_add(1, Relaxed);
+        if let Some(budget) = self.budgets.of(page) {
+            budget.counts.swap_ins += 1;
+        }
         entry.store(Page::Mapped(Mapping {
             phys,
             flags: rights(area.protection),

@@ -3,7 +3,9 @@
 //! - [`frame`] hands out physical frames, by `free` and [`buddy`]; [`heap`] makes the kernel's heap of them.
 //! - [`kernel_map`] is the kernel's half of every address space.
 //! - [`space`] is a program's half: [`area`]s, and pages made on demand ([`fault`]; `large` those
-//!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`].
+//!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`]; `confined` are
+//!   areas with a budget of frames of their own, or a part of a [`pool`] that several processes share
+//!   as a policy of [`allocation`] says.
 //! - [`shared`] is memory that programs share with a driver, [`common`] with their children, [`object`]
 //!   with whoever knows its name.
 //! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
@@ -13,9 +15,11 @@
 #![expect(unsafe_code, reason = "page tables, the direct map and the heap")]
 
 pub mod addr;
+pub mod allocation;
 pub mod area;
 pub mod buddy;
 pub mod common;
+mod confined;
 mod dma;
 mod evict;
 pub mod fault;
@@ -27,6 +31,7 @@ mod large;
 mod mmio;
 pub mod object;
 pub mod page_table;
+pub mod pool;
 pub mod replacement;
 pub mod shared;
 pub mod space;

@@ -126,7 +126,7 @@ impl VmSpace {
         memory: &Arc<SharedMemory>,
         protection: Protection,
     ) -> Result<u64, Errno> {
-        if self.budget.is_some() {
+        if self.budgets.process.is_some() {
             return Err(Errno::Inval);
         }
         let backing = Backing::Memory {

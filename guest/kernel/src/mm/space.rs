@@ -13,16 +13,19 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+use abi::confine::PoolSetup;
 use abi::syscall::{Errno, Protection};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::addr::PhysAddr;
 use super::area::{Area, Areas, Backing, Large};
 use super::common::COMMON;
-use super::evict::{Budget, forget};
+use super::confined::Budgets;
+use super::evict::forget;
 use super::large::release_large;
 use super::object::Objects;
 use super::page_table::{Mapping, Page, PageEntry, PageTable};
+use super::pool;
 use super::shared::SHARED;
 use super::{frame, swap};
 use crate::arch::{USER_END, tlb};
@@ -88,7 +91,9 @@ pub struct VmSpace {
     areas: Areas,
     pub(super) table: PageTable,
     pub(super) shared: &'static Shared,
-    pub(super) budget: Option<Budget>,
+    pub(super) budgets: Budgets,
+    /// Numbers of the pools of frames that it has opened.
+    pools: Vec<usize>,
     /// What other programs have, too.
     pub(super) objects: Objects,
 }
@@ -101,7 +106,8 @@ impl VmSpace {
             areas: Areas::default(),
             table,
             shared,
-            budget: None,
+            budgets: Budgets::default(),
+            pools: Vec::new(),
             objects: Objects::default(),
         })
     }
@@ -124,6 +130,11 @@ impl VmSpace {
     /// Whether something in it is shared with a driver or another process.
     pub(super) fn has_shared(&self) -> bool {
         self.areas.has_shared(0, USER_END)
+    }
+
+    /// Whether all from `start` up to `end` is in areas, and `of` such a kind.
+    pub(super) fn has_only(&self, start: u64, end: u64, of: impl Fn(&Backing) -> bool) -> bool {
+        self.areas.cover(start, end) && self.areas.inside(start, end).all(|area| of(&area.backing))
     }
 
     /// Where there is room for `bytes` of small pages.
@@ -150,21 +161,24 @@ impl VmSpace {
     }
 
     /// Takes the pages from `start` up to `end` away, where there are any. A large one goes as a
-    /// whole or not at all.
+    /// whole or not at all, and so does a confined area.
     pub fn unmap(&mut self, start: u64, end: u64) -> Result<(), Errno> {
-        match self.areas.large(start, end) {
-            Large::None => {}
-            Large::Whole => self.unmap_large(start, end),
-            Large::Cut => return Err(Errno::Inval),
+        let large = self.areas.large(start, end);
+        if large == Large::Cut || !self.budgets.are_whole(start, end) {
+            return Err(Errno::Inval);
+        }
+        if large == Large::Whole {
+            self.unmap_large(start, end);
         }
         self.areas.cut(start, end, |_| None);
         let mut leaving = Vec::new();
         self.table.for_each(start, end, |address, entry| {
             if let Some(phys) = discard(entry) {
-                forget(&mut self.budget, self.shared, address);
+                forget(&mut self.budgets, self.shared, address);
                 leaving.push(phys);
             }
         });
+        self.budgets.release(start, end);
         if !leaving.is_empty() {
             // Other processors may still remember them.
             tlb::flush(&self.shared.cpus, None);
@@ -179,7 +193,9 @@ impl VmSpace {
         if !self.areas.cover(start, end) {
             return Err(Errno::NoMem);
         }
-        if self.areas.large(start, end) != Large::None || self.areas.has_shared(start, end) {
+        let is_small = self.areas.large(start, end) == Large::None;
+        let is_own = !self.areas.has_shared(start, end) && self.budgets.are_apart(start, end);
+        if !is_small || !is_own {
             return Err(Errno::Inval);
         }
         self.areas
@@ -198,6 +214,20 @@ impl VmSpace {
             }
         });
         tlb::flush(&self.shared.cpus, None);
+        Ok(())
+    }
+
+    /// Opens a pool of frames, which is open as long as this address space is; its number.
+    pub fn open_pool(&mut self, setup: PoolSetup) -> Result<u64, Errno> {
+        let number = pool::open(setup)?;
+        self.pools.push(number);
+        Ok(number as u64)
+    }
+
+    /// Closes a pool that it has opened.
+    pub fn close_pool(&mut self, number: u64) -> Result<(), Errno> {
+        let position = self.pools.iter().position(|own| *own as u64 == number);
+        pool::close(self.pools.swap_remove(position.ok_or(Errno::Inval)?));
         Ok(())
     }
 
@@ -244,6 +274,8 @@ impl VmSpace {
 impl Drop for VmSpace {
     /// No processor uses it any more.
     fn drop(&mut self) {
+        self.budgets.leave_pools();
+        self.pools.drain(..).for_each(pool::close);
         self.table.take_large(0, USER_END).for_each(release_large);
         let mut resident = 0;
         self.table

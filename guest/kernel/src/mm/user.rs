@@ -35,6 +35,16 @@ unsafe impl Plain for abi::syscall::Stats {}
 // SAFETY: as above.
 unsafe impl Plain for abi::syscall::SysInfo {}
 // SAFETY: as above.
+unsafe impl Plain for abi::syscall::Turn {}
+// SAFETY: as above, and bytes.
+unsafe impl Plain for abi::confine::Confine {}
+// SAFETY: as above.
+unsafe impl Plain for abi::confine::ConfinedCounts {}
+// SAFETY: as above.
+unsafe impl Plain for abi::confine::PoolSetup {}
+// SAFETY: as above.
+unsafe impl Plain for abi::confine::PoolCounts {}
+// SAFETY: as above.
 unsafe impl Plain for abi::syscall::Transfers {}
 
 impl VmSpace {

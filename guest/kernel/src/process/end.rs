@@ -10,8 +10,10 @@ use super::{FIRST_PID, POOL, Process, current};
 use crate::arch::context::use_page_table;
 use crate::arch::power;
 use crate::arch::trap::TrapFrame;
+use crate::mm::addr::page_start;
 use crate::mm::fault::Access;
 use crate::mm::kernel_map;
+use crate::mm::space::VmSpace;
 use crate::{console, sched};
 
 /// Names of the exceptions that ring 3 can cause (SDM 3A table 6-1).
@@ -39,14 +41,32 @@ pub(crate) fn page_fault(frame: &TrapFrame, address: u64) {
         .page_faults
         .fetch_add(1, Ordering::Relaxed);
     let access = Access::from_error_code(frame.error);
-    let (cause, words) = match process.with_space(|space| space.fault(address, access)) {
-        Ok(()) => return,
+    let answer = |space: &mut VmSpace| {
+        space.fault(address, access)?;
+        space.note_use(page_start(address), || frame.digest());
+        Ok(())
+    };
+    let mut outcome = process.with_space(answer);
+    while outcome == Err(Errno::Again) && !process.is_ending() {
+        wait_for_frames(process, address);
+        outcome = process.with_space(answer);
+    }
+    let (cause, words) = match outcome {
+        Ok(()) | Err(Errno::Again) => return,
         Err(Errno::Fault) => (EndCause::PageFault, describe(access)),
         Err(Errno::NoMem) => (EndCause::OutOfMemory, "out of memory"),
         Err(Errno::NoSpc) => (EndCause::OutOfMemory, "out of swap space"),
         Err(_) => (EndCause::OutOfMemory, "swap device failed"),
     };
     end_by_fault(process, cause, words, address, frame.rip);
+}
+
+/// Waits, with nothing locked, until the pool may have a frame for `address`.
+fn wait_for_frames(process: &Process, address: u64) {
+    let seat = process.with_space(|space| Ok(space.seat(address)));
+    if let Ok(Some(seat)) = seat {
+        seat.wait(|| process.is_ending());
+    }
 }
 
 fn describe(access: Access) -> &'static str {

@@ -7,25 +7,26 @@
 //!
 //! Lock order: a wait queue, then a run queue; never two run queues.
 
-#[cfg(test)]
-mod conformance;
+mod checked;
 pub mod policy;
-mod priority;
-mod round_robin;
 mod run_queue;
 mod sleep;
+mod stance;
 mod stats;
 mod thread;
+pub mod turns;
 mod wait;
 
 use alloc::boxed::Box;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use policy::{Policy, Task};
+use policy::{Task, Why};
 use run_queue::{enqueue_here, is_preempted, is_work_waiting, pick, place, steal};
+use stance::preempts;
 use thread::State;
 
+pub use stance::{LONGEST_SLICE_NS, Settings, change, init, settings};
 pub use stats::{Totals, totals};
 pub use thread::Thread;
 pub use wait::WaitQueue;
@@ -34,19 +35,8 @@ use crate::arch::context::{switch_context, use_page_table};
 use crate::arch::{MAX_CPUS, apic, clock, cpu, cpu_id, descriptor, fpu};
 use crate::mm::{PhysAddr, kernel_map};
 use crate::process;
-use crate::sync::{CpuLocal, Once};
+use crate::sync::CpuLocal;
 use crate::time::NEVER;
-
-/// How the kernel schedules; from the command line.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Who runs next.
-    pub policy: Policy,
-    /// For how long.
-    pub slice_ns: u64,
-}
-
-static SETTINGS: Once<Settings> = Once::new();
 
 /// What a processor is doing.
 struct Local {
@@ -61,6 +51,12 @@ struct Local {
     timer: Cell<u64>,
     /// Time-stamp counter when the switch that is under way began.
     switch_start: Cell<u64>,
+    /// The same when the running thread came.
+    came: Cell<u64>,
+    /// The same when it was charged last.
+    charged: Cell<u64>,
+    /// Why the running thread has to leave.
+    why: Cell<Why>,
 }
 
 static LOCAL: CpuLocal<Local> = CpuLocal::new(
@@ -73,6 +69,9 @@ static LOCAL: CpuLocal<Local> = CpuLocal::new(
             slice_end: Cell::new(NEVER),
             timer: Cell::new(NEVER),
             switch_start: Cell::new(0),
+            came: Cell::new(0),
+            charged: Cell::new(0),
+            why: Cell::new(Why::Yielded),
         }
     }; MAX_CPUS],
 );
@@ -81,19 +80,6 @@ static LOCAL: CpuLocal<Local> = CpuLocal::new(
 static IDLE: AtomicU64 = AtomicU64::new(0);
 /// Processors that run threads, a bit each.
 static ONLINE: AtomicU64 = AtomicU64::new(0);
-
-/// Prepares run queues for `cpus` processors.
-pub fn init(settings: Settings, cpus: u32) {
-    SETTINGS.set(settings);
-    run_queue::init(settings.policy, cpus);
-}
-
-/// How the kernel schedules.
-pub fn settings() -> &'static Settings {
-    SETTINGS
-        .get()
-        .expect("the scheduler is set up before there is a program")
-}
 
 /// Makes what runs here this processor's idle thread, which threads are scheduled from.
 pub fn join() {
@@ -160,11 +146,16 @@ pub fn start(thread: &'static Thread) {
     wake(thread);
 }
 
+/// Whether processors without work take it from others, from now on.
+pub fn set_stealing(is_on: bool) {
+    run_queue::set_stealing(is_on);
+}
+
 /// Lets `thread` run if it is blocked; false if it is not.
 pub fn wake(thread: &'static Thread) -> bool {
     let woken = thread.change_state(State::Blocked, State::Ready);
     if woken {
-        place(thread);
+        place(thread, Why::Woken);
     }
     woken
 }
@@ -178,9 +169,14 @@ pub fn reschedule() {
     };
     if is_idle(running) || is_preempted(running) {
         local.need_switch.set(true);
+        if local.why.get() == Why::Yielded {
+            local.why.set(Why::Preempted);
+        }
     }
     if local.slice_end.get() == NEVER && is_work_waiting() {
-        local.slice_end.set(clock::now_ns() + settings().slice_ns);
+        local
+            .slice_end
+            .set(clock::now_ns() + stance::turn_ns(running));
         set_timer();
     }
 }
@@ -196,15 +192,21 @@ pub fn schedule() {
     let cpu = cpu_id() as usize;
     let local = LOCAL.get();
     let previous = current();
-    local.switch_start.set(clock::tsc());
+    let now = clock::tsc();
+    local.switch_start.set(now);
     local.need_switch.set(false);
+    let (came, why) = (local.came.replace(now), local.why.replace(Why::Yielded));
+    charge(previous, now);
+    if turns::are_kept() {
+        turns::note(previous, came, now, why);
+    }
     if !is_idle(previous) && previous.change_state(State::Running, State::Ready) {
         match previous.may_run_on(cpu) {
-            true => enqueue_here(previous, cpu, local.switch_start.get()),
-            false => place(previous),
+            true => drop(enqueue_here(previous, cpu, why, now)),
+            false => place(previous, why),
         }
     }
-    let next = pick(cpu, previous)
+    let next = pick(cpu, previous, now)
         .or_else(|| steal(cpu))
         .or(local.idle.get());
     let next = next.expect("every processor has an idle thread");
@@ -214,6 +216,19 @@ pub fn schedule() {
     if !core::ptr::eq(next, previous) {
         switch(previous, next);
     }
+}
+
+/// Charges the running thread for the time up to `now`.
+fn charge(running: &Thread, now: u64) {
+    let since = LOCAL.get().charged.replace(now);
+    running.add_ran(now.saturating_sub(since));
+}
+
+/// Processor time that the running thread has had, in nanoseconds.
+pub fn thread_time_ns() -> u64 {
+    let running = current();
+    charge(running, clock::tsc());
+    clock::ticks_to_ns(running.ran())
 }
 
 fn switch(previous: &'static Thread, next: &'static Thread) {
@@ -261,7 +276,10 @@ pub fn finish_switch() {
             previous.recycle();
         }
     }
-    stats::switched(local.switch_start.get());
+    let now = clock::tsc();
+    local.came.set(now);
+    local.charged.set(now);
+    stats::switched(now.saturating_sub(local.switch_start.get()));
 }
 
 /// Ends the running thread, which has left its process.
@@ -307,7 +325,7 @@ pub fn is_ending() -> bool {
 /// Gives `next` a slice, which ends only if somebody else waits.
 fn set_slice(next: &'static Thread) {
     let end = if !is_idle(next) && is_work_waiting() {
-        clock::now_ns() + settings().slice_ns
+        clock::now_ns() + stance::turn_ns(next)
     } else {
         NEVER
     };
@@ -338,6 +356,7 @@ pub fn timer_interrupt() {
         local.slice_end.set(NEVER);
         if is_work_waiting() {
             stats::preempted();
+            local.why.set(Why::SliceEnded);
             local.need_switch.set(true);
         }
     }

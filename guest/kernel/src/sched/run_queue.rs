@@ -3,24 +3,24 @@
 //! A processor takes threads out of its own queue, and out of others' when that is empty. Whoever
 //! makes a thread ready puts it into a queue and tells that queue's processor.
 
-use alloc::boxed::Box;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
-use super::policy::{Policy, Scheduler};
-use super::thread::State;
+use super::checked::{Answer, Checked, Refusal};
+use super::policy::{Policy, Why};
 use super::{IDLE, ONLINE, Thread, reschedule, settings, stats};
 use crate::arch::{MAX_CPUS, apic, clock, cpu_id};
 use crate::sync::SpinLock;
 
 /// The threads that wait for a processor.
 struct RunQueue {
-    policy: SpinLock<Option<Box<dyn Scheduler<&'static Thread>>>>,
+    threads: SpinLock<Option<Checked<&'static Thread>>>,
+    /// How many they are, to find out without the lock.
     len: AtomicUsize,
 }
 
 static QUEUES: [RunQueue; MAX_CPUS] = [const {
     RunQueue {
-        policy: SpinLock::new(None),
+        threads: SpinLock::new(None),
         len: AtomicUsize::new(0),
     }
 }; MAX_CPUS];
@@ -28,12 +28,59 @@ static QUEUES: [RunQueue; MAX_CPUS] = [const {
 /// How many of the queues are in use.
 static CPUS: AtomicUsize = AtomicUsize::new(0);
 
-/// Prepares the queues of `cpus` processors.
-pub(super) fn init(policy: Policy, cpus: u32) {
-    CPUS.store(cpus as usize, Ordering::Relaxed);
-    for queue in &QUEUES[..cpus as usize] {
-        *queue.policy.lock() = Some(policy.make());
+/// Whether a processor without work takes it from others.
+static STEALING: AtomicBool = AtomicBool::new(true);
+
+impl RunQueue {
+    /// Uses the threads that wait; `None` before there are queues.
+    fn with<R>(&self, use_it: impl FnOnce(&mut Checked<&'static Thread>) -> R) -> Option<R> {
+        let mut threads = self.threads.lock();
+        let threads = threads.as_mut()?;
+        let result = use_it(threads);
+        self.len.store(threads.len(), Ordering::SeqCst);
+        Some(result)
     }
+
+    /// The thread that the policy answers with; one that it must not is named, and asked again.
+    fn take(
+        &self,
+        mut ask: impl FnMut(&mut Checked<&'static Thread>) -> Answer<&'static Thread>,
+    ) -> Option<&'static Thread> {
+        loop {
+            match self.with(&mut ask)? {
+                Ok(thread) => return thread,
+                Err(refusal) => refuse(&refusal),
+            }
+        }
+    }
+}
+
+/// Prepares the queues of `cpus` processors.
+pub(super) fn init(policy: Policy, slice: u64, cpus: u32) {
+    CPUS.store(cpus as usize, Ordering::Relaxed);
+    for (cpu, queue) in QUEUES[..cpus as usize].iter().enumerate() {
+        *queue.threads.lock() = Some(Checked::new(policy.make(slice), cpu));
+    }
+}
+
+/// Has another policy order the queues; threads that wait are new to it.
+pub(super) fn change(policy: Policy, slice: u64) {
+    for queue in QUEUES.iter().take(CPUS.load(Ordering::Relaxed)) {
+        let scheduler = policy.make(slice);
+        let handed = queue.with(|threads| {
+            threads.hand_over(Some(scheduler), Why::New, clock::tsc(), |thread| {
+                thread.meet_policy();
+            })
+        });
+        if let Some(Err(refusal)) = handed {
+            refuse(&refusal);
+        }
+    }
+}
+
+/// Whether processors without work take it from others.
+pub(super) fn set_stealing(is_on: bool) {
+    STEALING.store(is_on, Ordering::Relaxed);
 }
 
 /// Whether a thread waits for this processor.
@@ -43,7 +90,7 @@ pub(super) fn is_work_waiting() -> bool {
 
 /// Puts a thread that is ready where it may run: where it was, if that processor is free, else
 /// on a free one.
-pub(super) fn place(thread: &'static Thread) {
+pub(super) fn place(thread: &'static Thread, why: Why) {
     let last = thread.cpu.load(Ordering::Relaxed);
     let allowed = thread.affinity();
     let free = IDLE.load(Ordering::SeqCst) & allowed;
@@ -56,7 +103,7 @@ pub(super) fn place(thread: &'static Thread) {
         // Not up yet: it will find the thread in its queue.
         _ => allowed.trailing_zeros(),
     };
-    enqueue(thread, cpu as usize);
+    enqueue(thread, cpu as usize, why);
     let bit = 1 << cpu;
     // Taken: the next thread placed goes elsewhere.
     if free & bit != 0 {
@@ -66,89 +113,85 @@ pub(super) fn place(thread: &'static Thread) {
 
 /// Puts a thread that is ready into the queue of `cpu`, and tells that processor where that
 /// changes what it should do.
-fn enqueue(thread: &'static Thread, cpu: usize) {
-    thread.cpu.store(cpu as u32, Ordering::Relaxed);
-    thread.ready_since.store(clock::tsc(), Ordering::Relaxed);
-    let queue = &QUEUES[cpu];
-    let before = {
-        let mut policy = queue.policy.lock();
-        if let Some(policy) = &mut *policy {
-            policy.enqueue(thread);
-        }
-        queue.len.fetch_add(1, Ordering::SeqCst)
-    };
+fn enqueue(thread: &'static Thread, cpu: usize, why: Why) {
+    let now = clock::tsc();
+    let before = enqueue_here(thread, cpu, why, now);
     if cpu == cpu_id() as usize {
         reschedule();
-    } else if before == 0 || settings().policy.is_preemptive() {
+    } else if before == 0 || super::preempts() {
         apic::send(cpu, apic::Ipi::Reschedule);
     }
 }
 
 /// Whether a thread that waits here must run in place of `running`.
 pub(super) fn is_preempted(running: &'static Thread) -> bool {
-    settings().policy.is_preemptive()
-        && QUEUES[cpu_id() as usize]
-            .policy
-            .lock()
-            .as_ref()
-            .is_some_and(|policy| policy.preempts(running))
+    if !super::preempts() {
+        return false;
+    }
+    let now = clock::tsc();
+    super::charge(running, now);
+    QUEUES[cpu_id() as usize]
+        .with(|threads| threads.policy().preempts(running, now))
+        .unwrap_or_default()
 }
 
-/// As [`enqueue`], by the processor itself while it switches.
-pub(super) fn enqueue_here(thread: &'static Thread, cpu: usize, since: u64) {
-    thread.ready_since.store(since, Ordering::Relaxed);
-    if let Some(policy) = &mut *QUEUES[cpu].policy.lock() {
-        policy.enqueue(thread);
-        QUEUES[cpu].len.fetch_add(1, Ordering::SeqCst);
-    }
+/// How many slices `thread` may run for here.
+pub(super) fn slices(thread: &'static Thread) -> u64 {
+    QUEUES[cpu_id() as usize]
+        .with(|threads| threads.policy().slices(thread))
+        .unwrap_or(1)
+}
+
+/// As [`enqueue`], but tells nobody; how many waited before.
+pub(super) fn enqueue_here(thread: &'static Thread, cpu: usize, why: Why, now: u64) -> usize {
+    thread.cpu.store(cpu as u32, Ordering::Relaxed);
+    thread.ready_since.store(now, Ordering::Relaxed);
+    let why = if thread.knows_policy() {
+        why
+    } else {
+        thread.meet_policy();
+        Why::New
+    };
+    let waiting = QUEUES[cpu].with(|threads| {
+        threads.enqueue(thread, why, now);
+        threads.len() - 1
+    });
+    waiting.unwrap_or_default()
 }
 
 /// The thread that the policy of `cpu` picks.
-pub(super) fn pick(cpu: usize, previous: &'static Thread) -> Option<&'static Thread> {
+pub(super) fn pick(cpu: usize, previous: &'static Thread, now: u64) -> Option<&'static Thread> {
     let queue = &QUEUES[cpu];
     if queue.len.load(Ordering::Relaxed) == 0 {
         return None;
     }
-    loop {
-        let thread = queue.policy.lock().as_mut()?.pick_next()?;
-        queue.len.fetch_sub(1, Ordering::SeqCst);
-        if !is_sound(thread) {
-            continue;
-        }
-        let is_elsewhere =
-            thread.on_cpu.load(Ordering::Acquire) && !core::ptr::eq(thread, previous);
-        if is_elsewhere {
-            // Its last processor has yet to leave its stack. It may be waiting for ours likewise,
-            // so come back for it instead of waiting.
-            enqueue_here(thread, cpu, clock::tsc());
-            return None;
-        }
-        stats::waited(thread);
-        return Some(thread);
+    let thread = queue.take(|threads| threads.pick(now))?;
+    let is_elsewhere = thread.on_cpu.load(Ordering::Acquire) && !core::ptr::eq(thread, previous);
+    if is_elsewhere {
+        // Its last processor has yet to leave its stack. It may be waiting for ours likewise,
+        // so come back for it instead of waiting.
+        enqueue_here(thread, cpu, Why::Yielded, now);
+        return None;
     }
+    stats::waited(thread);
+    Some(thread)
 }
 
 /// A thread that waits on another processor and may run on `cpu`.
 pub(super) fn steal(cpu: usize) -> Option<&'static Thread> {
+    if !STEALING.load(Ordering::Relaxed) {
+        return None;
+    }
     let queues = QUEUES.iter().take(CPUS.load(Ordering::Relaxed));
     for (other, queue) in queues.enumerate() {
         if other == cpu || queue.len.load(Ordering::Relaxed) == 0 {
             continue;
         }
-        let Some(thread) = queue
-            .policy
-            .lock()
-            .as_mut()
-            .and_then(|policy| policy.steal(cpu))
-        else {
+        let Some(thread) = queue.take(|threads| threads.steal(cpu)) else {
             continue;
         };
-        queue.len.fetch_sub(1, Ordering::SeqCst);
-        if !is_sound(thread) {
-            continue;
-        }
         if thread.on_cpu.load(Ordering::Acquire) {
-            enqueue_here(thread, cpu, clock::tsc());
+            enqueue_here(thread, cpu, Why::Yielded, clock::tsc());
             continue;
         }
         stats::waited(thread);
@@ -157,15 +200,27 @@ pub(super) fn steal(cpu: usize) -> Option<&'static Thread> {
     None
 }
 
-/// Whether a thread that a policy has handed out can run. One that cannot is named and refused.
-fn is_sound(thread: &'static Thread) -> bool {
-    let state = thread.state();
-    if state != State::Ready {
-        let (tid, policy) = (thread.tid.load(Ordering::Relaxed), settings().policy.name());
-        let pid = thread.process().map_or(0, |process| process.pid());
-        crate::console::print(format_args!(
-            "{policy}: refused to run thread {tid} of process {pid}, which is {state:?}\n"
-        ));
+/// Wrong answers that are borne: a policy that gives more will not give a right one.
+const MOST_REFUSALS: u32 = 16;
+static REFUSALS: AtomicU32 = AtomicU32::new(0);
+
+/// Names what a policy has handed out and must not.
+#[cold]
+fn refuse(refusal: &Refusal<&'static Thread>) {
+    let policy = settings().policy.name();
+    match refusal.task() {
+        Some(thread) => {
+            let tid = thread.tid.load(Ordering::Relaxed);
+            let pid = thread.pid.load(Ordering::Relaxed);
+            crate::console::print(format_args!(
+                "{policy}: refused to run thread {tid} of process {pid}, {refusal}\n"
+            ));
+        }
+        None => crate::console::print(format_args!("{policy}: picked {refusal}\n")),
     }
-    state == State::Ready
+    let refusals = REFUSALS.fetch_add(1, Ordering::Relaxed);
+    assert!(
+        refusals < MOST_REFUSALS,
+        "{policy}: too many answers were wrong"
+    );
 }

@@ -35,11 +35,11 @@ fn add(count: &AtomicU64, value: u64) {
     count.store(count.load(Relaxed) + value, Relaxed);
 }
 
-/// A switch that began at `start` has ended.
-pub(super) fn switched(start: u64) {
+/// A switch has ended that took so many ticks.
+pub(super) fn switched(ticks: u64) {
     let counts = COUNTS.get();
     add(&counts.switches, 1);
-    add(&counts.switch_ticks, clock::tsc().saturating_sub(start));
+    add(&counts.switch_ticks, ticks);
 }
 
 /// `thread` has waited for a processor, and has one now.

@@ -2,7 +2,9 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-use super::policy::Task;
+use super::checked::Queued;
+use super::policy::{Note, Task, USUAL_WEIGHT};
+use super::stance;
 use crate::arch::context::Context;
 use crate::arch::fpu::FpuState;
 use crate::arch::stack::Stack;
@@ -42,6 +44,8 @@ pub struct Thread {
     /// Its number within the process.
     pub tid: AtomicU64,
     process: AtomicRef<Process>,
+    /// Number of the process that it was made for; idle threads have 0.
+    pub(super) pid: AtomicU64,
     state: AtomicU8,
     /// Whether a processor is on its stack, even if on the way to leave it.
     pub(super) on_cpu: AtomicBool,
@@ -51,6 +55,19 @@ pub struct Thread {
     affinity: AtomicU64,
     /// Time-stamp counter when it became ready.
     pub(super) ready_since: AtomicU64,
+    /// The processor in whose run queue it is, and one; 0 for none.
+    queue: AtomicU8,
+    /// Processor time that it has had, in ticks.
+    ran: AtomicU64,
+    /// What it has said of itself; 0 for nothing.
+    length: AtomicU64,
+    deadline: AtomicU64,
+    /// What `ran` will be when that length is over.
+    length_end: AtomicU64,
+    weight: AtomicU64,
+    /// What the scheduling policy has noted, and the number of that policy.
+    note: [AtomicU64; 2],
+    policy: AtomicU32,
 }
 
 static POOL: Pool<Thread> = Pool::new();
@@ -65,12 +82,21 @@ impl Thread {
             fpu: FpuState::new(),
             tid: AtomicU64::new(0),
             process: AtomicRef::new(),
+            pid: AtomicU64::new(0),
             state: AtomicU8::new(State::Blocked as u8),
             on_cpu: AtomicBool::new(false),
             cpu: AtomicU32::new(0),
             priority: AtomicU8::new(DEFAULT_PRIORITY),
             affinity: AtomicU64::new(u64::MAX),
             ready_since: AtomicU64::new(0),
+            queue: AtomicU8::new(0),
+            ran: AtomicU64::new(0),
+            length: AtomicU64::new(0),
+            deadline: AtomicU64::new(0),
+            length_end: AtomicU64::new(0),
+            weight: AtomicU64::new(USUAL_WEIGHT),
+            note: [const { AtomicU64::new(0) }; 2],
+            policy: AtomicU32::new(0),
         }
     }
 
@@ -84,7 +110,7 @@ impl Thread {
     }
 
     /// A thread of `process` that will enter ring 3 with `registers` once it is
-    /// [started](super::start). It inherits priority and affinity from `parent`.
+    /// [started](super::start). It inherits priority, affinity and weight from `parent`.
     pub fn create(
         process: &'static Process,
         tid: u64,
@@ -94,6 +120,7 @@ impl Thread {
         let thread = POOL.take(|| stacks::allocate().map(Self::on))?;
         thread.tid.store(tid, Ordering::Relaxed);
         thread.process.store(Some(process));
+        thread.pid.store(process.pid(), Ordering::Relaxed);
         thread.set_state(State::Blocked);
         thread.fpu.reset();
         thread.context.enter_user(registers);
@@ -101,8 +128,14 @@ impl Thread {
             parent.priority.load(Ordering::Relaxed)
         });
         let affinity = parent.map_or(u64::MAX, |parent| parent.affinity.load(Ordering::Relaxed));
+        let weight = parent.map_or(USUAL_WEIGHT, |parent| parent.weight.load(Ordering::Relaxed));
         thread.priority.store(priority, Ordering::Relaxed);
         thread.affinity.store(affinity, Ordering::Relaxed);
+        thread.weight.store(weight, Ordering::Relaxed);
+        thread.ran.store(0, Ordering::Relaxed);
+        thread.set_length(0);
+        thread.set_deadline(0);
+        thread.policy.store(0, Ordering::Relaxed);
         if let Some(parent) = parent {
             thread
                 .cpu
@@ -160,6 +193,46 @@ impl Thread {
     pub(super) fn affinity(&self) -> u64 {
         self.affinity.load(Ordering::Relaxed)
     }
+
+    /// Sets its weight, not 0.
+    pub fn set_weight(&self, weight: u64) {
+        self.weight.store(weight, Ordering::Relaxed);
+    }
+
+    /// It needs so much processor time from now on until it waits, in ticks; 0 says nothing.
+    pub fn set_length(&self, ticks: u64) {
+        self.length.store(ticks, Ordering::Relaxed);
+        let end = self.ran.load(Ordering::Relaxed).saturating_add(ticks);
+        self.length_end.store(end, Ordering::Relaxed);
+    }
+
+    /// It has to be done when the counter is at `tsc`; 0 for never.
+    pub fn set_deadline(&self, tsc: u64) {
+        self.deadline.store(tsc, Ordering::Relaxed);
+    }
+
+    /// Adds processor time; only the processor that it runs on does.
+    #[inline]
+    pub(super) fn add_ran(&self, ticks: u64) {
+        let ran = self.ran.load(Ordering::Relaxed);
+        self.ran.store(ran.wrapping_add(ticks), Ordering::Relaxed);
+    }
+
+    /// Whether the scheduling policy knows it already.
+    #[inline]
+    pub(super) fn knows_policy(&self) -> bool {
+        self.policy.load(Ordering::Relaxed) == stance::epoch()
+    }
+
+    /// The scheduling policy has noted nothing of it yet.
+    pub(super) fn meet_policy(&'static self) {
+        self.set_note(Note::default());
+        self.policy.store(stance::epoch(), Ordering::Relaxed);
+    }
+}
+
+fn nonzero(value: &AtomicU64) -> Option<u64> {
+    Some(value.load(Ordering::Relaxed)).filter(|value| *value != 0)
 }
 
 impl Task for &'static Thread {
@@ -169,5 +242,53 @@ impl Task for &'static Thread {
 
     fn may_run_on(&self, cpu: usize) -> bool {
         self.affinity() & 1 << cpu != 0
+    }
+
+    fn weight(&self) -> u64 {
+        self.weight.load(Ordering::Relaxed)
+    }
+
+    fn declared(&self) -> Option<u64> {
+        nonzero(&self.length)
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        let end = self.length_end.load(Ordering::Relaxed);
+        self.declared().map(|_| end.saturating_sub(self.ran()))
+    }
+
+    fn deadline(&self) -> Option<u64> {
+        nonzero(&self.deadline)
+    }
+
+    fn ran(&self) -> u64 {
+        self.ran.load(Ordering::Relaxed)
+    }
+
+    fn note(&self) -> Note {
+        let [value, ran] = &self.note;
+        Note {
+            value: value.load(Ordering::Relaxed),
+            ran: ran.load(Ordering::Relaxed),
+        }
+    }
+
+    fn set_note(&self, note: Note) {
+        let [value, ran] = &self.note;
+        value.store(note.value, Ordering::Relaxed);
+        ran.store(note.ran, Ordering::Relaxed);
+    }
+}
+
+impl Queued for &'static Thread {
+    #[inline]
+    fn queue(&self) -> Option<usize> {
+        usize::from(self.queue.load(Ordering::Relaxed)).checked_sub(1)
+    }
+
+    #[inline]
+    fn set_queue(&self, cpu: Option<usize>) {
+        let number = cpu.map_or(0, |cpu| cpu as u8 + 1);
+        self.queue.store(number, Ordering::Relaxed);
     }
 }

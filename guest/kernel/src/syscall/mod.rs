@@ -1,11 +1,13 @@
 //! System calls: one short function each, one file a family. What each does and returns is said
 //! at [`Sysno`].
 
+mod confine;
 mod io;
 mod ipc;
 mod memory;
 mod net;
 mod process;
+mod schedule;
 mod thread;
 mod time;
 
@@ -76,6 +78,20 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::NetMap => net::sys_net_map(rdi),
         Sysno::NetExchange => net::sys_net_exchange(rdi, rsi, rdx),
         Sysno::NetOffload => net::sys_net_offload(rdi, rsi),
+        Sysno::SetScheduler => schedule::sys_set_scheduler((rdi, rsi), rdx),
+        Sysno::SetTask => schedule::sys_set_task(rdi, rsi),
+        Sysno::ThreadTime => schedule::sys_thread_time(),
+        Sysno::TraceTurns => schedule::sys_trace_turns(rdi),
+        Sysno::ReadTurns => schedule::sys_read_turns(rdi, rsi, rdx),
+        Sysno::SetStealing => schedule::sys_set_stealing(rdi),
+        Sysno::SleepUntil => time::sys_sleep_until(rdi),
+        Sysno::Confine => confine::sys_confine(rdi, rsi, rdx),
+        Sysno::ConfinedCounts => confine::sys_confined_counts(rdi, rsi),
+        Sysno::ConfinedTrace => confine::sys_confined_trace(rdi, rsi, rdx, r10),
+        Sysno::PoolOpen => confine::sys_pool_open(rdi),
+        Sysno::PoolClose => confine::sys_pool_close(rdi),
+        Sysno::PoolCounts => confine::sys_pool_counts(rdi, rsi),
+        Sysno::PoolServe => confine::sys_pool_serve(rdi),
         Sysno::MmapShared => memory::sys_mmap_shared(rdi),
         Sysno::QueueOpen => ipc::sys_queue_open((rdi, rsi), rdx, r10),
         Sysno::Send => ipc::sys_send(rdi, (rsi, rdx), r10, r8),

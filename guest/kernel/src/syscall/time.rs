@@ -13,8 +13,12 @@ use crate::time::{deadline, now_ns};
 static SLEEPERS: WaitQueue = WaitQueue::new();
 
 pub(super) fn sys_sleep(ns: u64) -> Outcome {
+    sys_sleep_until(deadline(ns))
+}
+
+pub(super) fn sys_sleep_until(ns: u64) -> Outcome {
     let process = current();
-    SLEEPERS.wait_until_deadline(|| process.is_ending(), deadline(ns));
+    SLEEPERS.wait_until_deadline(|| process.is_ending(), ns);
     Ok(0)
 }
 

@@ -1,19 +1,17 @@
 //! Charts of a workload as SVG, a row a path: time, exits, where the time goes, latencies.
 //!
-//! What makes a chart is drawn by [`frame::Frame`] on axes of [`scale::Scale`]. A path that has
+//! What makes a chart is drawn by [`Frame`] on axes of [`Scale`]. A path that has
 //! failed has its row, without a figure.
-
-mod frame;
-mod scale;
 
 use super::columns::{count, ns};
 use super::figures::{Figures, Split};
 use super::latency::Latency;
 use super::result::{Comparison, PathResult};
 use super::workload::Model;
-use frame::{Fault, Frame};
+use crate::output::chart::frame::Frame;
+use crate::output::chart::paint::{Fault, INK};
+use crate::output::chart::scale::Scale;
 use plotters::style::RGBColor;
-use scale::Scale;
 
 /// A drawn chart.
 pub(super) struct Chart {
@@ -36,7 +34,7 @@ const MODELS: [(Model, RGBColor); 3] = [
 
 fn color(model: Model) -> RGBColor {
     let found = MODELS.iter().find(|(other, _)| *other == model);
-    found.map_or(frame::INK, |(_, color)| *color)
+    found.map_or(INK, |(_, color)| *color)
 }
 
 /// A part of the time, its name and colour.

@@ -3,6 +3,7 @@
 use crate::compare::figures::Figures;
 use crate::compare::result::{Comparison, PathResult, Ratio};
 use crate::compare::spread::Spread;
+use crate::output::csv::{line, number};
 use std::collections::BTreeSet;
 
 /// A column of figures.
@@ -102,35 +103,4 @@ fn about(comparison: &Comparison, path: &PathResult) -> [String; 7] {
             .map(|count| count.to_string())
             .unwrap_or_default(),
     ]
-}
-
-/// A figure, or nothing.
-fn number(value: Option<f64>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
-}
-
-fn line(cells: impl Iterator<Item = String>) -> String {
-    let cells: Vec<String> = cells.map(|cell| quoted(&cell)).collect();
-    format!("{}\r\n", cells.join(","))
-}
-
-fn quoted(cell: &str) -> String {
-    match cell.contains([',', '"', '\r', '\n']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_that_would_break_its_line_is_quoted() {
-        let cells = ["plain", "a, \"b\"", "two\nlines"].map(str::to_owned);
-        assert_eq!(
-            line(cells.into_iter()),
-            "plain,\"a, \"\"b\"\"\",\"two\nlines\"\r\n"
-        );
-    }
 }

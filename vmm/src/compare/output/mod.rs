@@ -15,63 +15,23 @@ mod page;
 use super::chart::{self, Chart};
 use super::report::Report;
 use super::session::CompareError;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use crate::output::folder::Folder;
+use std::path::PathBuf;
 
-/// A folder that can be written to.
-pub(super) struct Folder(PathBuf);
-
-impl Folder {
-    /// Makes the folder, if it is not there, and tries to write to it.
-    pub(super) fn prepare(path: &Path) -> Result<Self, CompareError> {
-        let folder = Self(path.to_owned());
-        let made = fs::create_dir_all(path);
-        let tried = made.and_then(|()| fs::write(folder.draft(RESULTS), []));
-        let tried = tried.and_then(|()| fs::remove_file(folder.draft(RESULTS)));
-        tried.map_err(|source| folder.error(source))?;
-        Ok(folder)
-    }
-
-    fn error(&self, source: io::Error) -> CompareError {
-        CompareError::Folder {
-            path: self.0.display().to_string(),
-            source,
+/// Writes all files to `folder`; the page that shows them.
+pub(super) fn write(folder: &Folder, report: &Report<'_>) -> Result<PathBuf, CompareError> {
+    folder.put(RESULTS, &report.json().map_err(CompareError::Host)?)?;
+    folder.put("results.csv", &csv::lines(report.workloads))?;
+    let mut charts: Vec<Vec<Chart>> = Vec::new();
+    for comparison in report.workloads {
+        let drawn = chart::charts(comparison).map_err(CompareError::Chart)?;
+        for chart in &drawn {
+            let name = format!("{}-{}.svg", comparison.workload, chart.kind);
+            folder.put(&name, &chart.svg)?;
         }
+        charts.push(drawn);
     }
-
-    /// Where a file is until it is whole.
-    fn draft(&self, name: &str) -> PathBuf {
-        self.0.join(format!(".{name}.part"))
-    }
-
-    fn put(&self, name: &str, text: &str) -> Result<(), CompareError> {
-        let draft = self.draft(name);
-        let written = fs::write(&draft, text);
-        let placed = written.and_then(|()| fs::rename(&draft, self.0.join(name)));
-        placed.map_err(|source| {
-            // What is left of it is of no use.
-            let _ = fs::remove_file(&draft);
-            self.error(source)
-        })
-    }
-
-    /// Writes all files; the page that shows them.
-    pub(super) fn write(&self, report: &Report<'_>) -> Result<PathBuf, CompareError> {
-        self.put(RESULTS, &report.json().map_err(|error| self.error(error))?)?;
-        self.put("results.csv", &csv::lines(report.workloads))?;
-        let mut charts: Vec<Vec<Chart>> = Vec::new();
-        for comparison in report.workloads {
-            let drawn = chart::charts(comparison).map_err(CompareError::Chart)?;
-            for chart in &drawn {
-                let name = format!("{}-{}.svg", comparison.workload, chart.kind);
-                self.put(&name, &chart.svg)?;
-            }
-            charts.push(drawn);
-        }
-        self.put(PAGE, &page::page(report, &charts))?;
-        Ok(self.0.join(PAGE))
-    }
+    Ok(folder.put(PAGE, &page::page(report, &charts))?)
 }
 
 const RESULTS: &str = "results.json";

@@ -5,76 +5,31 @@ use crate::compare::columns::{Column, columns, count, ratio};
 use crate::compare::report::Report;
 use crate::compare::result::{Comparison, PathResult, Ratio};
 use crate::compare::sentence::sentences;
-use crate::doctor::KvmKind;
-use crate::table;
+use crate::output::html::{self, escaped};
 use std::fmt::Write;
-
-const STYLE: &str = include_str!("page.css");
 
 /// A page of a report, with the charts of each workload.
 pub(super) fn page(report: &Report<'_>, charts: &[Vec<Chart>]) -> String {
-    let mut out = String::new();
-    let _ = write!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>hostel compare</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
-    );
-    head(&mut out, report);
-    overview(&mut out, report.workloads);
-    for (comparison, charts) in report.workloads.iter().zip(charts) {
-        section(&mut out, comparison, charts);
-    }
-    legend(&mut out, report.workloads);
-    out.push_str("</body>\n</html>\n");
-    out
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
+    html::page("hostel compare", |out| {
+        head(out, report);
+        overview(out, report.workloads);
+        for (comparison, charts) in report.workloads.iter().zip(charts) {
+            section(out, comparison, charts);
         }
-    }
-    out
+        legend(out, report.workloads);
+    })
 }
 
 fn head(out: &mut String, report: &Report<'_>) {
-    let host = &report.host;
-    let kvm = match host.kvm {
-        Some(KvmKind::Hardware) => "hardware: the processor runs the guest, of every ring",
-        Some(KvmKind::Software) => "software: ring 3 runs natively, ring 0 is interpreted",
-        None => "not probed",
-    };
-    let ring0 = host.ring0_instruction_ns.map(|ns| format!("{ns:.1} ns"));
     let facts = [
-        ("KVM", kvm.to_owned()),
-        (
-            "a ring-0 instruction",
-            ring0.unwrap_or("not probed".to_owned()),
-        ),
-        ("Linux", host.linux.clone()),
-        ("processors", host.cpus.to_string()),
-        ("memory", table::bytes(host.memory_bytes)),
         ("guest", report.guest.clone()),
         ("virtual processors", report.cpus.to_string()),
         ("runs of each path", report.runs.to_string()),
         ("hostel", report.hostel.to_owned()),
     ];
-    out.push_str(
-        "<header>\n<h1>hostel compare</h1>\n<p>The same work over each way to a device, in one \
-         virtual machine, and what each way costs.</p>\n<dl>\n",
-    );
-    for (name, fact) in facts {
-        let _ = writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", escaped(&fact));
-    }
-    out.push_str("</dl>\n</header>\n");
+    let about = "The same work over each way to a device, in one virtual machine, and what each \
+                 way costs.";
+    html::head(out, "hostel compare", about, &report.host, &facts);
 }
 
 /// Every path of every workload beside its baseline.
@@ -205,17 +160,4 @@ fn legend(out: &mut String, comparisons: &[Comparison]) {
         }
     }
     out.push_str("</dl>\n</footer>\n");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_does_not_become_markup() {
-        assert_eq!(
-            escaped("<a href=\"x\">&"),
-            "&lt;a href=&quot;x&quot;&gt;&amp;"
-        );
-    }
 }

@@ -140,6 +140,18 @@ pub fn tsc_at(ns: u64) -> u64 {
     })
 }
 
+/// The time when the counter was at `tsc`.
+pub fn ns_at(tsc: u64) -> u64 {
+    CLOCK.get().map_or(0, |clock| {
+        scale(tsc.saturating_sub(clock.start), clock.to_ns)
+    })
+}
+
+/// Nanoseconds as a difference of counter values.
+pub fn ns_to_ticks(ns: u64) -> u64 {
+    CLOCK.get().map_or(0, |clock| scale(ns, clock.to_ticks))
+}
+
 /// A difference of counter values in nanoseconds.
 pub fn ticks_to_ns(ticks: u64) -> u64 {
     CLOCK.get().map_or(0, |clock| scale(ticks, clock.to_ns))

@@ -1,7 +1,7 @@
 //! Strict priority: nobody runs while someone of a higher level waits; round robin within one.
 
-use super::policy::{LEVELS, Scheduler, Task};
 use super::round_robin::RoundRobin;
+use super::{LEVELS, Rules, Scheduler, Slice, Task, Why};
 
 /// One queue a level.
 pub(super) struct Priority<T> {
@@ -10,24 +10,31 @@ pub(super) struct Priority<T> {
 
 impl<T> Priority<T> {
     /// Empty queues.
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(_slice: u64) -> Self {
         Self {
-            levels: [const { RoundRobin::new() }; LEVELS],
+            levels: [const { RoundRobin::new(0) }; LEVELS],
         }
     }
 }
 
 impl<T: Task + Send> Scheduler<T> for Priority<T> {
-    fn enqueue(&mut self, task: T) {
-        self.levels[task.priority()].enqueue(task);
+    fn rules(&self) -> Rules {
+        Rules {
+            slice: Slice::Usual,
+            preempts: true,
+        }
     }
 
-    fn pick_next(&mut self) -> Option<T> {
+    fn enqueue(&mut self, task: T, why: Why, now: u64) {
+        self.levels[task.priority()].enqueue(task, why, now);
+    }
+
+    fn pick_next(&mut self, now: u64) -> Option<T> {
         self.levels
             .iter_mut()
             .rev()
             .find(|level| !level.is_empty())?
-            .pick_next()
+            .pick_next(now)
     }
 
     fn steal(&mut self, cpu: usize) -> Option<T> {
@@ -37,7 +44,7 @@ impl<T: Task + Send> Scheduler<T> for Priority<T> {
             .find_map(|level| level.steal(cpu))
     }
 
-    fn preempts(&self, running: T) -> bool {
+    fn preempts(&self, running: T, _now: u64) -> bool {
         self.levels[running.priority() + 1..]
             .iter()
             .any(|level| !level.is_empty())

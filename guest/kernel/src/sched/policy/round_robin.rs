@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use super::policy::{Scheduler, Task};
+use super::{Rules, Scheduler, Slice, Task, Why};
 
 /// One queue.
 pub(super) struct RoundRobin<T> {
@@ -11,7 +11,7 @@ pub(super) struct RoundRobin<T> {
 
 impl<T> RoundRobin<T> {
     /// An empty queue.
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(_slice: u64) -> Self {
         Self {
             queue: VecDeque::new(),
         }
@@ -23,20 +23,23 @@ impl<T> RoundRobin<T> {
 }
 
 impl<T: Task + Send> Scheduler<T> for RoundRobin<T> {
-    fn enqueue(&mut self, task: T) {
+    fn rules(&self) -> Rules {
+        Rules {
+            slice: Slice::Usual,
+            preempts: false,
+        }
+    }
+
+    fn enqueue(&mut self, task: T, _why: Why, _now: u64) {
         self.queue.push_back(task);
     }
 
-    fn pick_next(&mut self) -> Option<T> {
+    fn pick_next(&mut self, _now: u64) -> Option<T> {
         self.queue.pop_front()
     }
 
     fn steal(&mut self, cpu: usize) -> Option<T> {
         let position = self.queue.iter().position(|task| task.may_run_on(cpu))?;
         self.queue.remove(position)
-    }
-
-    fn preempts(&self, _running: T) -> bool {
-        false
     }
 }

@@ -9,7 +9,7 @@ const MOST_TICKS: i32 = 7;
 
 /// An axis from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Scale {
+pub(crate) enum Scale {
     /// From zero to a value.
     Linear(f64),
     /// From one power of ten to another.
@@ -18,7 +18,7 @@ pub(super) enum Scale {
 
 impl Scale {
     /// For these values: by logarithms where they span decades. Zeros lie at the start.
-    pub(super) fn for_values(values: &[f64]) -> Self {
+    pub(crate) fn for_values(values: &[f64]) -> Self {
         let (least, most) = ends(values);
         match most > least * DECADES_FROM {
             true => Self::decades(values),
@@ -26,15 +26,20 @@ impl Scale {
         }
     }
 
+    /// From zero in any case.
+    pub(crate) fn linear(values: &[f64]) -> Self {
+        Self::Linear(ends(values).1)
+    }
+
     /// By logarithms in any case.
-    pub(super) fn decades(values: &[f64]) -> Self {
+    pub(crate) fn decades(values: &[f64]) -> Self {
         let (least, most) = ends(values);
         let (from, to) = (least.log10().floor() as i32, most.log10().ceil() as i32);
         Self::Log(from, to.max(from + 1))
     }
 
     /// Where a value lies.
-    pub(super) fn place(self, value: f64) -> f64 {
+    pub(crate) fn place(self, value: f64) -> f64 {
         let place = match self {
             Self::Linear(most) => value / most,
             Self::Log(..) if value <= 0.0 => 0.0,
@@ -44,7 +49,7 @@ impl Scale {
     }
 
     /// Values to write, and where.
-    pub(super) fn ticks(self) -> Vec<(f64, f64)> {
+    pub(crate) fn ticks(self) -> Vec<(f64, f64)> {
         let values: Vec<f64> = match self {
             Self::Linear(most) => {
                 let step = round_step(most / TICKS);
@@ -63,9 +68,12 @@ impl Scale {
             .collect()
     }
 
-    /// Whether it is by logarithms.
-    pub(super) fn is_log(self) -> bool {
-        matches!(self, Self::Log(..))
+    /// What is written at it: what it is of, and how it goes if that needs to be said.
+    pub(crate) fn says(self, what: &str) -> String {
+        match self {
+            Self::Linear(_) => what.to_owned(),
+            Self::Log(..) => format!("{what}, logarithmic"),
+        }
     }
 }
 
