@@ -55,7 +55,7 @@ fn tries(bytes: usize) -> u64 {
 /// What handing over so many times costs: the least of some tries, as others can only make it more.
 fn least(sender: &mut Sender, mode: Mode, bytes: usize, uses: u64) -> Result<u64, Failure> {
     let mut least = u64::MAX;
-    for _ in 0..tries(bytes) {
+    for _ in 0..(tries(bytes) / uses).max(1) {
         let took = sender.hand_over(mode, bytes, uses)?;
         least = least.min(took.iter().sum());
     }

@@ -87,9 +87,16 @@ fn count(memory: &Shared, is_locked: bool, increments: u64) {
     let lock: &Mutex<u64> = memory.at(LOCKED);
     for _ in 0..increments {
         if is_locked {
-            *lock.lock() += 1;
+            let mut number = lock.lock();
+            *number = one_more(*number);
         } else {
-            memory.write(UNLOCKED, memory.read(UNLOCKED) + 1);
+            memory.write(UNLOCKED, one_more(memory.read(UNLOCKED)));
         }
     }
+}
+
+/// Takes a moment, so that there is a time between reading the number and writing it.
+fn one_more(number: u64) -> u64 {
+    core::hint::spin_loop();
+    number + 1
 }
