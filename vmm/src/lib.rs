@@ -7,8 +7,8 @@
 //!       |                 |                      together               v   |
 //!       +-> compare/      +-> suite.rs             |  |  |            kvm/ (exits, registers)
 //!       |                 |   stream.rs            |  |  +-> boot/     devices (other crate)
-//!       +-> doctor/       |   table.rs             |  +-> device_manager.rs
-//!                         +-> report.rs            +-> memory.rs, accounting.rs
+//!       +-> lab/          |   table.rs             |  +-> device_manager.rs
+//!       +-> doctor/       +-> report.rs            +-> memory.rs, accounting.rs
 //! ```
 //! - [`kvm`] alone names KVM; [`memory`] maps the guest's memory; [`boot`] fills it with [`images`].
 //! - [`device_manager`] alone wires devices; what they do is in crate `devices`.
@@ -21,6 +21,8 @@
 //!   [`stream`] takes out of its console, [`table`] shows them and [`report`] writes them.
 //! - [`compare`] is `hostel compare`: the built-in guest does the same work over each way to a
 //!   device, and marks where what is measured begins and ends; tables, files and a page show it.
+//! - [`lab`] is `hostel lab`: experiments, a file each, that the built-in guest does in VMs of their
+//!   own; `output` is what its tables, charts and pages and those of [`compare`] are made with.
 //! - [`guest`] holds the built-in guest, whose programs [`cpio`] packs; [`doctor`] is `hostel doctor`.
 //!
 //! # The way of a port write

@@ -2,6 +2,7 @@
 //!
 //! - [`syscall`]: numbers, errors and argument structures between a program and the kernel.
 //! - [`record`]: the results that leave the guest, as JSON text sequences in its console stream.
+//! - [`confine`]: pages of a program that have a budget of frames and a policy of their own.
 //! - [`metric`]: what the host looks at among a check's figures.
 //! - [`port`]: the IO ports of Hostel's own, through which the guest marks points in time and ends.
 //! - [`alarm`]: a device that interrupts at a known time.
@@ -29,6 +30,7 @@ pub mod alarm;
 pub mod balloon;
 pub mod buckets;
 pub mod clock;
+pub mod confine;
 pub mod hypercall;
 pub mod image;
 pub mod latency;

@@ -50,7 +50,8 @@ numbered! {
         /// `(address, bytes, Protection) -> 0`; not for large pages.
         Mprotect = 18,
         /// `(pages: 0 for none, Replacement) -> 0`: budget of frames for this process; pages over
-        /// it are evicted to the swap area by that policy. Not with a window of a network card.
+        /// it are evicted to the swap area by that policy. Not with a window of a network card, nor
+        /// with memory in common with another process.
         SetFrameBudget = 19,
         /// `(path, path_len) -> fd`: an initrd member, or `/dev/vda`.., `/dev/hda`..
         /// (`-pio`, `-word`: how its data goes), `/dev/console`, `/dev/ttyS0`, `/dev/rng`,
@@ -102,7 +103,8 @@ numbered! {
         NetOffload = 43,
         /// `(name, name_len, slice_ns) -> 0`: the scheduling policy of that name (those of the kernel
         /// parameter `sched`) has all threads that wait, from now on. Without a name it is the kernel
-        /// parameter's choice, and so is a slice of 0; other slices have 100 us to 10 s.
+        /// parameter's choice, and so is a slice of 0; other slices have 250 us (before, a thread may
+        /// not have come back to ring 3 yet) to 10 s.
         SetScheduler = 50,
         /// `(TaskAttribute, value) -> 0`: tells the scheduling policy something of this thread.
         SetTask = 51,
@@ -122,6 +124,55 @@ numbered! {
         TakeLock = 57,
         /// `(number) -> 0`: gives it back; `Errno::Perm` if it is not this thread's.
         GiveLock = 58,
+        /// `(address, bytes, how: *const Confine) -> 0`: these pages, all of one's own zeroes, have
+        /// a budget of frames, a policy and counts of their own from now on ([`crate::confine`]);
+        /// null for `how` ends that. A confined area is unmapped as a whole, and keeps its rights.
+        Confine = 80,
+        /// `(address, counts: *mut ConfinedCounts) -> 0`: what has happened in the confined area
+        /// that `address` is in.
+        ConfinedCounts = 81,
+        /// `(address, from, uses: *mut u32, len) -> number`: the recorded uses of that area from
+        /// number `from` on, at most `len`: pages by their number in the area.
+        ConfinedTrace = 82,
+        /// `(bytes) -> address`: zero pages, all made at once, that children made from then on have in
+        /// common with this process: what one writes, all see, and [`Self::FutexWake`] reaches who sleeps
+        /// there in another process. Rights to them do not change; not with a budget of frames.
+        MmapShared = 60,
+        /// `(name, name_len, messages, message_bytes) -> fd`: the message queue of that name (1 to
+        /// 64 bytes), made for at most so many messages of at most so many bytes if there is none;
+        /// `messages` 0 takes what there is, else `Errno::NoEnt`. Without a name, a new one that a
+        /// child inherits. It goes with the last file that is it.
+        QueueOpen = 70,
+        /// `(fd, buffer, len, priority: 0 lowest to 31, timeout_ns) -> bytes`: puts a message into a
+        /// queue, waiting for room at most `timeout_ns` (`u64::MAX`: for ever). Of a pipe or a
+        /// socket, whose bytes have no priority but 0: writes, as [`Sysno::Write`] does; a part,
+        /// if the time is over.
+        Send = 71,
+        /// `(fd, buffer, len, priority: *mut u32 or 0, timeout_ns) -> bytes`: takes the oldest
+        /// message of the highest priority out of a queue, waiting for one; `Errno::MsgSize` leaves
+        /// it there if it is longer than `len`. Of a pipe or a socket: reads, as [`Sysno::Read`]
+        /// does; `priority` is 0 then.
+        Receive = 72,
+        /// `(fds: *mut [u32; 2]) -> 0`: two stream sockets that are each other's ends.
+        SocketPair = 73,
+        /// `(name, name_len, backlog: 1 to 64) -> fd`: a socket of that name (1 to 64 bytes) which
+        /// others connect to; `Errno::AddrInUse` if there is one. So many may wait to be accepted.
+        SocketListen = 74,
+        /// `(name, name_len, timeout_ns) -> fd`: a stream socket whose other end the listener of
+        /// that name will accept; `Errno::ConnRefused` if there is none.
+        SocketConnect = 75,
+        /// `(fd, timeout_ns) -> fd`: the other end of who has connected to a listener first.
+        SocketAccept = 76,
+        /// `(name, name_len, bytes) -> fd`: the shared memory of that name, made of so many bytes
+        /// (at most 64 MiB) of zeroes, in whole pages, if there is none; `bytes` 0 takes what there
+        /// is, else `Errno::NoEnt`, and other sizes than it has are `Errno::Inval`. Without a name,
+        /// a new one. It goes when no file and no program's memory is it any more.
+        ShmOpen = 77,
+        /// `(fd, Protection: Read or ReadWrite) -> address`: maps all of it. A child has it, too.
+        /// Its rights cannot be changed, and a program with a budget of frames has none of it.
+        ShmMap = 78,
+        /// `(transfers: *mut Transfers) -> 0`; of this process.
+        GetTransfers = 79,
     }
 }
 
@@ -158,8 +209,14 @@ numbered! {
         Pipe = 32,
         /// No such system call.
         NoSys = 38,
+        /// The message is too long.
+        MsgSize = 90,
+        /// The name is taken.
+        AddrInUse = 98,
         /// The time is over.
         TimedOut = 110,
+        /// Nobody listens there.
+        ConnRefused = 111,
     }
 }
 
@@ -334,6 +391,18 @@ pub struct Stats {
     pub fresh_frames: u64,
 }
 
+/// What a process's communication has cost it since its start.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfers {
+    /// System calls: from the program to the kernel and back. [`Sysno::GetTransfers`] is none.
+    pub crossings: u64,
+    /// Copies between the program and the kernel of what goes through pipes, sockets and queues.
+    pub copies: u64,
+    /// Bytes of those.
+    pub copied_bytes: u64,
+}
+
 /// What the machine is.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -374,6 +443,7 @@ const _: () = assert!(size_of::<Turn>() == 32);
 const _: () = assert!(size_of::<ExitStatus>() == 16);
 const _: () = assert!(size_of::<Stats>() == 20 * 8);
 const _: () = assert!(size_of::<SysInfo>() == 6 * 8);
+const _: () = assert!(size_of::<Transfers>() == 3 * 8);
 
 /// A result register as the program sees it.
 pub fn decode(result: i64) -> Result<u64, Errno> {

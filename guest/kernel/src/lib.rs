@@ -7,12 +7,12 @@
 //!                       v                  v                 v                  0
 //!  arch::trap     syscall::dispatch  process::page_fault   irq, sched::timer_interrupt
 //!                       │                  │                 │
-//!  process    files, pipes, futexes,       │            wakes a WaitQueue
+//!  process    files, futexes,              │            wakes a WaitQueue
 //!             fork, exec, exit, wait       │                 │
 //!                 │        │               v                 v
-//!                 │        └────────> mm::space         sched: run queues, policy
-//!                 v                   areas, faults,      ^
-//!             drivers                 eviction            │ waits for
+//!   ipc <─────────┤        └────────> mm::space         sched: run queues, policy
+//!   pipes, queues v                   areas, faults,      ^
+//!   sockets   drivers                 eviction            │ waits for
 //!             16550, IDE, clocks, <──── swap              │ the device
 //!             e1000, NE2000, hypercalls,                  │
 //!             virtio: blk, console, rng, balloon ─────────┘
@@ -50,6 +50,7 @@ mod console;
 pub mod drivers;
 pub mod elf;
 pub mod initrd;
+pub mod ipc;
 pub mod irq;
 mod machine;
 pub mod mm;

@@ -1,6 +1,6 @@
 //! What the machine is, as found at boot.
 
-use crate::mm::replacement::Policy;
+use crate::mm::replacement::Known;
 use crate::sync::Once;
 
 /// Facts that do not change.
@@ -11,7 +11,7 @@ pub(crate) struct Machine {
     /// Memory in bytes.
     pub memory_bytes: u64,
     /// Replacement policy of budgets that name none.
-    pub replacement: Policy,
+    pub replacement: &'static Known,
 }
 
 impl Machine {

@@ -73,11 +73,11 @@ fn init_machine(boot: &BootInfo, cmdline: &Cmdline) -> u32 {
         .and_then(policy::Policy::from_name);
     let replacement = cmdline
         .get(param::REPLACEMENT)
-        .and_then(replacement::Policy::from_name);
+        .and_then(replacement::for_programs);
     machine::set(Machine {
         cpus,
         memory_bytes: boot.memory.bytes(),
-        replacement: replacement.unwrap_or(replacement::Policy::ALL[0]),
+        replacement: replacement.unwrap_or(replacement::CLOCK),
     });
     sched::init(
         Settings {
@@ -148,6 +148,6 @@ fn announce() {
         memory_bytes: machine.memory_bytes,
         clock: clock::rate().0.name(),
         sched: sched::settings().policy.name(),
-        replacement: machine.replacement.name(),
+        replacement: machine.replacement.name,
     });
 }

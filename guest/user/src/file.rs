@@ -32,6 +32,16 @@ impl File {
         Ok((Self { fd: read }, Self { fd: write }))
     }
 
+    /// Memory of that name for several processes, to be mapped; made if there is none.
+    pub fn shared_memory(name: &str, bytes: usize) -> Result<Self, Errno> {
+        sys::ipc::shm_open(name, bytes as u64).map(Self::owning)
+    }
+
+    /// The file of a descriptor that has no other owner.
+    pub(crate) fn owning(fd: Fd) -> Self {
+        Self { fd }
+    }
+
     /// Its descriptor.
     pub fn fd(&self) -> Fd {
         self.fd

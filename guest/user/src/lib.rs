@@ -23,6 +23,7 @@
 //! - [`sys`]: one function for each system call, with typed results.
 //! - [`file`], [`process`], [`thread`], [`sync`], [`time`], [`mapping`]: the same as things with
 //!   an owner. `heap` makes `alloc` usable.
+//! - [`ipc`]: communication with other processes.
 //! - [`net`]: frames to and from a network card, copied or in memory that is shared with its driver.
 //! - [`pattern`]: bytes for streams that the host checks.
 //! - [`check`]: how a check measures, judges and reports.
@@ -45,6 +46,7 @@ pub mod start;
 pub mod check;
 pub mod fpu;
 mod heap;
+pub mod ipc;
 pub mod lab;
 pub mod mapping;
 pub mod net;

@@ -42,6 +42,13 @@ impl Mapping {
         Ok(Self { address, pages })
     }
 
+    /// Maps pages that children will have in common with this process.
+    pub fn common(pages: usize) -> Result<Self, Errno> {
+        let bytes = pages.checked_mul(PAGE).ok_or(Errno::NoMem)?;
+        let address = sys::mmap_shared(bytes)?;
+        Ok(Self { address, pages })
+    }
+
     /// Its first address.
     pub fn address(&self) -> usize {
         self.address
@@ -70,6 +77,14 @@ impl Mapping {
     pub fn write(&self, page: usize, word: usize, value: u64) {
         // SAFETY: as above.
         unsafe { self.word(page, word).write_volatile(value) };
+    }
+
+    /// Copies a page to another, with instructions that need both at once.
+    pub fn copy(&self, from: usize, to: usize) {
+        let (from, to) = (self.word(from, 0), self.word(to, 0));
+        assert!(from != to, "two pages");
+        // SAFETY: whole pages of this mapping, which holds no Rust object, and not the same one.
+        unsafe { ptr::copy_nonoverlapping(from, to, WORDS_PER_PAGE) };
     }
 
     /// Changes the protection of `pages` pages from `first`.

@@ -4,6 +4,9 @@
 //! away from under Rust are `unsafe`; `mapping`, `thread` and `heap` wrap them.
 #![expect(unsafe_code, reason = "the system call instruction itself")]
 
+pub mod ipc;
+
+use abi::confine::{Confine, ConfinedCounts};
 use abi::syscall::{
     Errno, ExitStatus, Inheritance, IoMode, PageSize, Phase, Protection, Replacement, Stats,
     SysInfo, Sysno, TaskAttribute, Turn, decode,
@@ -36,6 +39,24 @@ unsafe fn call(number: Sysno, args: [u64; 3]) -> Result<u64, Errno> {
         asm!("syscall",
             inlateout("rax") number as u64 => result,
             in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack));
+    }
+    decode(result)
+}
+
+/// A call of up to five arguments.
+///
+/// # Safety
+/// As of [`call`].
+unsafe fn call_long(number: Sysno, args: [u64; 5]) -> Result<u64, Errno> {
+    let result: i64;
+    // SAFETY: as in `call`.
+    unsafe {
+        asm!("syscall",
+            inlateout("rax") number as u64 => result,
+            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
+            in("r10") args[3], in("r8") args[4],
             lateout("rcx") _, lateout("r11") _,
             options(nostack));
     }
@@ -184,6 +205,16 @@ pub fn futex_wake(word: &AtomicU32, count: u64) -> Result<u64, Errno> {
     unsafe { call(Sysno::FutexWake, [address, count, 0]) }
 }
 
+/// [`Sysno::FutexWait`] for a word that may not exist.
+pub fn futex_wait_wild(address: u64, expected: u32, timeout_ns: u64) -> Result<(), Errno> {
+    plain(Sysno::FutexWait, [address, expected.into(), timeout_ns]).map(drop)
+}
+
+/// [`Sysno::FutexWake`] of a word that may not exist.
+pub fn futex_wake_wild(address: u64) -> Result<u64, Errno> {
+    plain(Sysno::FutexWake, [address, 1, 0])
+}
+
 /// [`Sysno::Mmap`]; the address.
 pub fn mmap(bytes: usize, protection: Protection, size: PageSize) -> Result<usize, Errno> {
     let args = [bytes as u64, protection as u64, size as u64];
@@ -194,6 +225,12 @@ pub fn mmap(bytes: usize, protection: Protection, size: PageSize) -> Result<usiz
 /// [`Sysno::Mmap`] with what need not be a [`PageSize`].
 pub fn mmap_wild(bytes: u64, protection: Protection, size: u64) -> Result<u64, Errno> {
     plain(Sysno::Mmap, [bytes, protection as u64, size])
+}
+
+/// [`Sysno::MmapShared`]; the address.
+pub fn mmap_shared(bytes: usize) -> Result<usize, Errno> {
+    let address = plain(Sysno::MmapShared, [bytes as u64, 0, 0])?;
+    usize::try_from(address).map_err(|_| Errno::Fault)
 }
 
 /// [`Sysno::Munmap`].
@@ -411,4 +448,48 @@ pub fn take_lock(number: u64, inheritance: Inheritance) -> Result<(), Errno> {
 /// [`Sysno::GiveLock`].
 pub fn give_lock(number: u64) -> Result<(), Errno> {
     plain(Sysno::GiveLock, [number, 0, 0]).map(drop)
+}
+
+/// [`Sysno::Confine`]; `future` are the uses that will be, for a policy that must know them.
+///
+/// # Errors
+/// As the system call, and [`Errno::Inval`] for a future that is too long.
+pub fn confine(address: usize, bytes: usize, how: &Confine, future: &[u32]) -> Result<(), Errno> {
+    let how = Confine {
+        future: future.as_ptr().addr() as u64,
+        future_len: future.len() as u64,
+        ..*how
+    };
+    let how = (&raw const how).addr() as u64;
+    // SAFETY: the kernel reads one `Confine` and the live slice that it names; the pages stay.
+    unsafe { call(Sysno::Confine, [address as u64, bytes as u64, how]) }.map(drop)
+}
+
+/// [`Sysno::Confine`] with what need not be a [`Confine`].
+pub fn confine_wild(address: u64, bytes: u64, how: u64) -> Result<(), Errno> {
+    plain(Sysno::Confine, [address, bytes, how]).map(drop)
+}
+
+/// [`Sysno::Confine`]: ends it.
+pub fn unconfine(address: usize, bytes: usize) -> Result<(), Errno> {
+    plain(Sysno::Confine, [address as u64, bytes as u64, 0]).map(drop)
+}
+
+/// [`Sysno::ConfinedCounts`].
+pub fn confined_counts(address: usize) -> Result<ConfinedCounts, Errno> {
+    let mut counts = ConfinedCounts::default();
+    let to = (&raw mut counts).addr() as u64;
+    // SAFETY: the kernel writes one `ConfinedCounts`, which is any bytes.
+    unsafe { call(Sysno::ConfinedCounts, [address as u64, to, 0]) }?;
+    Ok(counts)
+}
+
+/// [`Sysno::ConfinedTrace`] from `from` on; how many there were.
+pub fn confined_trace(address: usize, from: usize, uses: &mut [u32]) -> Result<usize, Errno> {
+    let to = uses.as_mut_ptr().addr() as u64;
+    let args = [address as u64, from as u64, to, uses.len() as u64, 0];
+    // SAFETY: the kernel writes words inside a live slice.
+    let number = unsafe { call_long(Sysno::ConfinedTrace, args) }?;
+    let number = usize::try_from(number).ok();
+    number.filter(|n| *n <= uses.len()).ok_or(Errno::Io)
 }

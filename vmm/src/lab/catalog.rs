@@ -138,3 +138,48 @@ fn check_settings(experiments: &[Experiment], changes: &Changes) -> Result<(), C
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(wanted: &[&str]) -> Result<Vec<String>, String> {
+        let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
+        let chosen = choose(&wanted, &Changes::default());
+        let chosen = chosen.map_err(|error| error.to_string())?;
+        Ok(chosen.into_iter().map(|one| one.name).collect())
+    }
+
+    #[test]
+    fn all_experiments_of_the_house_make_sense_in_both_forms() {
+        for short in [false, true] {
+            let changes = Changes {
+                short,
+                ..Changes::default()
+            };
+            let all = choose(&[], &changes).map_err(|error| error.to_string());
+            assert!(!all.unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_family_is_its_experiments_and_nothing_is_there_twice() {
+        let family = names(&["scheduling"]).unwrap();
+        let first = family[0].clone();
+        assert_eq!(names(&["scheduling", &first, "scheduling"]), Ok(family));
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_with_what_to_do() {
+        let error = names(&["fcfs-of-nobody"]).unwrap_err();
+        assert!(error.contains("--list"), "{error}");
+        let error = names(&["/nowhere/mine.toml"]).unwrap_err();
+        assert!(error.contains("/nowhere/mine.toml"), "{error}");
+        let changes = Changes {
+            set: vec![("speed".to_owned(), "3".to_owned())],
+            ..Changes::default()
+        };
+        let error = choose(&[], &changes).err().unwrap().to_string();
+        assert!(error.contains("unit_ms"), "{error}");
+    }
+}

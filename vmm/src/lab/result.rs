@@ -63,12 +63,14 @@ impl<'e> Outcome<'e> {
         let verdicts = experiment.expected.iter().map(|expected| Verdict {
             expected,
             checked: expected.condition.check(&View {
+                experiment,
                 runs: &runs,
                 own: expected.run.map(|at| experiment.runs[at].name.as_str()),
             }),
         });
         let verdicts = verdicts.collect();
         let view = View {
+            experiment,
             runs: &runs,
             own: None,
         };
@@ -168,6 +170,7 @@ impl Values for Given<'_> {
 
 /// What conditions and the sentence look at.
 struct View<'a, 'e> {
+    experiment: &'e Experiment,
     runs: &'a [RunResult<'e>],
     own: Option<&'a str>,
 }
@@ -187,8 +190,13 @@ impl View<'_, '_> {
 impl Values for View<'_, '_> {
     fn figure(&self, run: Option<&str>, name: &str) -> Result<f64, String> {
         let run = self.run(run)?;
-        let value = run.figures.get(name).copied();
-        value.ok_or_else(|| format!("{} has no figure {name}", run.run.name))
+        let given = Given {
+            experiment: self.experiment,
+            run: run.run,
+            figures: &run.figures,
+        };
+        let value = given.figure(None, name);
+        value.map_err(|_| format!("{} has no figure {name}", run.run.name))
     }
 
     fn says(&self, run: Option<&str>, text: &str) -> Result<bool, String> {

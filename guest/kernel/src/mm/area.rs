@@ -36,6 +36,27 @@ pub enum Backing {
     Frame(PhysAddr),
     /// A driver's memory from there on, which the program shares ([`super::shared`]).
     Shared(PhysAddr),
+    /// Pages that a process and its children have in common ([`super::common`]).
+    Common,
+    /// Memory that other programs have, too ([`super::object`]).
+    Memory {
+        /// Which.
+        number: u64,
+        /// Where in it the area's first page begins.
+        offset: u64,
+    },
+}
+
+impl Backing {
+    /// Whether a driver or another process has it, too, and sees what is written.
+    fn is_shared(&self) -> bool {
+        matches!(self, Self::Shared(_)) || self.is_common()
+    }
+
+    /// Whether another process may have it, too.
+    pub fn is_common(&self) -> bool {
+        matches!(self, Self::Common | Self::Memory { .. })
+    }
 }
 
 /// Pages with the same rights and contents of the same kind.
@@ -60,9 +81,11 @@ impl Area {
             ..*self
         };
         match &mut part.backing {
-            Backing::File { offset, .. } => *offset += start - self.start,
+            Backing::File { offset, .. } | Backing::Memory { offset, .. } => {
+                *offset += start - self.start;
+            }
             Backing::Shared(phys) => *phys = phys.offset(start - self.start),
-            Backing::Zero | Backing::Large | Backing::Frame(_) => {}
+            Backing::Zero | Backing::Large | Backing::Frame(_) | Backing::Common => {}
         }
         part
     }
@@ -106,9 +129,12 @@ impl Areas {
     pub fn room_for(&self, bytes: u64, backing: Backing) -> Option<u64> {
         let (base, align) = match backing {
             Backing::Large => (LARGE_BASE, LARGE_BYTES),
-            Backing::Zero | Backing::File { .. } | Backing::Frame(_) | Backing::Shared(_) => {
-                (MMAP_BASE, PAGE_BYTES)
-            }
+            Backing::Zero
+            | Backing::File { .. }
+            | Backing::Frame(_)
+            | Backing::Shared(_)
+            | Backing::Common
+            | Backing::Memory { .. } => (MMAP_BASE, PAGE_BYTES),
         };
         let mut start = base;
         for area in self.0.iter().filter(|area| area.end > base) {
@@ -127,8 +153,7 @@ impl Areas {
         if end <= LARGE_BASE {
             return Large::None;
         }
-        let first = self.0.partition_point(|area| area.end <= start);
-        let inside = self.0[first..].iter().take_while(|area| area.start < end);
+        let inside = self.inside(start, end);
         let mut found = Large::None;
         for area in inside.filter(|area| matches!(area.backing, Backing::Large)) {
             let bounds = [area.start.max(start), area.end.min(end)];
@@ -143,11 +168,23 @@ impl Areas {
         found
     }
 
-    /// Whether something between `start` and `end` is shared with a driver.
+    /// Whether something between `start` and `end` is shared with a driver or another process.
     pub fn has_shared(&self, start: u64, end: u64) -> bool {
+        let mut inside = self.inside(start, end);
+        inside.any(|area| area.backing.is_shared())
+    }
+
+    /// Whether some of the memory of that number is in it.
+    pub fn has_memory(&self, wanted: u64) -> bool {
+        let mut all = self.0.iter();
+        all.any(|area| matches!(area.backing, Backing::Memory { number, .. } if number == wanted))
+    }
+
+    /// Those that have something between `start` and `end`.
+    pub fn inside(&self, start: u64, end: u64) -> impl Iterator<Item = &Area> {
         let first = self.0.partition_point(|area| area.end <= start);
-        let mut inside = self.0[first..].iter().take_while(|area| area.start < end);
-        inside.any(|area| matches!(area.backing, Backing::Shared(_)))
+        let behind = self.0[first..].iter();
+        behind.take_while(move |area| area.start < end)
     }
 
     /// Those that a child has, too.
@@ -252,6 +289,20 @@ mod tests {
         }
         assert_eq!(areas.large(end, USER_END), Large::None);
         assert_eq!(bounds(&areas.inherited()).len(), 2);
+    }
+
+    #[test]
+    fn what_is_common_is_inherited() {
+        let mut areas = Areas::default();
+        let backing = Backing::Common;
+        areas
+            .add(Area {
+                backing,
+                ..area(0x4000, 0x8000)
+            })
+            .unwrap();
+        assert!(areas.has_shared(0x7000, 0x9000) && !areas.has_shared(0x8000, 0x9000));
+        assert_eq!(bounds(&areas.inherited()), [(0x4000, 0x8000)]);
     }
 
     #[test]

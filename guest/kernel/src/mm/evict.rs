@@ -7,13 +7,16 @@
 //! program that needs the page is ended ([`crate::process`]), and no other.
 
 use alloc::boxed::Box;
+use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
 
+use abi::confine::ConfinedCounts;
 use abi::syscall::Errno;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
+use super::confined::{Budgets, Which};
 use super::page_table::{Mapping, Page, PageEntry, PageTable};
-use super::replacement::{Pages, ReplacementPolicy};
+use super::replacement::{Known, Pages, ReplacementPolicy, Settings, select};
 use super::space::{Shared, VmSpace};
 use super::{frame, swap};
 use crate::arch::{USER_END, tlb};
@@ -22,56 +25,140 @@ use crate::console;
 /// A budget of frames.
 pub(super) struct Budget {
     frames: u64,
+    resident: u64,
     policy: Box<dyn ReplacementPolicy>,
+    name: &'static str,
+    /// What has happened since it was set.
+    pub(super) counts: ConfinedCounts,
 }
 
+impl Budget {
+    /// One of `frames` without pages, under that policy.
+    pub(super) fn new(frames: u64, known: &Known, settings: Settings) -> Self {
+        Self {
+            frames,
+            resident: 0,
+            policy: (known.make)(settings),
+            name: known.name,
+            counts: ConfinedCounts::default(),
+        }
+    }
+
+    /// Notes that the page at `address` has come into memory.
+    pub(super) fn came(&mut self, address: u64) {
+        self.resident += 1;
+        self.counts.faults += 1;
+        self.policy.page_in(address);
+    }
+
+    /// Takes over a page that is in memory already.
+    pub(super) fn adopt(&mut self, address: u64) {
+        self.resident += 1;
+        self.policy.page_in(address);
+    }
+
+    /// Notes that the page at `address` has left memory.
+    pub(super) fn forget(&mut self, address: u64) {
+        self.resident -= 1;
+        self.policy.page_out(address);
+    }
+
+    /// Notes that the page at `address` is being used.
+    pub(super) fn used(&mut self, address: u64) {
+        self.counts.uses += 1;
+        self.policy.used(address);
+    }
+
+    /// Its policy's clock ticks.
+    pub(super) fn tick(&mut self, view: &View<'_>) {
+        self.policy.tick(view);
+    }
+
+    /// Frames in use.
+    pub(super) fn resident(&self) -> u64 {
+        self.resident
+    }
+
+    /// The page to evict so that `more` fit; `None` if they do, or all pages are pinned.
+    fn select(&mut self, view: &View<'_>, more: u64) -> Option<u64> {
+        if self.resident + more <= self.frames || self.resident == 0 {
+            return None;
+        }
+        let (name, refused) = (self.name, &mut self.counts.refused);
+        let before = *refused;
+        let page = select(&mut *self.policy, view, |page, refusal| {
+            *refused += 1;
+            // What goes on and on is not said again and again.
+            if *refused <= MOST_SAID {
+                let words = refusal.words();
+                console::print(format_args!(
+                    "{name}: refused to evict page {page:#x}, which {words}\n"
+                ));
+            }
+        });
+        // A policy that has nothing but wrong answers is not asked any more.
+        page.or_else(|| (*refused > before).then(|| view.any_page()).flatten())
+    }
+}
+
+/// Refusals of a budget's policy that are said on the console.
+const MOST_SAID: u64 = 8;
+
 impl VmSpace {
-    /// Sets or takes away the budget: `frames` pages may be in memory, `policy` says which go.
-    /// [`Errno::Inval`] for a program that shares memory with a driver.
-    pub fn set_budget(
-        &mut self,
-        budget: Option<(u64, Box<dyn ReplacementPolicy>)>,
-    ) -> Result<(), Errno> {
+    /// Sets or takes away the budget of the pages that are not confined: so many may be in memory,
+    /// the policy says which go. [`Errno::Inval`] for a program that shares memory
+    /// with a driver or another process.
+    pub fn set_budget(&mut self, budget: Option<(u64, &Known)>) -> Result<(), Errno> {
         if budget.is_some() && self.has_shared() {
             return Err(Errno::Inval);
         }
-        self.budget = budget.map(|(frames, policy)| Budget { frames, policy });
-        let Some(budget) = &mut self.budget else {
+        self.budgets.process =
+            budget.map(|(frames, known)| Budget::new(frames, known, Settings::default()));
+        if self.budgets.process.is_none() {
             return Ok(());
-        };
+        }
+        let budgets = &mut self.budgets;
         self.table.for_each(0, USER_END, |address, entry| {
-            if matches!(entry.load(), Page::Mapped(_)) {
-                budget.policy.page_in(address);
+            if matches!(entry.load(), Page::Mapped(_)) && budgets.confined(address).is_none() {
+                budgets
+                    .process
+                    .iter_mut()
+                    .for_each(|own| own.adopt(address));
             }
         });
-        self.make_room(0)
+        self.make_room(Which::Process, 0)
     }
 
     /// Notes that the page at `address` has come into memory.
     pub(super) fn came(&mut self, address: u64) {
         self.shared.counters.resident_pages.fetch_add(1, Relaxed);
-        if let Some(budget) = &mut self.budget {
-            budget.policy.page_in(address);
+        if let Some(budget) = self.budgets.of(address) {
+            budget.came(address);
         }
     }
 
-    /// Evicts pages until `more` fit into the budget, or all that are left are pinned.
-    pub(super) fn make_room(&mut self, more: u64) -> Result<(), Errno> {
-        while let Some(budget) = &mut self.budget {
-            let resident = self.shared.counters.resident_pages.load(Relaxed);
-            if resident + more <= budget.frames || resident == 0 {
-                break;
-            }
+    /// Makes room for the page at `address` in the budget that it is of.
+    pub(super) fn make_room_for(&mut self, address: u64) -> Result<(), Errno> {
+        let which = self.budgets.which(address);
+        self.make_room(which, 1)
+    }
+
+    /// Evicts pages until `more` fit into that budget, or all that are left are pinned.
+    pub(super) fn make_room(&mut self, which: Which, more: u64) -> Result<(), Errno> {
+        loop {
+            let Some((budget, range)) = self.budgets.get(which) else {
+                return Ok(());
+            };
             let view = View {
                 table: &self.table,
                 shared: self.shared,
+                range,
             };
-            let Some(page) = choose(&mut *budget.policy, &view) else {
-                break;
+            let Some(page) = budget.select(&view, more) else {
+                return Ok(());
             };
             self.evict(page)?;
         }
-        Ok(())
     }
 
     /// Evicts the page at `address`, which is in memory and not pinned.
@@ -92,26 +179,33 @@ impl VmSpace {
                 return Err(error);
             }
         }
-        let counters = &self.shared.counters;
-        let written = mapping.flags.contains(Flags::DIRTY);
-        let count = if written {
-            &counters.evictions_written
-        } else {
-            &counters.evictions_clean
-        };
-        count.fetch_add(1, Relaxed);
-        forget(&mut self.budget, self.shared, address);
+        self.count_eviction(address, mapping.flags.contains(Flags::DIRTY));
+        forget(&mut self.budgets, self.shared, address);
         frame::unshare(mapping.phys);
         Ok(())
+    }
+
+    fn count_eviction(&mut self, address: u64, written: bool) {
+        let all = &self.shared.counters;
+        let count = match written {
+            true => &all.evictions_written,
+            false => &all.evictions_clean,
+        };
+        count.fetch_add(1, Relaxed);
+        if let Some(budget) = self.budgets.of(address) {
+            let own = &mut budget.counts;
+            match written {
+                true => own.evictions_written += 1,
+                false => own.evictions_clean += 1,
+            }
+        }
     }
 }
 
 /// One page less in memory.
-pub(super) fn forget(budget: &mut Option<Budget>, shared: &Shared, address: u64) {
+pub(super) fn forget(budgets: &mut Budgets, shared: &Shared, address: u64) {
     shared.counters.resident_pages.fetch_sub(1, Relaxed);
-    if let Some(budget) = budget {
-        budget.policy.page_out(address);
-    }
+    budgets.forget(address);
 }
 
 /// What the entry of an evicted page says. The page is written to the swap area if no copy of
@@ -143,10 +237,12 @@ fn eviction_copy(mapping: Mapping) -> Result<Page, Errno> {
     Ok(Page::Swapped(slot))
 }
 
-/// What a replacement policy sees.
-struct View<'a> {
-    table: &'a PageTable,
-    shared: &'static Shared,
+/// What a replacement policy sees: the pages of its budget.
+pub(super) struct View<'a> {
+    pub(super) table: &'a PageTable,
+    pub(super) shared: &'static Shared,
+    /// Where the budget's pages are.
+    pub(super) range: Range<u64>,
 }
 
 impl View<'_> {
@@ -156,6 +252,18 @@ impl View<'_> {
             Page::Mapped(mapping) => Some((entry, mapping)),
             Page::Empty | Page::Swapped(_) => None,
         }
+    }
+
+    /// The first page that may go.
+    fn any_page(&self) -> Option<u64> {
+        let Range { start, end } = self.range;
+        let search = self.table.try_for_each(start, end, |page, _| {
+            match self.is_resident(page) && !self.is_pinned(page) {
+                true => Err(page),
+                false => Ok(()),
+            }
+        });
+        search.err()
     }
 }
 
@@ -170,26 +278,17 @@ impl Pages for View<'_> {
         accessed
     }
 
+    fn is_dirty(&self, page: u64) -> bool {
+        self.mapping(page)
+            .is_some_and(|(_, mapping)| mapping.flags.contains(Flags::DIRTY))
+    }
+
+    fn is_resident(&self, page: u64) -> bool {
+        self.range.contains(&page) && self.mapping(page).is_some()
+    }
+
     fn is_pinned(&self, page: u64) -> bool {
         self.mapping(page)
             .is_some_and(|(_, mapping)| frame::is_pinned(mapping.phys))
-    }
-}
-
-/// Asks `policy` for a page to evict. One that is not there or pinned is refused, and forgotten
-/// by the policy, which is then asked again.
-fn choose(policy: &mut dyn ReplacementPolicy, pages: &View<'_>) -> Option<u64> {
-    loop {
-        let page = policy.select_victim(pages)?;
-        let why = match pages.mapping(page) {
-            Some((_, mapping)) if !frame::is_pinned(mapping.phys) => return Some(page),
-            Some(_) => "is in use by a device",
-            None => "is not in memory",
-        };
-        console::print(format_args!(
-            "{}: refused to evict page {page:#x}, which {why}\n",
-            policy.name()
-        ));
-        policy.page_out(page);
     }
 }

@@ -7,6 +7,7 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 use super::addr::{PAGE_BYTES, PhysAddr, page_start, phys_to_virt};
 use super::area::{Area, Backing};
 use super::buddy::Want;
+use super::object::Objects;
 use super::page_table::{Mapping, Page, PageEntry};
 use super::shared::SHARED;
 use super::space::{VmSpace, rights};
@@ -43,6 +44,9 @@ impl Access {
         }
     }
 }
+
+/// Stands for the kernel among instructions that use a traced page.
+const KERNEL: u64 = 0;
 
 /// Notes for a page that is being written to.
 const WRITTEN: Flags = Flags::ACCESSED.union(Flags::DIRTY);
@@ -92,11 +96,12 @@ impl VmSpace {
                 return Err(Errno::Fault);
             }
             self.fault(address, access)?;
+            self.note_use(page_start(address), || KERNEL);
         }
     }
 
-    /// A page that is there, but not for this use: written for the first time since a fork, or
-    /// since its rights were changed, or another thread has just made it.
+    /// A page that is there, but not for this use: shut as its uses are traced, or written for the
+    /// first time since a fork, or since its rights were changed, or another thread has just made it.
     fn use_mapped(
         &mut self,
         page: u64,
@@ -105,6 +110,9 @@ impl VmSpace {
         area: &Area,
         access: Access,
     ) -> Result<(), Errno> {
+        if !mapping.flags.contains(Flags::USER_ACCESSIBLE) {
+            entry.set(Flags::USER_ACCESSIBLE);
+        }
         if access != Access::Write || mapping.flags.contains(Flags::WRITABLE) {
             tlb::flush_local(page);
             return Ok(());
@@ -133,9 +141,9 @@ impl VmSpace {
         area: &Area,
         access: Access,
     ) -> Result<(), Errno> {
-        self.make_room(1)?;
+        self.make_room_for(page)?;
         let mut flags = rights(area.protection);
-        let phys = match source(area, page) {
+        let phys = match source(area, page, &self.objects)? {
             Source::Zero => {
                 self.shared.counters.zero_fills.fetch_add(1, Relaxed);
                 frame::allocate_page(Want::Zeroes).ok_or(Errno::NoMem)?
@@ -163,7 +171,7 @@ impl VmSpace {
             }
         };
         if access == Access::Write {
-            flags |= WRITTEN;
+            flags |= Flags::DIRTY;
         }
         entry.store(Page::Mapped(Mapping { phys, flags }));
         self.came(page);
@@ -178,7 +186,7 @@ impl VmSpace {
         slot: u32,
         area: &Area,
     ) -> Result<(), Errno> {
-        self.make_room(1)?;
+        self.make_room_for(page)?;
         let phys = frame::allocate_page(Want::Any).ok_or(Errno::NoMem)?;
         if let Err(error) = swap::read(slot, phys) {
             frame::unshare(phys);
@@ -186,6 +194,9 @@ impl VmSpace {
         }
         frame::set_slot(phys, slot);
         self.shared.counters.swap_ins.fetch_add(1, Relaxed);
+        if let Some(budget) = self.budgets.of(page) {
+            budget.counts.swap_ins += 1;
+        }
         entry.store(Page::Mapped(Mapping {
             phys,
             flags: rights(area.protection),
@@ -202,15 +213,20 @@ enum Source {
     Whole(PhysAddr),
     /// These bytes, then zeroes.
     Part(&'static [u8]),
-    /// A driver's frame.
+    /// A frame that a driver or other programs have, too.
     Shared(PhysAddr),
 }
 
-fn source(area: &Area, page: u64) -> Source {
+fn source(area: &Area, page: u64, objects: &Objects) -> Result<Source, Errno> {
     let (member, offset, end) = match area.backing {
-        Backing::Zero | Backing::Large => return Source::Zero,
-        Backing::Frame(phys) => return Source::Whole(phys),
-        Backing::Shared(phys) => return Source::Shared(phys.offset(page - area.start)),
+        // Of a common area all pages are there from the beginning.
+        Backing::Zero | Backing::Large | Backing::Common => return Ok(Source::Zero),
+        Backing::Frame(phys) => return Ok(Source::Whole(phys)),
+        Backing::Shared(phys) => return Ok(Source::Shared(phys.offset(page - area.start))),
+        Backing::Memory { number, offset } => {
+            let frame = objects.frame(number, offset + (page - area.start))?;
+            return Ok(Source::Shared(frame));
+        }
         Backing::File {
             member,
             offset,
@@ -220,16 +236,16 @@ fn source(area: &Area, page: u64) -> Source {
     let start = offset + (page - area.start);
     let end = end.min(start + PAGE_BYTES).min(member.data.len() as u64);
     if start >= end {
-        return Source::Zero;
+        return Ok(Source::Zero);
     }
     // What follows a read-only segment's last bytes in the file does no harm in its last page.
     let is_whole = end - start == PAGE_BYTES || area.protection != Protection::ReadWrite;
     let bytes = &member.data[start as usize..end as usize];
     let phys = kernel_map::direct_phys(bytes.as_ptr());
     if is_whole && phys.0.is_multiple_of(PAGE_BYTES) {
-        return Source::Whole(phys);
+        return Ok(Source::Whole(phys));
     }
-    Source::Part(bytes)
+    Ok(Source::Part(bytes))
 }
 
 fn copy_page(from: PhysAddr, to: PhysAddr) {

@@ -3,8 +3,10 @@
 //! - [`frame`] hands out physical frames, by `free` and [`buddy`]; [`heap`] makes the kernel's heap of them.
 //! - [`kernel_map`] is the kernel's half of every address space.
 //! - [`space`] is a program's half: [`area`]s, and pages made on demand ([`fault`]; `large` those
-//!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`].
-//! - [`shared`] is memory that programs share with a driver.
+//!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`]; `confined` are
+//!   areas with a budget of frames of their own.
+//! - [`shared`] is memory that programs share with a driver, [`common`] with their children, [`object`]
+//!   with whoever knows its name.
 //! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
 //!   by page, never by the program's own addresses.
 //! - [`DmaBuffer`] and [`MmioRegion`] are for drivers.
@@ -14,6 +16,8 @@
 pub mod addr;
 pub mod area;
 pub mod buddy;
+pub mod common;
+mod confined;
 mod dma;
 mod evict;
 pub mod fault;
@@ -23,12 +27,14 @@ pub mod heap;
 pub mod kernel_map;
 mod large;
 mod mmio;
+pub mod object;
 pub mod page_table;
 pub mod replacement;
 pub mod shared;
 pub mod space;
 pub mod stacks;
 pub mod swap;
+mod transfer;
 pub mod user;
 
 pub use addr::{PAGE_BYTES, PhysAddr, phys_to_virt};

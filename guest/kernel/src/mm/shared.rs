@@ -43,7 +43,7 @@ impl Lent {
 impl VmSpace {
     /// Maps what a driver lends, one behind the other; the address.
     pub fn map_shared(&mut self, parts: &[Lent]) -> Result<u64, Errno> {
-        if self.budget.is_some() {
+        if self.budgets.process.is_some() {
             return Err(Errno::Inval);
         }
         let start = self.room_for(parts.iter().map(|part| part.bytes).sum())?;

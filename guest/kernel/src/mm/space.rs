@@ -11,15 +11,18 @@
 //! An address space is used under its process's sleeping lock, so all of it may wait for a disk.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use abi::syscall::{Errno, Protection};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::addr::PhysAddr;
 use super::area::{Area, Areas, Backing, Large};
-use super::evict::{Budget, forget};
+use super::common::COMMON;
+use super::confined::Budgets;
+use super::evict::forget;
 use super::large::release_large;
+use super::object::Objects;
 use super::page_table::{Mapping, Page, PageEntry, PageTable};
 use super::shared::SHARED;
 use super::{frame, swap};
@@ -48,6 +51,8 @@ pub struct Shared {
     pub root: AtomicU64,
     /// What has happened in it.
     pub counters: Counters,
+    /// Whether it has, or has had, memory in common with another.
+    pub has_common: AtomicBool,
 }
 
 impl Shared {
@@ -75,6 +80,7 @@ impl Shared {
             .into_iter()
             .chain([swap_ins, resident_pages])
             .for_each(|count| count.store(0, Relaxed));
+        self.has_common.store(false, Relaxed);
     }
 }
 
@@ -83,7 +89,9 @@ pub struct VmSpace {
     areas: Areas,
     pub(super) table: PageTable,
     pub(super) shared: &'static Shared,
-    pub(super) budget: Option<Budget>,
+    pub(super) budgets: Budgets,
+    /// What other programs have, too.
+    pub(super) objects: Objects,
 }
 
 impl VmSpace {
@@ -94,7 +102,8 @@ impl VmSpace {
             areas: Areas::default(),
             table,
             shared,
-            budget: None,
+            budgets: Budgets::default(),
+            objects: Objects::default(),
         })
     }
 
@@ -113,9 +122,14 @@ impl VmSpace {
         self.areas.add(area)
     }
 
-    /// Whether something in it is shared with a driver.
+    /// Whether something in it is shared with a driver or another process.
     pub(super) fn has_shared(&self) -> bool {
         self.areas.has_shared(0, USER_END)
+    }
+
+    /// Whether all from `start` up to `end` is in areas, and `of` such a kind.
+    pub(super) fn has_only(&self, start: u64, end: u64, of: impl Fn(&Backing) -> bool) -> bool {
+        self.areas.cover(start, end) && self.areas.inside(start, end).all(|area| of(&area.backing))
     }
 
     /// Where there is room for `bytes` of small pages.
@@ -142,26 +156,30 @@ impl VmSpace {
     }
 
     /// Takes the pages from `start` up to `end` away, where there are any. A large one goes as a
-    /// whole or not at all.
+    /// whole or not at all, and so does a confined area.
     pub fn unmap(&mut self, start: u64, end: u64) -> Result<(), Errno> {
-        match self.areas.large(start, end) {
-            Large::None => {}
-            Large::Whole => self.unmap_large(start, end),
-            Large::Cut => return Err(Errno::Inval),
+        let large = self.areas.large(start, end);
+        if large == Large::Cut || !self.budgets.are_whole(start, end) {
+            return Err(Errno::Inval);
+        }
+        if large == Large::Whole {
+            self.unmap_large(start, end);
         }
         self.areas.cut(start, end, |_| None);
         let mut leaving = Vec::new();
         self.table.for_each(start, end, |address, entry| {
             if let Some(phys) = discard(entry) {
-                forget(&mut self.budget, self.shared, address);
+                forget(&mut self.budgets, self.shared, address);
                 leaving.push(phys);
             }
         });
+        self.budgets.release(start, end);
         if !leaving.is_empty() {
             // Other processors may still remember them.
             tlb::flush(&self.shared.cpus, None);
             leaving.into_iter().for_each(frame::unshare);
         }
+        self.objects.keep(|number| self.areas.has_memory(number));
         Ok(())
     }
 
@@ -170,7 +188,9 @@ impl VmSpace {
         if !self.areas.cover(start, end) {
             return Err(Errno::NoMem);
         }
-        if self.areas.large(start, end) != Large::None || self.areas.has_shared(start, end) {
+        let is_small = self.areas.large(start, end) == Large::None;
+        let is_own = !self.areas.has_shared(start, end) && self.budgets.are_apart(start, end);
+        if !is_small || !is_own {
             return Err(Errno::Inval);
         }
         self.areas
@@ -196,6 +216,9 @@ impl VmSpace {
     pub fn fork(&mut self, shared: &'static Shared) -> Result<Self, Errno> {
         let mut child = Self::new(shared).ok_or(Errno::NoMem)?;
         child.areas = self.areas.inherited();
+        child.objects = self.objects.clone();
+        let has_common = self.shared.has_common.load(Relaxed);
+        shared.has_common.store(has_common, Relaxed);
         let mut resident = 0;
         let copied = self.table.try_for_each(0, USER_END, |address, entry| {
             let page = entry.load();
@@ -208,6 +231,11 @@ impl VmSpace {
                 Page::Swapped(slot) if !swap::share(slot) => return Err(Errno::NoMem),
                 Page::Swapped(_) => copy.store(page),
                 Page::Mapped(mapping) if mapping.flags.contains(SHARED) => {}
+                Page::Mapped(mapping) if mapping.flags.contains(COMMON) => {
+                    copy.store(page);
+                    frame::share(mapping.phys);
+                    resident += 1;
+                }
                 Page::Mapped(mapping) => {
                     entry.clear(Flags::WRITABLE);
                     // With what another processor has noted before it could no longer write.

@@ -36,6 +36,12 @@ unsafe impl Plain for abi::syscall::Stats {}
 unsafe impl Plain for abi::syscall::SysInfo {}
 // SAFETY: as above.
 unsafe impl Plain for abi::syscall::Turn {}
+// SAFETY: as above, and bytes.
+unsafe impl Plain for abi::confine::Confine {}
+// SAFETY: as above.
+unsafe impl Plain for abi::confine::ConfinedCounts {}
+// SAFETY: as above.
+unsafe impl Plain for abi::syscall::Transfers {}
 
 impl VmSpace {
     /// Copies from the program's `address` to `to`.
@@ -89,7 +95,7 @@ impl VmSpace {
 
     /// Calls `each` with what `[address, address + len)` is in physical memory, a page or less
     /// at a time.
-    fn pieces(
+    pub(super) fn pieces(
         &mut self,
         address: u64,
         len: u64,
@@ -138,6 +144,11 @@ pub struct Pinned {
 }
 
 impl Pinned {
+    /// Its pages in their order, or the parts of them that are meant.
+    pub(super) fn pages(&self) -> impl Iterator<Item = Segment> {
+        self.segments.iter().copied()
+    }
+
     /// What a device is given: neighbours joined.
     pub fn segments(&self) -> Vec<Segment> {
         let mut joined: Vec<Segment> = Vec::with_capacity(self.segments.len());

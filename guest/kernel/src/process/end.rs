@@ -10,8 +10,10 @@ use super::{FIRST_PID, POOL, Process, current, locks};
 use crate::arch::context::use_page_table;
 use crate::arch::power;
 use crate::arch::trap::TrapFrame;
+use crate::mm::addr::page_start;
 use crate::mm::fault::Access;
 use crate::mm::kernel_map;
+use crate::mm::space::VmSpace;
 use crate::{console, sched};
 
 /// Names of the exceptions that ring 3 can cause (SDM 3A table 6-1).
@@ -39,7 +41,12 @@ pub(crate) fn page_fault(frame: &TrapFrame, address: u64) {
         .page_faults
         .fetch_add(1, Ordering::Relaxed);
     let access = Access::from_error_code(frame.error);
-    let (cause, words) = match process.with_space(|space| space.fault(address, access)) {
+    let answer = |space: &mut VmSpace| {
+        space.fault(address, access)?;
+        space.note_use(page_start(address), || frame.digest());
+        Ok(())
+    };
+    let (cause, words) = match process.with_space(answer) {
         Ok(()) => return,
         Err(Errno::Fault) => (EndCause::PageFault, describe(access)),
         Err(Errno::NoMem) => (EndCause::OutOfMemory, "out of memory"),

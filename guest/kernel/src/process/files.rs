@@ -1,4 +1,4 @@
-//! Open files: devices, initrd members, pipes, by number in a table a process.
+//! Open files: devices, initrd members, what carries messages, by number in a table a process.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -6,9 +6,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::syscall::{Errno, IoMode};
 
-use super::Pipe;
 use crate::drivers::{self, BlockDevice, CharDevice, NetDevice};
 use crate::initrd::{self, Member};
+use crate::ipc::{Listener, Pipe, Queue, Socket};
+use crate::mm::object::SharedMemory;
 
 /// Most files that a process has open.
 const MOST: usize = 64;
@@ -30,6 +31,14 @@ pub enum Kind {
     PipeReader(Arc<Pipe>),
     /// The end of a pipe that is written to.
     PipeWriter(Arc<Pipe>),
+    /// A message queue.
+    Queue(Arc<Queue>),
+    /// An end of a stream between processes.
+    Socket(Arc<Socket>),
+    /// What such a stream begins at.
+    Listener(Arc<Listener>),
+    /// Memory for several programs.
+    Memory(Arc<SharedMemory>),
 }
 
 /// An open file; shared by the numbers and processes that have it from one another.
@@ -76,7 +85,10 @@ impl Drop for OpenFile {
         match &self.kind {
             Kind::PipeReader(pipe) => pipe.close_reader(),
             Kind::PipeWriter(pipe) => pipe.close_writer(),
+            Kind::Listener(listener) => listener.close(),
             Kind::Char(_) | Kind::Block(_) | Kind::Net(_) | Kind::Member(_) => {}
+            // They know themselves when the last file that is one has gone.
+            Kind::Queue(_) | Kind::Socket(_) | Kind::Memory(_) => {}
         }
     }
 }

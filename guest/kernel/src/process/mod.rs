@@ -1,6 +1,7 @@
 //! Processes: an address space, threads, open files, children.
 //!
-//! - [`exec`] loads programs and forks; [`files`] are what is open, [`pipe`] one kind of it.
+//! - [`exec`] loads programs and forks; [`files`] are what is open; [`transfers`] counts what
+//!   communication costs.
 //! - [`futex`] is waiting for a word of memory.
 //! - [`locks`] are locks of the kernel's for a process's threads, with priority inheritance.
 //! - [`end`] is how processes and threads end and are waited for; faults in ring 3 lead there.
@@ -10,7 +11,7 @@ mod exec;
 mod files;
 mod futex;
 mod locks;
-mod pipe;
+mod transfers;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -23,7 +24,8 @@ pub(crate) use exec::{exec, fork, spawn_thread, start_first};
 pub(crate) use files::{Files, Kind, OpenFile};
 pub(crate) use futex::{futex_wait, futex_wake};
 pub(crate) use locks::{give_lock, take_lock};
-pub(crate) use pipe::Pipe;
+
+use transfers::TransferCounts;
 
 use crate::mm::space::{Shared, VmSpace};
 use crate::sched::{self, Thread, WaitQueue};
@@ -55,8 +57,10 @@ pub struct Process {
     ended: AtomicBool,
     /// Waits for its children and threads to end.
     pub changes: WaitQueue,
+    /// What its communication has cost.
+    pub transfers: TransferCounts,
     /// Threads that wait for a word of its memory, each with the word's address.
-    futexes: SpinLock<Vec<(u64, &'static Thread)>>,
+    futexes: futex::Sleepers,
     /// Locks that its threads have, each with its number and who has it.
     locks: SpinLock<Vec<(u64, &'static Thread)>>,
 }
@@ -83,6 +87,7 @@ impl Process {
             cause: SpinLock::new(None),
             ended: AtomicBool::new(false),
             changes: WaitQueue::new(),
+            transfers: TransferCounts::default(),
             futexes: SpinLock::new(Vec::new()),
             locks: SpinLock::new(Vec::new()),
         }
@@ -97,6 +102,7 @@ impl Process {
         );
         process.parent.store(parent);
         process.shared.reset();
+        process.transfers.reset();
         process.last_tid.store(0, Ordering::Relaxed);
         process.ending.store(false, Ordering::Relaxed);
         process.ended.store(false, Ordering::Relaxed);

@@ -306,6 +306,21 @@ pub fn before_user() {
     }
 }
 
+/// As [`before_user`], at the end of a system call, which is counted.
+#[inline]
+pub fn after_call() {
+    while LOCAL.get().need_switch.get() {
+        schedule();
+    }
+    let process = current().process();
+    if process.is_some_and(|process| {
+        process.transfers.crossed();
+        process.is_ending()
+    }) {
+        process::exit_thread();
+    }
+}
+
 /// Whether the running thread has to end, and should wait for nothing more.
 #[inline]
 pub fn is_ending() -> bool {

@@ -1,7 +1,6 @@
 //! Files. Devices read and write a program's pages themselves, which stay pinned meanwhile.
 
 use alloc::sync::Arc;
-use alloc::vec;
 use core::sync::atomic::Ordering::Relaxed;
 
 use abi::net::{BATCH_BYTES, LENGTH_BYTES};
@@ -12,13 +11,13 @@ use super::process::text;
 use crate::drivers::net::batch;
 use crate::drivers::{BlockDevice, CharDevice, NetDevice, Segment};
 use crate::initrd::Member;
+use crate::ipc::{PIPE_BYTES, Pipe};
 use crate::mm::fault::Access;
-use crate::process::{Kind, OpenFile, Pipe, current};
+use crate::process::{Kind, OpenFile, current};
+use crate::time::NEVER;
 
 /// Bytes whose pages are pinned at a time: few against any budget of frames worth testing.
 const PIECE: u64 = 64 * 1024;
-/// Bytes that pass through the kernel at a time.
-const COPY: u64 = 4096;
 const SECTOR: u64 = 512;
 
 const _: () = assert!(BATCH_BYTES as u64 <= PIECE, "a batch is one piece");
@@ -46,8 +45,11 @@ pub(super) fn sys_read(number: u64, buffer: u64, len: u64) -> Outcome {
         Kind::Block(device) => read_block(*device, &file, buffer, len),
         Kind::Net(device) => read_net(*device, file.mode(), buffer, len),
         Kind::Member(member) => read_member(member, &file, buffer, len),
-        Kind::PipeReader(pipe) => read_pipe(pipe, buffer, len),
-        Kind::PipeWriter(_) => Err(Errno::BadF),
+        Kind::PipeReader(pipe) => read_pipe(pipe, (buffer, len), NEVER),
+        Kind::Socket(socket) => read_pipe(&socket.incoming, (buffer, len), NEVER),
+        Kind::PipeWriter(_) | Kind::Queue(_) | Kind::Listener(_) | Kind::Memory(_) => {
+            Err(Errno::BadF)
+        }
     }
 }
 
@@ -57,8 +59,13 @@ pub(super) fn sys_write(number: u64, buffer: u64, len: u64) -> Outcome {
         Kind::Char(device) => write_char(*device, file.mode(), buffer, len),
         Kind::Block(device) => write_block(*device, &file, buffer, len),
         Kind::Net(device) => write_net(*device, file.mode(), buffer, len),
-        Kind::PipeWriter(pipe) => write_pipe(pipe, buffer, len),
-        Kind::Member(_) | Kind::PipeReader(_) => Err(Errno::BadF),
+        Kind::PipeWriter(pipe) => write_pipe(pipe, (buffer, len), NEVER),
+        Kind::Socket(socket) => write_pipe(&socket.outgoing, (buffer, len), NEVER),
+        Kind::Member(_)
+        | Kind::PipeReader(_)
+        | Kind::Queue(_)
+        | Kind::Listener(_)
+        | Kind::Memory(_) => Err(Errno::BadF),
     }
 }
 
@@ -170,21 +177,37 @@ fn read_member(member: &Member, file: &OpenFile, buffer: u64, len: u64) -> Outco
     Ok(count)
 }
 
-fn read_pipe(pipe: &Pipe, buffer: u64, len: u64) -> Outcome {
-    let mut bytes = vec![0; len.min(COPY) as usize];
-    let count = pipe.read(&mut bytes);
-    current().with_space(|space| space.copy_out(buffer, &bytes[..count]))?;
+/// Reads from a pipe with one copy, to the program's pages, at most as many bytes as it may hold.
+pub(super) fn read_pipe(pipe: &Pipe, (buffer, len): (u64, u64), deadline_ns: u64) -> Outcome {
+    let process = current();
+    let len = len.min(PIECE);
+    let pinned = process.with_space(|space| space.pin(buffer, len, Access::Write))?;
+    let count = pipe.read(len as usize, deadline_ns, |at, bytes| {
+        pinned.write_at(at, bytes);
+    })?;
+    process.transfers.copied(count as u64);
     Ok(count as u64)
 }
 
-fn write_pipe(pipe: &Pipe, buffer: u64, len: u64) -> Outcome {
+/// Writes to a pipe with one copy, from the program's pages, a piece at a time.
+pub(super) fn write_pipe(pipe: &Pipe, (buffer, len): (u64, u64), deadline_ns: u64) -> Outcome {
+    let process = current();
     let mut done = 0;
     while done < len {
         let address = buffer.checked_add(done).ok_or(Errno::Fault)?;
-        let count = (len - done).min(COPY) as usize;
-        let bytes = current().with_space(|space| space.read_bytes(address, count))?;
-        match pipe.write(&bytes) {
-            Ok(written) => done += written as u64,
+        let count = (len - done).min(PIPE_BYTES as u64);
+        let pinned = process.with_space(|space| space.pin(address, count, Access::Read));
+        let written = pinned.and_then(|pinned| {
+            pipe.write(count as usize, deadline_ns, |at, to| pinned.read_at(at, to))
+        });
+        match written {
+            Ok(written) => {
+                process.transfers.copied(written as u64);
+                done += written as u64;
+                if (written as u64) < count {
+                    break;
+                }
+            }
             Err(error) if done == 0 => return Err(error),
             Err(_) => break,
         }
@@ -200,9 +223,7 @@ pub(super) fn sys_seek(number: u64, offset: u64) -> Outcome {
             file.position.store(offset, Relaxed);
             Ok(0)
         }
-        Kind::Char(_) | Kind::Net(_) | Kind::PipeReader(_) | Kind::PipeWriter(_) => {
-            Err(Errno::Inval)
-        }
+        _ => Err(Errno::Inval),
     }
 }
 
@@ -210,11 +231,7 @@ pub(super) fn sys_flush(number: u64) -> Outcome {
     let file = file(number)?;
     match &file.kind {
         Kind::Block(device) => device.flush(file.mode()).map(|()| 0),
-        Kind::Char(_)
-        | Kind::Net(_)
-        | Kind::Member(_)
-        | Kind::PipeReader(_)
-        | Kind::PipeWriter(_) => Ok(0),
+        _ => Ok(0),
     }
 }
 
@@ -222,23 +239,27 @@ pub(super) fn sys_size(number: u64) -> Outcome {
     match &file(number)?.kind {
         Kind::Block(device) => Ok(capacity(*device)),
         Kind::Member(member) => Ok(member.data.len() as u64),
-        Kind::Char(_) | Kind::Net(_) | Kind::PipeReader(_) | Kind::PipeWriter(_) => {
-            Err(Errno::Inval)
-        }
+        Kind::Memory(memory) => Ok(memory.bytes()),
+        _ => Err(Errno::Inval),
     }
 }
 
 pub(super) fn sys_pipe(address: u64) -> Outcome {
-    let process = current();
-    let pipe = Pipe::new();
+    let pipe = Pipe::new(PIPE_BYTES);
     let (reader, writer) = (
         OpenFile::new(Kind::PipeReader(pipe.clone())),
         OpenFile::new(Kind::PipeWriter(pipe)),
     );
+    add_two(reader, writer, address)
+}
+
+/// Opens two files, whose numbers are written to the program's `address`.
+pub(super) fn add_two(first: Arc<OpenFile>, second: Arc<OpenFile>, address: u64) -> Outcome {
+    let process = current();
     let numbers = {
         let mut files = process.files.lock();
-        let first = files.add(reader)?;
-        match files.add(writer) {
+        let first = files.add(first)?;
+        match files.add(second) {
             Ok(second) => [first as u32, second as u32],
             Err(error) => {
                 // Dropped below the lock only: closing wakes those who wait.

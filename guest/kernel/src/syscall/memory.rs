@@ -6,7 +6,7 @@ use super::Outcome;
 use crate::machine;
 use crate::mm::addr::LARGE_BYTES;
 use crate::mm::area::Backing;
-use crate::mm::replacement::Policy;
+use crate::mm::replacement;
 use crate::mm::{PAGE_BYTES, swap};
 use crate::process::current;
 
@@ -23,6 +23,11 @@ pub(super) fn sys_mmap(bytes: u64, protection: u64, size: u64) -> Outcome {
     current().with_space(|space| space.map_anywhere(bytes, protection, backing))
 }
 
+pub(super) fn sys_mmap_shared(bytes: u64) -> Outcome {
+    let bytes = whole_pages(bytes, PAGE_BYTES)?;
+    current().with_space(|space| space.map_common(bytes))
+}
+
 pub(super) fn sys_munmap(address: u64, bytes: u64) -> Outcome {
     let (start, end) = range(address, bytes)?;
     current().with_space(|space| space.unmap(start, end).map(|()| 0))
@@ -37,14 +42,14 @@ pub(super) fn sys_mprotect(address: u64, bytes: u64, protection: u64) -> Outcome
 pub(super) fn sys_set_frame_budget(pages: u64, policy: u64) -> Outcome {
     let policy = match Replacement::from_number(policy).ok_or(Errno::Inval)? {
         Replacement::Default => machine::get().replacement,
-        Replacement::Fifo => Policy::Fifo,
-        Replacement::Clock => Policy::Clock,
+        Replacement::Fifo => replacement::FIFO,
+        Replacement::Clock => replacement::CLOCK,
     };
     let budget = match pages {
         0 => None,
         _ if !swap::is_there() => return Err(Errno::NoSpc),
         pages if pages < LEAST_BUDGET => return Err(Errno::Inval),
-        pages => Some((pages, policy.make())),
+        pages => Some((pages, policy)),
     };
     current().with_space(|space| space.set_budget(budget).map(|()| 0))
 }
@@ -57,7 +62,7 @@ fn whole_pages(bytes: u64, page_bytes: u64) -> Result<u64, Errno> {
 }
 
 /// Whole pages from `address`, which begins one, up to an address.
-fn range(address: u64, bytes: u64) -> Result<(u64, u64), Errno> {
+pub(super) fn range(address: u64, bytes: u64) -> Result<(u64, u64), Errno> {
     let end = address
         .checked_add(whole_pages(bytes, PAGE_BYTES)?)
         .filter(|_| address.is_multiple_of(PAGE_BYTES));

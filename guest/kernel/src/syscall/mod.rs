@@ -1,7 +1,9 @@
 //! System calls: one short function each, one file a family. What each does and returns is said
 //! at [`Sysno`].
 
+mod confine;
 mod io;
+mod ipc;
 mod memory;
 mod net;
 mod process;
@@ -30,7 +32,12 @@ pub(crate) fn dispatch(frame: &mut TrapFrame) -> i64 {
 
 fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
     let TrapFrame {
-        rdi, rsi, rdx, r10, ..
+        rdi,
+        rsi,
+        rdx,
+        r10,
+        r8,
+        ..
     } = *frame;
     match number {
         Sysno::Exit => process::sys_exit(rdi),
@@ -80,6 +87,20 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::TakeLock => schedule::sys_take_lock(rdi, rsi),
         Sysno::GiveLock => schedule::sys_give_lock(rdi),
         Sysno::SleepUntil => time::sys_sleep_until(rdi),
+        Sysno::Confine => confine::sys_confine(rdi, rsi, rdx),
+        Sysno::ConfinedCounts => confine::sys_confined_counts(rdi, rsi),
+        Sysno::ConfinedTrace => confine::sys_confined_trace(rdi, rsi, rdx, r10),
+        Sysno::MmapShared => memory::sys_mmap_shared(rdi),
+        Sysno::QueueOpen => ipc::sys_queue_open((rdi, rsi), rdx, r10),
+        Sysno::Send => ipc::sys_send(rdi, (rsi, rdx), r10, r8),
+        Sysno::Receive => ipc::sys_receive(rdi, (rsi, rdx), r10, r8),
+        Sysno::SocketPair => ipc::sys_socket_pair(rdi),
+        Sysno::SocketListen => ipc::sys_socket_listen((rdi, rsi), rdx),
+        Sysno::SocketConnect => ipc::sys_socket_connect((rdi, rsi), rdx),
+        Sysno::SocketAccept => ipc::sys_socket_accept(rdi, rsi),
+        Sysno::ShmOpen => ipc::sys_shm_open((rdi, rsi), rdx),
+        Sysno::ShmMap => ipc::sys_shm_map(rdi, rsi),
+        Sysno::GetTransfers => ipc::sys_get_transfers(rdi),
         Sysno::PowerOff => process::sys_power_off(rdi),
     }
 }

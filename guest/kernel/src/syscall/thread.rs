@@ -71,5 +71,5 @@ pub(super) fn sys_futex_wait(address: u64, expected: u64, timeout_ns: u64) -> Ou
 }
 
 pub(super) fn sys_futex_wake(address: u64, count: u64) -> Outcome {
-    Ok(futex_wake(address, count))
+    futex_wake(address, count)
 }

@@ -1,12 +1,29 @@
-//! What the programs of `hostel lab` have in common.
+//! What the programs of `hostel lab` (`lab_*`) have in common.
 //!
 //! - [`scheduler`]: a policy for as long as a program wants it.
 //! - [`processor`]: work that is a length of processor time.
 //! - [`job`]: what a job is and what becomes of it; [`jobs`] has several done.
+//! - [`mix`]: threads that compute and wait for devices, until the time is over.
 //! - [`turns`]: who ran when, for a Gantt chart.
+//! - [`Crew`]: workers, each a thread or a process; [`Common`]: a value that they all have.
+//! - [`Histogram`]: how often something took how long.
+//! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
+//! - [`random`]: numbers by lot, the same for the same seed.
+//! - [`workload`]: programs by which pages are used.
 
+mod common;
+pub mod confined;
+mod crew;
+mod histogram;
 pub mod job;
 pub mod jobs;
+pub mod mix;
 pub mod processor;
+pub mod random;
 pub mod scheduler;
 pub mod turns;
+pub mod workload;
+
+pub use common::Common;
+pub use crew::Crew;
+pub use histogram::Histogram;

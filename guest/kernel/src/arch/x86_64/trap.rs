@@ -58,10 +58,24 @@ const _: () = assert!(
 /// Interrupts on, and bit 1, which is always set.
 const USER_FLAGS: u64 = 0x202;
 
+/// Of the hash function FNV-1a.
+const FNV_PRIME: u64 = 0x0100_0000_01b3;
+
 /// Flags that ring 3 sets for itself: CF, PF, AF, ZF, SF, TF, DF, OF, AC, ID.
 const SETTABLE_FLAGS: u64 = 0x0024_0dd5;
 
 impl TrapFrame {
+    /// A number by which an instruction that begins anew is known: of where it is and what its
+    /// registers hold. The same number by chance is as good as impossible.
+    pub fn digest(&self) -> u64 {
+        let registers = [
+            self.rip, self.rsp, self.rax, self.rcx, self.rdx, self.rsi, self.rdi, self.r8, self.r9,
+            self.r10, self.r11, self.rbx, self.rbp, self.r12, self.r13, self.r14, self.r15,
+        ];
+        let step = |digest: u64, register: u64| (digest ^ register).wrapping_mul(FNV_PRIME);
+        registers.into_iter().fold(0, step)
+    }
+
     /// The state in which ring 3 starts at `rip` with `rsp` and two arguments.
     pub fn user(rip: u64, rsp: u64, arguments: [u64; 2]) -> Self {
         Self {
@@ -247,7 +261,7 @@ extern "C" fn switched() {
 
 extern "C" fn handle_syscall(frame: &mut TrapFrame) {
     frame.rax = syscall::dispatch(frame).cast_unsigned();
-    sched::before_user();
+    sched::after_call();
 }
 
 const DEVICE_NOT_AVAILABLE: u64 = 7;
@@ -307,6 +321,7 @@ fn late_syscall(frame: &mut TrapFrame) {
     frame.rip = frame.rcx;
     frame.rflags = frame.r11 & SETTABLE_FLAGS | USER_FLAGS;
     frame.rax = syscall::dispatch(frame).cast_unsigned();
+    sched::after_call();
 }
 
 fn interrupt(vector: u64) {

@@ -7,17 +7,13 @@ use super::{Pages, ReplacementPolicy};
 
 /// Evicts a page that has not been used lately.
 #[derive(Default)]
-pub struct Clock {
+pub(super) struct Clock {
     pages: Vec<u64>,
     /// Index of the page that is looked at next.
     hand: usize,
 }
 
 impl ReplacementPolicy for Clock {
-    fn name(&self) -> &'static str {
-        "clock"
-    }
-
     /// Behind the hand, so that it is looked at last.
     fn page_in(&mut self, page: u64) {
         self.pages.insert(self.hand, page);

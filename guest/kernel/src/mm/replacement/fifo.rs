@@ -6,16 +6,12 @@ use super::{Pages, ReplacementPolicy};
 
 /// Evicts the page that has been in memory longest, used or not.
 #[derive(Default)]
-pub struct Fifo {
+pub(super) struct Fifo {
     /// Oldest first.
     queue: VecDeque<u64>,
 }
 
 impl ReplacementPolicy for Fifo {
-    fn name(&self) -> &'static str {
-        "fifo"
-    }
-
     fn page_in(&mut self, page: u64) {
         self.queue.push_back(page);
     }
@@ -27,9 +23,7 @@ impl ReplacementPolicy for Fifo {
     }
 
     fn select_victim(&mut self, pages: &dyn Pages) -> Option<u64> {
-        self.queue
-            .iter()
-            .copied()
-            .find(|page| !pages.is_pinned(*page))
+        let mut queue = self.queue.iter().copied();
+        queue.find(|page| !pages.is_pinned(*page))
     }
 }

@@ -1,0 +1,52 @@
+//! Confined areas.
+
+use alloc::vec::Vec;
+
+use abi::confine::{Confine, MOST_USES};
+use abi::syscall::Errno;
+
+use super::Outcome;
+use super::memory::range;
+use crate::mm::space::VmSpace;
+use crate::process::current;
+
+pub(super) fn sys_confine(address: u64, bytes: u64, how: u64) -> Outcome {
+    let (start, end) = range(address, bytes)?;
+    current().with_space(|space| {
+        if how == 0 {
+            space.unconfine(start, end)?;
+            return Ok(0);
+        }
+        let how: Confine = space.read(how)?;
+        let future = read_numbers(space, how.future, how.future_len)?;
+        space.confine(start..end, &how, &future)?;
+        Ok(0)
+    })
+}
+
+/// `len` numbers at the program's `address`.
+fn read_numbers(space: &mut VmSpace, address: u64, len: u64) -> Result<Vec<u32>, Errno> {
+    if len > MOST_USES {
+        return Err(Errno::Inval);
+    }
+    let bytes = space.read_bytes(address, len as usize * size_of::<u32>())?;
+    let (words, _) = bytes.as_chunks();
+    Ok(words.iter().map(|word| u32::from_le_bytes(*word)).collect())
+}
+
+pub(super) fn sys_confined_counts(address: u64, counts: u64) -> Outcome {
+    current().with_space(|space| {
+        let found = space.confined_counts(address)?;
+        space.write(counts, &found)?;
+        Ok(0)
+    })
+}
+
+pub(super) fn sys_confined_trace(address: u64, from: u64, uses: u64, len: u64) -> Outcome {
+    current().with_space(|space| {
+        let found = space.confined_uses(address, from, len)?;
+        let bytes: Vec<u8> = found.iter().flat_map(|use_| use_.to_le_bytes()).collect();
+        space.copy_out(uses, &bytes)?;
+        Ok(found.len() as u64)
+    })
+}

@@ -1,0 +1,15 @@
+//! Communication with other processes: [`Queue`], [`Socket`], [`Shared`] memory; pipes are
+//! [`crate::file::File`]s. A child has from its parent what is open when it is forked. [`way`] has the
+//! same transfers done by each of them.
+
+pub mod hand_over;
+mod queue;
+mod shared;
+mod socket;
+mod transfers;
+pub mod way;
+
+pub use queue::Queue;
+pub use shared::{InShared, Shared};
+pub use socket::{Listener, Socket};
+pub use transfers::cost;
