@@ -27,8 +27,14 @@ pub struct Confine {
     pub tick: u64,
     /// What random numbers begin with.
     pub seed: u64,
-    /// Ticks after which a page that was not used is no longer part of a working set.
+    /// Ticks (for a member of a pool: uses) after which a page that was not used is no longer part of
+    /// a working set.
     pub window: u64,
+    /// 0, or 1 more than the number of the pool that says how many frames it may have in place of
+    /// `frames`.
+    pub pool: u64,
+    /// Its priority in the pool, 1 the lowest.
+    pub priority: u64,
     /// Address of the uses that will be, as u32 page numbers; for OPT.
     pub future: u64,
     /// Their number, up to [`MOST_USES`].
@@ -57,25 +63,82 @@ pub struct ConfinedCounts {
     pub refused: u64,
 }
 
+/// What [`crate::syscall::Sysno::PoolOpen`] is told: frames that confined areas of several processes
+/// share.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolSetup {
+    /// Name of the policy of allocation, filled up with zeroes.
+    pub allocation: [u8; NAME_BYTES],
+    /// Frames in it.
+    pub frames: u64,
+    /// Free frames below which the one who serves it begins to evict.
+    pub low: u64,
+    /// Free frames at which it stops.
+    pub high: u64,
+    /// Uses between two faults below which a member has too few frames.
+    pub low_interval: u64,
+    /// Uses between two faults above which a member has too many.
+    pub high_interval: u64,
+}
+
+/// What has happened in a pool; see [`crate::syscall::Sysno::PoolCounts`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolCounts {
+    /// Members now.
+    pub members: u64,
+    /// Those of them that are suspended.
+    pub suspended: u64,
+    /// Frames in use.
+    pub used: u64,
+    /// Most that were in use.
+    pub most_used: u64,
+    /// Pages that came into memory.
+    pub faults: u64,
+    /// Times that a member was suspended.
+    pub suspensions: u64,
+    /// Pages that a fault had to have evicted first, as the pool was full.
+    pub direct: u64,
+    /// Pages that the one who serves the pool has evicted.
+    pub daemon: u64,
+    /// Divisions of the policy that the kernel refused.
+    pub refused: u64,
+}
+
 impl Confine {
     /// The policy's name; `None` if that is no text.
     pub fn policy_name(&self) -> Option<&str> {
-        let len = self.policy.iter().position(|byte| *byte == 0);
-        core::str::from_utf8(&self.policy[..len.unwrap_or(NAME_BYTES)]).ok()
-    }
-
-    /// The name as bytes; `None` for one that is too long.
-    pub fn policy_bytes(name: &str) -> Option<[u8; NAME_BYTES]> {
-        let mut bytes = [0; NAME_BYTES];
-        bytes
-            .get_mut(..name.len())?
-            .copy_from_slice(name.as_bytes());
-        Some(bytes)
+        name_of(&self.policy)
     }
 }
 
-const _: () = assert!(size_of::<Confine>() == NAME_BYTES + 7 * 8);
+impl PoolSetup {
+    /// The policy's name; `None` if that is no text.
+    pub fn allocation_name(&self) -> Option<&str> {
+        name_of(&self.allocation)
+    }
+}
+
+/// What stands before the zeroes.
+fn name_of(bytes: &[u8; NAME_BYTES]) -> Option<&str> {
+    let len = bytes.iter().position(|byte| *byte == 0);
+    core::str::from_utf8(&bytes[..len.unwrap_or(NAME_BYTES)]).ok()
+}
+
+/// A policy's name as bytes; `None` for one that is too long.
+pub fn name_bytes(name: &str) -> Option<[u8; NAME_BYTES]> {
+    let mut bytes = [0; NAME_BYTES];
+    bytes
+        .get_mut(..name.len())?
+        .copy_from_slice(name.as_bytes());
+    Some(bytes)
+}
+
+const _: () = assert!(size_of::<Confine>() == NAME_BYTES + 9 * 8);
 const _: () = assert!(size_of::<ConfinedCounts>() == 8 * 8);
+const _: () = assert!(size_of::<PoolSetup>() == NAME_BYTES + 5 * 8);
+const _: () = assert!(size_of::<PoolCounts>() == 9 * 8);
 
 #[cfg(test)]
 mod tests {
@@ -83,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_name_is_what_stands_before_the_zeroes() {
-        let policy = |name| Confine::policy_bytes(name);
+        let policy = |name| name_bytes(name);
         for name in ["", "fifo", "x23456789012345678901234"] {
             let confine = Confine {
                 policy: policy(name).unwrap(),

@@ -134,6 +134,16 @@ numbered! {
         /// `(address, from, uses: *mut u32, len) -> number`: the recorded uses of that area from
         /// number `from` on, at most `len`: pages by their number in the area.
         ConfinedTrace = 82,
+        /// `(setup: *const PoolSetup) -> number`: a pool of frames that confined areas of any process
+        /// can be members of ([`crate::confine`]); it is open as long as this process has its program.
+        PoolOpen = 83,
+        /// `(number) -> 0`: closes a pool of one's own; its members are without a limit then.
+        PoolClose = 84,
+        /// `(number, counts: *mut PoolCounts) -> 0`.
+        PoolCounts = 85,
+        /// `(number) -> 0`: keeps frames of the pool free until it is closed: whenever there are fewer
+        /// than its low watermark, pages are evicted until there are as many as its high one.
+        PoolServe = 86,
         /// `(bytes) -> address`: zero pages, all made at once, that children made from then on have in
         /// common with this process: what one writes, all see, and [`Self::FutexWake`] reaches who sleeps
         /// there in another process. Rights to them do not change; not with a budget of frames.

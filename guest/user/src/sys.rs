@@ -5,14 +5,18 @@
 #![expect(unsafe_code, reason = "the system call instruction itself")]
 
 pub mod ipc;
+mod paging;
+mod schedule;
 
-use abi::confine::{Confine, ConfinedCounts};
 use abi::syscall::{
-    Errno, ExitStatus, Inheritance, IoMode, PageSize, Phase, Protection, Replacement, Stats,
-    SysInfo, Sysno, TaskAttribute, Turn, decode,
+    Errno, ExitStatus, IoMode, PageSize, Phase, Protection, Replacement, Stats, SysInfo, Sysno,
+    decode,
 };
 use core::arch::asm;
 use core::sync::atomic::AtomicU32;
+
+pub use paging::*;
+pub use schedule::*;
 
 /// Number of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -393,103 +397,4 @@ pub unsafe fn net_exchange(fd: Fd, sent: usize, most: usize) -> Result<usize, Er
     // SAFETY: as above.
     let received = unsafe { call(Sysno::NetExchange, args) }?;
     usize::try_from(received).map_err(|_| Errno::Io)
-}
-
-/// [`Sysno::SetScheduler`].
-pub fn set_scheduler(name: &str, slice_ns: u64) -> Result<(), Errno> {
-    let (address, len) = (name.as_ptr().addr() as u64, name.len() as u64);
-    // SAFETY: the range is that of a live string, which the kernel only reads.
-    unsafe { call(Sysno::SetScheduler, [address, len, slice_ns]) }.map(drop)
-}
-
-/// [`Sysno::SetTask`].
-pub fn set_task(attribute: TaskAttribute, value: u64) -> Result<(), Errno> {
-    plain(Sysno::SetTask, [attribute as u64, value, 0]).map(drop)
-}
-
-/// [`Sysno::ThreadTime`].
-pub fn thread_time_ns() -> Result<u64, Errno> {
-    plain(Sysno::ThreadTime, [0; 3])
-}
-
-/// [`Sysno::TraceTurns`].
-pub fn trace_turns(capacity: u64) -> Result<(), Errno> {
-    plain(Sysno::TraceTurns, [capacity, 0, 0]).map(drop)
-}
-
-/// [`Sysno::ReadTurns`]; how many were there for `turns`.
-pub fn read_turns(first: usize, turns: &mut [Turn]) -> Result<usize, Errno> {
-    let address = turns.as_mut_ptr().addr() as u64;
-    // SAFETY: the kernel writes at most so many `Turn`s, which are any bytes, to a live slice.
-    let read = unsafe {
-        call(
-            Sysno::ReadTurns,
-            [address, first as u64, turns.len() as u64],
-        )
-    }?;
-    Ok(turns.len().min(read as usize))
-}
-
-/// [`Sysno::SetStealing`].
-pub fn set_stealing(is_on: u64) -> Result<(), Errno> {
-    plain(Sysno::SetStealing, [is_on, 0, 0]).map(drop)
-}
-
-/// [`Sysno::SleepUntil`].
-pub fn sleep_until(ns: u64) -> Result<(), Errno> {
-    plain(Sysno::SleepUntil, [ns, 0, 0]).map(drop)
-}
-
-/// [`Sysno::TakeLock`].
-pub fn take_lock(number: u64, inheritance: Inheritance) -> Result<(), Errno> {
-    plain(Sysno::TakeLock, [number, inheritance as u64, 0]).map(drop)
-}
-
-/// [`Sysno::GiveLock`].
-pub fn give_lock(number: u64) -> Result<(), Errno> {
-    plain(Sysno::GiveLock, [number, 0, 0]).map(drop)
-}
-
-/// [`Sysno::Confine`]; `future` are the uses that will be, for a policy that must know them.
-///
-/// # Errors
-/// As the system call, and [`Errno::Inval`] for a future that is too long.
-pub fn confine(address: usize, bytes: usize, how: &Confine, future: &[u32]) -> Result<(), Errno> {
-    let how = Confine {
-        future: future.as_ptr().addr() as u64,
-        future_len: future.len() as u64,
-        ..*how
-    };
-    let how = (&raw const how).addr() as u64;
-    // SAFETY: the kernel reads one `Confine` and the live slice that it names; the pages stay.
-    unsafe { call(Sysno::Confine, [address as u64, bytes as u64, how]) }.map(drop)
-}
-
-/// [`Sysno::Confine`] with what need not be a [`Confine`].
-pub fn confine_wild(address: u64, bytes: u64, how: u64) -> Result<(), Errno> {
-    plain(Sysno::Confine, [address, bytes, how]).map(drop)
-}
-
-/// [`Sysno::Confine`]: ends it.
-pub fn unconfine(address: usize, bytes: usize) -> Result<(), Errno> {
-    plain(Sysno::Confine, [address as u64, bytes as u64, 0]).map(drop)
-}
-
-/// [`Sysno::ConfinedCounts`].
-pub fn confined_counts(address: usize) -> Result<ConfinedCounts, Errno> {
-    let mut counts = ConfinedCounts::default();
-    let to = (&raw mut counts).addr() as u64;
-    // SAFETY: the kernel writes one `ConfinedCounts`, which is any bytes.
-    unsafe { call(Sysno::ConfinedCounts, [address as u64, to, 0]) }?;
-    Ok(counts)
-}
-
-/// [`Sysno::ConfinedTrace`] from `from` on; how many there were.
-pub fn confined_trace(address: usize, from: usize, uses: &mut [u32]) -> Result<usize, Errno> {
-    let to = uses.as_mut_ptr().addr() as u64;
-    let args = [address as u64, from as u64, to, uses.len() as u64, 0];
-    // SAFETY: the kernel writes words inside a live slice.
-    let number = unsafe { call_long(Sysno::ConfinedTrace, args) }?;
-    let number = usize::try_from(number).ok();
-    number.filter(|n| *n <= uses.len()).ok_or(Errno::Io)
 }

@@ -180,6 +180,6 @@ mod tests {
             ..Changes::default()
         };
         let error = choose(&[], &changes).err().unwrap().to_string();
-        assert!(error.contains("unit_ms"), "{error}");
+        assert!(error.contains("\"speed\": they have "), "{error}");
     }
 }

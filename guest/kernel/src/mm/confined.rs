@@ -14,9 +14,11 @@ use abi::syscall::Errno;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::addr::PAGE_BYTES;
+use super::allocation::Member;
 use super::area::Backing;
 use super::evict::{Budget, View};
 use super::page_table::Page;
+use super::pool::{self, Admission, Home, Seat};
 use super::replacement::{self, Known, Settings};
 use super::space::VmSpace;
 use super::swap;
@@ -44,6 +46,15 @@ pub(super) enum Which {
     Area(usize),
 }
 
+/// What a program has of the page that it wants to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Has {
+    /// It is in memory.
+    Page,
+    /// Nothing.
+    None,
+}
+
 struct ConfinedArea {
     range: Range<u64>,
     budget: Budget,
@@ -51,6 +62,8 @@ struct ConfinedArea {
     tick: u64,
     until_tick: u64,
     trace: Option<Trace>,
+    /// Its place in a pool of frames, which says how many it may have.
+    seat: Option<Seat>,
 }
 
 /// What is known of the uses of a traced area.
@@ -62,6 +75,12 @@ struct Trace {
     /// Numbers of the pages used, up to its capacity, which was set aside at first.
     uses: Vec<u32>,
     most: usize,
+    /// For each page, the number of uses when it was used last; for members of a pool.
+    last_uses: Vec<u64>,
+    /// Uses after which a page is no longer part of the working set.
+    window: u64,
+    /// Number of uses at the last fault.
+    last_fault: u64,
 }
 
 impl Budgets {
@@ -100,11 +119,35 @@ impl Budgets {
         if let Some((budget, _)) = self.get(which) {
             budget.forget(page);
         }
-        if let Which::Area(index) = which
-            && let Some(trace) = &mut self.areas[index].trace
-        {
-            trace.open.retain(|open| *open != page);
+        if let Which::Area(index) = which {
+            let area = &mut self.areas[index];
+            if let Some(trace) = &mut area.trace {
+                trace.open.retain(|open| *open != page);
+            }
+            area.seat.iter().for_each(|seat| seat.went());
         }
+    }
+
+    /// One page more in memory.
+    pub(super) fn came(&mut self, page: u64) {
+        let which = self.which(page);
+        if let Some((budget, _)) = self.get(which) {
+            budget.came(page);
+        }
+        if let Which::Area(index) = which {
+            self.areas[index].seat.iter().for_each(|seat| seat.came());
+        }
+    }
+
+    /// The place in a pool of what `page` is of.
+    pub(super) fn seat(&self, page: u64) -> Option<Seat> {
+        self.areas[self.confined(page)?].seat
+    }
+
+    /// All places in pools are left.
+    pub(super) fn leave_pools(&mut self) {
+        let areas = self.areas.iter_mut();
+        areas.for_each(|area| area.seat.take().iter().for_each(|seat| seat.leave()));
     }
 
     /// Whether none of `start` up to `end` is confined.
@@ -120,19 +163,22 @@ impl Budgets {
 
     /// Ends the budgets of the areas from `start` up to `end`.
     pub(super) fn release(&mut self, start: u64, end: u64) {
-        self.areas.retain(|area| !area.is_inside(start, end));
+        let left = self.areas.extract_if(.., |area| area.is_inside(start, end));
+        left.for_each(|area| area.seat.iter().for_each(|seat| seat.leave()));
     }
 }
 
 impl VmSpace {
     /// Confines `range`, whole pages, as `how` says; `future` are the uses that will be.
     /// [`Errno::Inval`] if the range has anything but zeroes, or is partly confined already, and for
-    /// a policy that is not known, or must see every use and would not.
+    /// a policy that is not known, or must see every use and would not. `home` is where this address
+    /// space is.
     pub fn confine(
         &mut self,
         range: Range<u64>,
         how: &Confine,
         future: &[u32],
+        home: Home,
     ) -> Result<(), Errno> {
         let known = how.policy_name().and_then(replacement::from_name);
         let known = known.ok_or(Errno::Inval)?;
@@ -150,7 +196,11 @@ impl VmSpace {
             return Err(Errno::NoSpc);
         }
         let index = self.budgets.areas.len();
-        let area = ConfinedArea::new(range.clone(), how, known, future);
+        let mut area = ConfinedArea::new(range.clone(), how, known, future);
+        if let Some(number) = how.pool.checked_sub(1) {
+            let pages = (range.end - range.start) / PAGE_BYTES;
+            area.seat = Some(pool::join(number, home, range.start, pages, how.priority)?);
+        }
         self.take_over(&range, area);
         self.make_room(Which::Area(index), 0)
     }
@@ -162,6 +212,7 @@ impl VmSpace {
             if matches!(entry.load(), Page::Mapped(_)) {
                 process.iter_mut().for_each(|process| process.forget(page));
                 area.budget.adopt(page);
+                area.seat.iter().for_each(|seat| seat.came());
                 if area.trace.is_some() {
                     entry.clear(Flags::USER_ACCESSIBLE);
                 }
@@ -215,11 +266,14 @@ impl VmSpace {
             }
             trace.instruction = instruction;
             trace.open.push(page);
+            let number = (page - area.range.start) / PAGE_BYTES;
             if trace.uses.len() < trace.most {
-                let number = (page - area.range.start) / PAGE_BYTES;
                 trace.uses.push(number as u32);
             }
             area.budget.used(page);
+            if let Some(last_use) = trace.last_uses.get_mut(number as usize) {
+                *last_use = area.budget.counts.uses;
+            }
         }
         area.until_tick -= 1;
         if area.until_tick == 0 {
@@ -231,6 +285,59 @@ impl VmSpace {
             };
             area.budget.tick(&view);
         }
+    }
+
+    /// Asks the pool that the area of `page` is in, if it is in one, whether it may have a page more,
+    /// or for what it `has`, go on. [`Errno::Again`] if it has to wait ([`Self::seat`]).
+    #[inline]
+    pub(super) fn admit(&mut self, page: u64, has: Has) -> Result<(), Errno> {
+        match self.budgets.confined(page) {
+            Some(index) if self.budgets.areas[index].seat.is_some() => self.admit_to(index, has),
+            _ => Ok(()),
+        }
+    }
+
+    fn admit_to(&mut self, index: usize, has: Has) -> Result<(), Errno> {
+        let area = &mut self.budgets.areas[index];
+        let Some(seat) = area.seat else {
+            return Ok(());
+        };
+        let admission = match has {
+            Has::Page if seat.is_suspended() => Admission::Suspended,
+            Has::Page => return Ok(()),
+            Has::None => seat.admit(area.told()),
+        };
+        match admission {
+            Admission::Share(frames) => {
+                area.budget.frames = frames;
+                Ok(())
+            }
+            Admission::Full => Err(Errno::Again),
+            Admission::Suspended => {
+                area.budget.frames = 0;
+                self.make_room(Which::Area(index), 0)?;
+                Err(Errno::Again)
+            }
+        }
+    }
+
+    /// The place in a pool of the area that `address` is in.
+    pub fn seat(&self, address: u64) -> Option<Seat> {
+        self.budgets.seat(address)
+    }
+
+    /// Evicts a page of the confined area at `start`, whatever its budget; false if none can go.
+    pub(super) fn evict_from(&mut self, start: u64) -> Result<bool, Errno> {
+        let Some(index) = self.budgets.confined(start) else {
+            return Ok(false);
+        };
+        let before = self.budgets.areas[index].budget.resident();
+        let frames = &mut self.budgets.areas[index].budget.frames;
+        let limit = core::mem::replace(frames, before.saturating_sub(1));
+        let evicted = self.make_room(Which::Area(index), 0);
+        let budget = &mut self.budgets.areas[index].budget;
+        budget.frames = limit;
+        evicted.map(|()| budget.resident() < before)
     }
 
     /// What has happened in the confined area that `address` is in.
@@ -272,8 +379,25 @@ impl ConfinedArea {
             budget: Budget::new(how.frames, known, settings),
             tick,
             until_tick: tick,
-            trace: (how.traced > 0).then(|| Trace::new(how.traced as usize)),
+            trace: (how.traced > 0).then(|| Trace::new(how, &range)),
             range,
+            seat: None,
+        }
+    }
+
+    /// What a pool is told of it when it needs a page.
+    fn told(&mut self) -> Member {
+        let now = self.budget.counts.uses;
+        let Some(trace) = &mut self.trace else {
+            return Member::default();
+        };
+        let interval = now - mem::replace(&mut trace.last_fault, now);
+        let lately = |last_use: &&u64| **last_use > 0 && **last_use + trace.window > now;
+        Member {
+            interval,
+            // With the one that it needs.
+            working_set: trace.last_uses.iter().filter(lately).count() as u64 + 1,
+            ..Member::default()
         }
     }
 
@@ -287,12 +411,20 @@ impl ConfinedArea {
 }
 
 impl Trace {
-    fn new(most: usize) -> Self {
+    fn new(how: &Confine, range: &Range<u64>) -> Self {
+        let most = how.traced as usize;
+        let pages = match how.pool {
+            0 => 0,
+            _ => (range.end - range.start) / PAGE_BYTES,
+        };
         Self {
             open: Vec::with_capacity(MOST_OPEN),
             instruction: 0,
             uses: Vec::with_capacity(most),
             most,
+            last_uses: alloc::vec![0; pages as usize],
+            window: how.window,
+            last_fault: 0,
         }
     }
 }

@@ -24,7 +24,8 @@ use crate::console;
 
 /// A budget of frames.
 pub(super) struct Budget {
-    frames: u64,
+    /// Pages that may be in memory.
+    pub(super) frames: u64,
     resident: u64,
     policy: Box<dyn ReplacementPolicy>,
     name: &'static str,
@@ -81,7 +82,7 @@ impl Budget {
 
     /// The page to evict so that `more` fit; `None` if they do, or all pages are pinned.
     fn select(&mut self, view: &View<'_>, more: u64) -> Option<u64> {
-        if self.resident + more <= self.frames || self.resident == 0 {
+        if self.resident.saturating_add(more) <= self.frames || self.resident == 0 {
             return None;
         }
         let (name, refused) = (self.name, &mut self.counts.refused);
@@ -132,9 +133,7 @@ impl VmSpace {
     /// Notes that the page at `address` has come into memory.
     pub(super) fn came(&mut self, address: u64) {
         self.shared.counters.resident_pages.fetch_add(1, Relaxed);
-        if let Some(budget) = self.budgets.of(address) {
-            budget.came(address);
-        }
+        self.budgets.came(address);
     }
 
     /// Makes room for the page at `address` in the budget that it is of.

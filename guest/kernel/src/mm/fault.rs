@@ -7,6 +7,7 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 use super::addr::{PAGE_BYTES, PhysAddr, page_start, phys_to_virt};
 use super::area::{Area, Backing};
 use super::buddy::Want;
+use super::confined::Has;
 use super::object::Objects;
 use super::page_table::{Mapping, Page, PageEntry};
 use super::shared::SHARED;
@@ -53,7 +54,8 @@ const WRITTEN: Flags = Flags::ACCESSED.union(Flags::DIRTY);
 
 impl VmSpace {
     /// Makes the page of `address` usable for `access`: [`Errno::Fault`] if the program has no
-    /// business there, [`Errno::NoMem`] or another if the page cannot be made. May sleep.
+    /// business there, [`Errno::NoMem`] or another if the page cannot be made, [`Errno::Again`] if it
+    /// has to wait for frames of its pool, with the address space unlocked. May sleep.
     pub fn fault(&mut self, address: u64, access: Access) -> Result<(), Errno> {
         let page = page_start(address);
         let area = *self.area(page).ok_or(Errno::Fault)?;
@@ -64,6 +66,13 @@ impl VmSpace {
             return self.fault_large(page, rights(area.protection));
         }
         let entry = self.table.make(page).ok_or(Errno::NoMem)?;
+        self.admit(
+            page,
+            match entry.load() {
+                Page::Mapped(_) => Has::Page,
+                Page::Empty | Page::Swapped(_) => Has::None,
+            },
+        )?;
         match entry.load() {
             Page::Mapped(mapping) => self.use_mapped(page, entry, mapping, &area, access),
             Page::Empty => self.fill(page, entry, &area, access),

@@ -4,7 +4,8 @@
 //! - [`kernel_map`] is the kernel's half of every address space.
 //! - [`space`] is a program's half: [`area`]s, and pages made on demand ([`fault`]; `large` those
 //!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`]; `confined` are
-//!   areas with a budget of frames of their own.
+//!   areas with a budget of frames of their own, or a part of a [`pool`] that several processes share
+//!   as a policy of [`allocation`] says.
 //! - [`shared`] is memory that programs share with a driver, [`common`] with their children, [`object`]
 //!   with whoever knows its name.
 //! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
@@ -14,6 +15,7 @@
 #![expect(unsafe_code, reason = "page tables, the direct map and the heap")]
 
 pub mod addr;
+pub mod allocation;
 pub mod area;
 pub mod buddy;
 pub mod common;
@@ -29,6 +31,7 @@ mod large;
 mod mmio;
 pub mod object;
 pub mod page_table;
+pub mod pool;
 pub mod replacement;
 pub mod shared;
 pub mod space;

@@ -13,6 +13,7 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+use abi::confine::PoolSetup;
 use abi::syscall::{Errno, Protection};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -24,6 +25,7 @@ use super::evict::forget;
 use super::large::release_large;
 use super::object::Objects;
 use super::page_table::{Mapping, Page, PageEntry, PageTable};
+use super::pool;
 use super::shared::SHARED;
 use super::{frame, swap};
 use crate::arch::{USER_END, tlb};
@@ -90,6 +92,8 @@ pub struct VmSpace {
     pub(super) table: PageTable,
     pub(super) shared: &'static Shared,
     pub(super) budgets: Budgets,
+    /// Numbers of the pools of frames that it has opened.
+    pools: Vec<usize>,
     /// What other programs have, too.
     pub(super) objects: Objects,
 }
@@ -103,6 +107,7 @@ impl VmSpace {
             table,
             shared,
             budgets: Budgets::default(),
+            pools: Vec::new(),
             objects: Objects::default(),
         })
     }
@@ -212,6 +217,20 @@ impl VmSpace {
         Ok(())
     }
 
+    /// Opens a pool of frames, which is open as long as this address space is; its number.
+    pub fn open_pool(&mut self, setup: PoolSetup) -> Result<u64, Errno> {
+        let number = pool::open(setup)?;
+        self.pools.push(number);
+        Ok(number as u64)
+    }
+
+    /// Closes a pool that it has opened.
+    pub fn close_pool(&mut self, number: u64) -> Result<(), Errno> {
+        let position = self.pools.iter().position(|own| *own as u64 == number);
+        pool::close(self.pools.swap_remove(position.ok_or(Errno::Inval)?));
+        Ok(())
+    }
+
     /// A copy for `shared`'s process. Pages are shared until one of the two writes.
     pub fn fork(&mut self, shared: &'static Shared) -> Result<Self, Errno> {
         let mut child = Self::new(shared).ok_or(Errno::NoMem)?;
@@ -255,6 +274,8 @@ impl VmSpace {
 impl Drop for VmSpace {
     /// No processor uses it any more.
     fn drop(&mut self) {
+        self.budgets.leave_pools();
+        self.pools.drain(..).for_each(pool::close);
         self.table.take_large(0, USER_END).for_each(release_large);
         let mut resident = 0;
         self.table

@@ -41,6 +41,10 @@ unsafe impl Plain for abi::confine::Confine {}
 // SAFETY: as above.
 unsafe impl Plain for abi::confine::ConfinedCounts {}
 // SAFETY: as above.
+unsafe impl Plain for abi::confine::PoolSetup {}
+// SAFETY: as above.
+unsafe impl Plain for abi::confine::PoolCounts {}
+// SAFETY: as above.
 unsafe impl Plain for abi::syscall::Transfers {}
 
 impl VmSpace {

@@ -46,14 +46,27 @@ pub(crate) fn page_fault(frame: &TrapFrame, address: u64) {
         space.note_use(page_start(address), || frame.digest());
         Ok(())
     };
-    let (cause, words) = match process.with_space(answer) {
-        Ok(()) => return,
+    let mut outcome = process.with_space(answer);
+    while outcome == Err(Errno::Again) && !process.is_ending() {
+        wait_for_frames(process, address);
+        outcome = process.with_space(answer);
+    }
+    let (cause, words) = match outcome {
+        Ok(()) | Err(Errno::Again) => return,
         Err(Errno::Fault) => (EndCause::PageFault, describe(access)),
         Err(Errno::NoMem) => (EndCause::OutOfMemory, "out of memory"),
         Err(Errno::NoSpc) => (EndCause::OutOfMemory, "out of swap space"),
         Err(_) => (EndCause::OutOfMemory, "swap device failed"),
     };
     end_by_fault(process, cause, words, address, frame.rip);
+}
+
+/// Waits, with nothing locked, until the pool may have a frame for `address`.
+fn wait_for_frames(process: &Process, address: u64) {
+    let seat = process.with_space(|space| Ok(space.seat(address)));
+    if let Ok(Some(seat)) = seat {
+        seat.wait(|| process.is_ending());
+    }
 }
 
 fn describe(access: Access) -> &'static str {

@@ -1,4 +1,4 @@
-//! Confined areas.
+//! Confined areas, and pools of frames for them.
 
 use alloc::vec::Vec;
 
@@ -7,19 +7,21 @@ use abi::syscall::Errno;
 
 use super::Outcome;
 use super::memory::range;
+use crate::mm::pool;
 use crate::mm::space::VmSpace;
 use crate::process::current;
 
 pub(super) fn sys_confine(address: u64, bytes: u64, how: u64) -> Outcome {
     let (start, end) = range(address, bytes)?;
-    current().with_space(|space| {
+    let process = current();
+    process.with_space(|space| {
         if how == 0 {
             space.unconfine(start, end)?;
             return Ok(0);
         }
         let how: Confine = space.read(how)?;
         let future = read_numbers(space, how.future, how.future_len)?;
-        space.confine(start..end, &how, &future)?;
+        space.confine(start..end, &how, &future, &process.space)?;
         Ok(0)
     })
 }
@@ -49,4 +51,25 @@ pub(super) fn sys_confined_trace(address: u64, from: u64, uses: u64, len: u64) -
         space.copy_out(uses, &bytes)?;
         Ok(found.len() as u64)
     })
+}
+
+pub(super) fn sys_pool_open(setup: u64) -> Outcome {
+    current().with_space(|space| {
+        let setup = space.read(setup)?;
+        space.open_pool(setup)
+    })
+}
+
+pub(super) fn sys_pool_close(number: u64) -> Outcome {
+    current().with_space(|space| space.close_pool(number).map(|()| 0))
+}
+
+pub(super) fn sys_pool_counts(number: u64, counts: u64) -> Outcome {
+    let found = pool::counts(number)?;
+    current().with_space(|space| space.write(counts, &found).map(|()| 0))
+}
+
+pub(super) fn sys_pool_serve(number: u64) -> Outcome {
+    let process = current();
+    pool::serve(number, || process.is_ending()).map(|()| 0)
 }

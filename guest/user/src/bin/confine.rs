@@ -2,7 +2,7 @@
 #![no_std]
 #![no_main]
 
-use user::abi::confine::{Confine, MOST_USES};
+use user::abi::confine::{Confine, MOST_USES, PoolSetup, name_bytes};
 use user::abi::syscall::{Errno, Protection};
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::lab::confined::{self, Confined, Setup};
@@ -18,7 +18,7 @@ const PAGES: usize = 6;
 const NOWHERE: u64 = 0x6666_0000_0000;
 
 fn setup(policy: &'static str, frames: u64, traced: u64) -> Result<Setup, Failure> {
-    let name = Confine::policy_bytes(policy);
+    let name = name_bytes(policy);
     let how = Confine {
         policy: name.ok_or("a name that is too long")?,
         frames,
@@ -36,6 +36,7 @@ fn run(check: &mut Check) -> Verdict {
     opens_what_one_instruction_needs()?;
     is_open_to_the_kernel()?;
     is_the_parents_alone()?;
+    keeps_to_its_share()?;
     refuses_wrong_victims(check)
 }
 
@@ -195,6 +196,64 @@ fn is_the_parents_alone() -> Verdict {
         let found = area.pages.read(page, 0);
         ensure!(found == page as u64, "page {page} holds {found}");
     }
+    Ok(())
+}
+
+/// In a pool of 4 frames two areas have 2 each, and one that is left alone has all; afterwards none.
+fn keeps_to_its_share() -> Verdict {
+    let name = |name| name_bytes(name).ok_or(Failure("a long name".into()));
+    let equal = PoolSetup {
+        allocation: name("equal")?,
+        frames: 4,
+        ..PoolSetup::default()
+    };
+    let bad = [
+        PoolSetup { frames: 0, ..equal },
+        PoolSetup {
+            allocation: name("fair")?,
+            ..equal
+        },
+        PoolSetup {
+            low: 3,
+            high: 2,
+            ..equal
+        },
+        PoolSetup { high: 5, ..equal },
+    ];
+    for bad in bad {
+        let answer = sys::pool_open(&bad);
+        ensure!(answer == Err(Errno::Inval), "{bad:?}: {answer:?}");
+    }
+    for number in [7, 8, u64::MAX] {
+        let answers = [
+            sys::pool_close(number),
+            sys::pool_counts(number).map(drop),
+            sys::pool_serve(number),
+        ];
+        ensure!(answers == [Err(Errno::Inval); 3], "{number}: {answers:?}");
+    }
+    let pool = sys::pool_open(&equal).context("a pool")?;
+    let mut setup = setup("fifo", 1, 0)?;
+    setup.how.pool = pool + 1;
+    let [first, second] = [
+        Confined::new(PAGES, &setup, &[])?,
+        Confined::new(PAGES, &setup, &[])?,
+    ];
+    let use_all = |area: &Confined| {
+        (0..PAGES).for_each(|page| area.pages.write(page, 0, 1));
+        area.counts().map(|counts| counts.resident)
+    };
+    let resident = [use_all(&first)?, use_all(&second)?];
+    ensure!(resident == [2, 2], "{resident:?} of 4 frames for two");
+    drop(first);
+    ensure!(use_all(&second)? == 4, "one has not all frames");
+    sys::pool_close(pool).context("closing the pool")?;
+    ensure!(
+        use_all(&second)? == PAGES as u64,
+        "without a pool there is no limit"
+    );
+    let late = Confined::new(PAGES, &setup, &[]);
+    ensure!(late.is_err(), "a member of a pool that is closed");
     Ok(())
 }
 

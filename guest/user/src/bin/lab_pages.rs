@@ -44,6 +44,9 @@ fn run(check: &mut Check) -> Verdict {
     let elapsed_ns = now_ns() - start;
     let counts = area.counts()?;
     confined::report(check, &counts);
+    if let Some(name) = check.named("workload") {
+        check.metric(format!("faults_{name}"), counts.faults);
+    }
     check.metric("frames", setup.how.frames);
     check.metric("elapsed_ns", elapsed_ns);
     confined::judge(&counts, setup.how.frames)

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use abi::confine::{Confine, ConfinedCounts, MOST_USES};
+use abi::confine::{Confine, ConfinedCounts, MOST_USES, name_bytes};
 use abi::syscall::Protection;
 
 use crate::check::{Check, Context as _, Failure, Verdict};
@@ -27,13 +27,10 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Of the arguments `policy`, `frames` and, if they are there, `traced` (0: not every use is
+    /// Of the arguments `frames` and, if they are there, `policy` (default `fifo`), `traced` (0: not every use is
     /// seen), `tick`, `window` and `seed`.
     pub fn of(check: &Check) -> Result<Self, Failure> {
-        let or = |name, value| match check.named(name) {
-            Some(_) => check.value(name),
-            None => Ok(value),
-        };
+        let or = |name, value| value_or(check, name, value);
         let how = Confine {
             frames: check.value("frames")?,
             traced: or("traced", 1)?.min(1) * MOST_USES,
@@ -44,7 +41,7 @@ impl Setup {
         };
         ensure!(how.frames > 0, "frames=0: 1 is the least");
         Self {
-            policy: check.text("policy")?,
+            policy: check.named("policy").unwrap_or("fifo"),
             how,
         }
         .named()
@@ -57,10 +54,18 @@ impl Setup {
 
     fn named(mut self) -> Result<Self, Failure> {
         let policy = self.policy;
-        let name = Confine::policy_bytes(policy);
+        let name = name_bytes(policy);
         let no_name = || Failure(alloc::format!("policy={policy} is too long a name"));
         self.how.policy = name.ok_or_else(no_name)?;
         Ok(self)
+    }
+}
+
+/// A named argument that is a number, or `value` if it is not there.
+pub fn value_or(check: &Check, name: &str, value: u64) -> Result<u64, Failure> {
+    match check.named(name) {
+        Some(_) => check.value(name),
+        None => Ok(value),
     }
 }
 

@@ -8,6 +8,7 @@
 //! - [`Crew`]: workers, each a thread or a process; [`Common`]: a value that they all have.
 //! - [`Histogram`]: how often something took how long.
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
+//! - [`pool`]: frames that processes share.
 //! - [`random`]: numbers by lot, the same for the same seed.
 //! - [`workload`]: programs by which pages are used.
 
@@ -18,6 +19,7 @@ mod histogram;
 pub mod job;
 pub mod jobs;
 pub mod mix;
+pub mod pool;
 pub mod processor;
 pub mod random;
 pub mod scheduler;

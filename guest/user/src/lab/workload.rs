@@ -3,6 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::confined::value_or;
 use super::random::{Random, Zipf};
 use crate::check::{Check, Failure, Verdict};
 use crate::mapping::{Mapping, WORDS_PER_PAGE};
@@ -94,10 +95,7 @@ impl Workload {
             (1..=MOST_PAGES).contains(&pages),
             "pages={pages}: 1 to {MOST_PAGES}"
         );
-        let number = |name, value| match check.named(name) {
-            Some(_) => check.value(name),
-            None => Ok(value),
-        };
+        let number = |name, value| value_or(check, name, value);
         let uses = number("uses", 4 * pages as u64)? as usize;
         ensure!(uses <= MOST_USES, "uses={uses}: at most {MOST_USES}");
         let mut random = Random::new(number("seed", 1)?);

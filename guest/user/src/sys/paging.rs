@@ -1,0 +1,75 @@
+//! System calls: confined areas and pools of frames.
+
+use super::{call, call_long, plain};
+use abi::confine::{Confine, ConfinedCounts, PoolCounts, PoolSetup};
+use abi::syscall::{Errno, Sysno};
+
+/// [`Sysno::Confine`]; `future` are the uses that will be, for a policy that must know them.
+///
+/// # Errors
+/// As the system call, and [`Errno::Inval`] for a future that is too long.
+pub fn confine(address: usize, bytes: usize, how: &Confine, future: &[u32]) -> Result<(), Errno> {
+    let how = Confine {
+        future: future.as_ptr().addr() as u64,
+        future_len: future.len() as u64,
+        ..*how
+    };
+    let how = (&raw const how).addr() as u64;
+    // SAFETY: the kernel reads one `Confine` and the live slice that it names; the pages stay.
+    unsafe { call(Sysno::Confine, [address as u64, bytes as u64, how]) }.map(drop)
+}
+
+/// [`Sysno::Confine`] with what need not be a [`Confine`].
+pub fn confine_wild(address: u64, bytes: u64, how: u64) -> Result<(), Errno> {
+    plain(Sysno::Confine, [address, bytes, how]).map(drop)
+}
+
+/// [`Sysno::Confine`]: ends it.
+pub fn unconfine(address: usize, bytes: usize) -> Result<(), Errno> {
+    plain(Sysno::Confine, [address as u64, bytes as u64, 0]).map(drop)
+}
+
+/// [`Sysno::ConfinedCounts`].
+pub fn confined_counts(address: usize) -> Result<ConfinedCounts, Errno> {
+    let mut counts = ConfinedCounts::default();
+    let to = (&raw mut counts).addr() as u64;
+    // SAFETY: the kernel writes one `ConfinedCounts`, which is any bytes.
+    unsafe { call(Sysno::ConfinedCounts, [address as u64, to, 0]) }?;
+    Ok(counts)
+}
+
+/// [`Sysno::ConfinedTrace`] from `from` on; how many there were.
+pub fn confined_trace(address: usize, from: usize, uses: &mut [u32]) -> Result<usize, Errno> {
+    let to = uses.as_mut_ptr().addr() as u64;
+    let args = [address as u64, from as u64, to, uses.len() as u64, 0];
+    // SAFETY: the kernel writes words inside a live slice.
+    let number = unsafe { call_long(Sysno::ConfinedTrace, args) }?;
+    let number = usize::try_from(number).ok();
+    number.filter(|n| *n <= uses.len()).ok_or(Errno::Io)
+}
+
+/// [`Sysno::PoolOpen`]; its number.
+pub fn pool_open(setup: &PoolSetup) -> Result<u64, Errno> {
+    let setup = (&raw const *setup).addr() as u64;
+    // SAFETY: the kernel reads one `PoolSetup`.
+    unsafe { call(Sysno::PoolOpen, [setup, 0, 0]) }
+}
+
+/// [`Sysno::PoolClose`].
+pub fn pool_close(number: u64) -> Result<(), Errno> {
+    plain(Sysno::PoolClose, [number, 0, 0]).map(drop)
+}
+
+/// [`Sysno::PoolCounts`].
+pub fn pool_counts(number: u64) -> Result<PoolCounts, Errno> {
+    let mut counts = PoolCounts::default();
+    let to = (&raw mut counts).addr() as u64;
+    // SAFETY: the kernel writes one `PoolCounts`, which is any bytes.
+    unsafe { call(Sysno::PoolCounts, [number, to, 0]) }?;
+    Ok(counts)
+}
+
+/// [`Sysno::PoolServe`].
+pub fn pool_serve(number: u64) -> Result<(), Errno> {
+    plain(Sysno::PoolServe, [number, 0, 0]).map(drop)
+}
