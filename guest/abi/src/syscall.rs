@@ -103,7 +103,8 @@ numbered! {
         NetOffload = 43,
         /// `(name, name_len, slice_ns) -> 0`: the scheduling policy of that name (those of the kernel
         /// parameter `sched`) has all threads that wait, from now on. Without a name it is the kernel
-        /// parameter's choice, and so is a slice of 0; other slices have 100 us to 10 s.
+        /// parameter's choice, and so is a slice of 0; other slices have 250 us (before, a thread may
+        /// not have come back to ring 3 yet) to 10 s.
         SetScheduler = 50,
         /// `(TaskAttribute, value) -> 0`: tells the scheduling policy something of this thread.
         SetTask = 51,
@@ -118,6 +119,11 @@ numbered! {
         SetStealing = 55,
         /// `(ns since boot) -> 0`: sleeps until then.
         SleepUntil = 56,
+        /// `(number, Inheritance) -> 0`: takes that lock of this process, of which it has as many as
+        /// are held; waits for it if another thread has it. `Errno::Inval` for one that it has itself.
+        TakeLock = 57,
+        /// `(number) -> 0`: gives it back; `Errno::Perm` if it is not this thread's.
+        GiveLock = 58,
         /// `(address, bytes, how: *const Confine) -> 0`: these pages, all of one's own zeroes, have
         /// a budget of frames, a policy and counts of their own from now on ([`crate::confine`]);
         /// null for `how` ends that. A confined area is unmapped as a whole, and keeps its rights.
@@ -177,11 +183,6 @@ numbered! {
         ShmMap = 78,
         /// `(transfers: *mut Transfers) -> 0`; of this process.
         GetTransfers = 79,
-        /// `(number, Inheritance) -> 0`: takes that lock of this process, of which it has as many as
-        /// are held; waits for it if another thread has it. `Errno::Inval` for one that it has itself.
-        TakeLock = 57,
-        /// `(number) -> 0`: gives it back; `Errno::Perm` if it is not this thread's.
-        GiveLock = 58,
     }
 }
 

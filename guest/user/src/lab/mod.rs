@@ -3,6 +3,7 @@
 //! - [`scheduler`]: a policy for as long as a program wants it.
 //! - [`processor`]: work that is a length of processor time.
 //! - [`job`]: what a job is and what becomes of it; [`jobs`] has several done.
+//! - [`mix`]: threads that compute and wait for devices, until the time is over.
 //! - [`turns`]: who ran when, for a Gantt chart.
 //! - [`Crew`]: workers, each a thread or a process; [`Common`]: a value that they all have.
 //! - [`Histogram`]: how often something took how long.
@@ -20,6 +21,7 @@ pub mod deadlock;
 mod histogram;
 pub mod job;
 pub mod jobs;
+pub mod mix;
 pub mod pool;
 pub mod problems;
 pub mod processor;
