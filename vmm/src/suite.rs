@@ -54,7 +54,7 @@ impl Series {
 /// What a check has said beside its result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Said {
-    /// Lines for people.
+    /// Lines for people, and programs that the kernel has killed meanwhile.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<String>,
     /// Rows of numbers, by name.
@@ -124,6 +124,8 @@ pub struct SuiteLog {
     results: Vec<CheckResult>,
     streams: HashMap<String, Received>,
     said: HashMap<String, Said>,
+    /// The check that has started last.
+    current: Option<String>,
     counters: ExitCounters,
     exits_at_start: u64,
     started: Instant,
@@ -143,6 +145,7 @@ impl SuiteLog {
             results: Vec::new(),
             streams: HashMap::new(),
             said: HashMap::new(),
+            current: None,
             counters,
             exits_at_start: 0,
             started: Instant::now(),
@@ -258,6 +261,7 @@ impl Listener for SuiteLog {
                 self.exits_at_start = self.exits();
                 self.started = Instant::now();
                 self.progress.started(&id);
+                self.current = Some(id).filter(|id| self.expected(id));
             }
             Parsed::Check {
                 id,
@@ -299,7 +303,11 @@ impl Listener for SuiteLog {
                 detail,
                 rip,
             } => {
-                log::info!("guest: killed {program} ({pid}): {cause} {detail:#x} at {rip:#x}");
+                let line = format!("killed {program} ({pid}): {cause} {detail:#x} at {rip:#x}");
+                log::info!("guest: {line}");
+                if let Some(id) = self.current.clone() {
+                    self.said.entry(id).or_default().line(line);
+                }
             }
             Parsed::Panic {
                 message,

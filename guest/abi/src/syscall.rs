@@ -104,7 +104,8 @@ numbered! {
         NetOffload = 43,
         /// `(name, name_len, slice_ns) -> 0`: the scheduling policy of that name (those of the kernel
         /// parameter `sched`) has all threads that wait, from now on. Without a name it is the kernel
-        /// parameter's choice, and so is a slice of 0; other slices have 10 us to 10 s.
+        /// parameter's choice, and so is a slice of 0; other slices have 250 us (before, a thread may
+        /// not have come back to ring 3 yet) to 10 s.
         SetScheduler = 50,
         /// `(TaskAttribute, value) -> 0`: tells the scheduling policy something of this thread.
         SetTask = 51,
@@ -119,6 +120,11 @@ numbered! {
         SetStealing = 55,
         /// `(ns since boot) -> 0`: sleeps until then.
         SleepUntil = 56,
+        /// `(number, Inheritance) -> 0`: takes that lock of this process, of which it has as many as
+        /// are held; waits for it if another thread has it. `Errno::Inval` for one that it has itself.
+        TakeLock = 57,
+        /// `(number) -> 0`: gives it back; `Errno::Perm` if it is not this thread's.
+        GiveLock = 58,
         /// `(address, bytes, how: *const Confine) -> 0`: these pages, all of one's own zeroes, have
         /// a budget of frames, a policy and counts of their own from now on ([`crate::confine`]);
         /// null for `how` ends that. A confined area is unmapped as a whole, and keeps its rights.
@@ -341,6 +347,16 @@ numbered! {
         Weight = 1,
         /// When it has to be done, in ns since boot; 0 for never.
         Deadline = 2,
+    }
+}
+
+numbered! {
+    /// What waiting for a lock does to who has it; see [`Sysno::TakeLock`].
+    Inheritance: u64 {
+        /// Nothing.
+        None = 0,
+        /// It has at least the priority of who waits, until it gives a lock back.
+        Priority = 1,
     }
 }
 
