@@ -20,7 +20,7 @@ user::check!(run);
 /// Frees all frames that nobody has used since the machine was started, after use, so that zeroes
 /// have to be made from now on.
 fn use_up_fresh_frames() -> Verdict {
-    const SPARED: u64 = 2048;
+    const SPARED: u64 = 1536;
     let fresh = sys::stats().context("stats")?.fresh_frames;
     let pages = fresh.saturating_sub(SPARED) as usize / PAGES_PER_LARGE * PAGES_PER_LARGE;
     if pages > 0 {
