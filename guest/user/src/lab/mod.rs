@@ -9,15 +9,18 @@
 //! - [`Histogram`]: how often something took how long.
 //! - [`problems`]: the classic problems of synchronisation.
 //! - [`deadlock`]: scenes for its policies.
+//! - [`allocator`]: allocators of objects; [`fit`]: contiguous allocation.
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
 //! - [`pool`]: frames that processes share.
 //! - [`random`]: numbers by lot, the same for the same seed.
 //! - [`workload`]: programs by which pages are used.
 
+pub mod allocator;
 mod common;
 pub mod confined;
 mod crew;
 pub mod deadlock;
+pub mod fit;
 mod histogram;
 pub mod job;
 pub mod jobs;
