@@ -229,6 +229,7 @@ fn a_second_vm_whose_program_fails_is_told() -> Result<()> {
     // Long enough for the second VM to start, whichever is first.
     let text = mine(1).replacen("[table]", peer, 1);
     let text = text.replace("program = \"sleep\"", "program = \"spin\"");
+    let text = text.replace("timeout_s = 5", "timeout_s = 2");
     let path = written(&scratch, "peer.toml", &text)?;
     let output = lab(&[&path]).output()?;
     let words = ["the second VM's program failed: lost=1001 is more than 900"];
