@@ -12,10 +12,12 @@
 //! - [`allocator`]: allocators of objects; [`fit`]: contiguous allocation.
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
 //! - [`pool`]: frames that processes share.
+//! - [`calls`]: remote procedure calls, and what is counted of them.
 //! - [`random`]: numbers by lot, the same for the same seed.
 //! - [`workload`]: programs by which pages are used.
 
 pub mod allocator;
+pub mod calls;
 mod common;
 pub mod confined;
 mod crew;
