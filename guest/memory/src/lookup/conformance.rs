@@ -9,7 +9,7 @@ fn page(frame: u64) -> u64 {
     match frame {
         0..100 => frame,
         100..200 => PAGES - frame,
-        _ => frame * 0x1357_9bd,
+        _ => frame * 0x0135_79bd,
     }
 }
 

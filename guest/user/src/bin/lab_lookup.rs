@@ -53,36 +53,31 @@ fn table(check: &Check, frames: usize) -> Result<Box<dyn Lookup>, Failure> {
     lookup::named(name, frames).ok_or_else(unknown)
 }
 
-fn run(check: &mut Check) -> Verdict {
-    let (pages, frames) = (bounded(check, "pages")?, bounded(check, "frames")?);
-    ensure!(pages <= frames, "pages={pages}: there are frames={frames}");
-    let stride = stride(check)?;
-    let mut table = table(check, frames)?;
-    let mut random = Random::new(check.value("seed")?);
-    // Pages come into frames by lot, as they do in a machine that has run for a while.
-    let mut order: Vec<u32> = (0..frames as u32).collect();
-    for last in (1..frames).rev() {
-        order.swap(last, random.below(last + 1));
+/// `count` frames, each once, by lot, as they come in a machine that has run for a while.
+fn shuffled(count: usize, random: &mut Random) -> Vec<u32> {
+    let mut frames: Vec<u32> = (0..count as u32).collect();
+    for last in (1..count).rev() {
+        frames.swap(last, random.below(last + 1));
     }
-    let page = |number: usize| (number * stride) as u64;
-    for number in 0..pages {
-        ensure!(
-            table.insert(page(number), order[number]),
-            "page {number} was refused"
-        );
-    }
-    let zipf = Zipf::new(pages);
-    let trace: Vec<usize> = (0..bounded(check, "looks")?)
-        .map(|_| zipf.draw(&mut random))
-        .collect();
+    frames
+}
+
+/// Looks for the pages of `trace`, of which number n is to be found at `frames[n]`.
+fn look(
+    check: &mut Check,
+    table: &dyn Lookup,
+    stride: usize,
+    trace: &[usize],
+    frames: &[u32],
+) -> Verdict {
     let (mut accesses, mut most) = (0, 0);
     let start = now_ns();
-    for number in &trace {
-        let look = table.find(page(*number));
+    for number in trace {
+        let look = table.find((number * stride) as u64);
+        let (found, expected) = (look.frame, frames[*number]);
         ensure!(
-            look.frame == Some(order[*number]),
-            "page {number} was found at {:?}",
-            look.frame
+            found == Some(expected),
+            "page {number} was found at {found:?}, not {expected}"
         );
         accesses += u64::from(look.accesses);
         most = most.max(look.accesses);
@@ -92,6 +87,24 @@ fn run(check: &mut Check) -> Verdict {
     check.metric("accesses", accesses);
     check.metric("most_accesses", most.into());
     check.metric("table_bytes", table.bytes() as u64);
+    Ok(())
+}
+
+fn run(check: &mut Check) -> Verdict {
+    let (pages, frames) = (bounded(check, "pages")?, bounded(check, "frames")?);
+    ensure!(pages <= frames, "pages={pages}: there are frames={frames}");
+    let stride = stride(check)?;
+    let mut table = table(check, frames)?;
+    let mut random = Random::new(check.value("seed")?);
+    let frames = shuffled(frames, &mut random);
+    for (number, frame) in frames.iter().enumerate().take(pages) {
+        let page = (number * stride) as u64;
+        ensure!(table.insert(page, *frame), "page {number} was refused");
+    }
+    let zipf = Zipf::new(pages);
+    let looks = bounded(check, "looks")?;
+    let trace: Vec<usize> = (0..looks).map(|_| zipf.draw(&mut random)).collect();
+    look(check, &*table, stride, &trace, &frames)?;
     match value_or(check, "real", 0)? {
         0 => check.line("a model, walked by the program"),
         _ => real(check, pages, stride),
