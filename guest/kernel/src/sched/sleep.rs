@@ -28,6 +28,8 @@ pub(super) fn add(thread: &'static Thread, deadline_ns: u64) -> usize {
             thread,
         },
     );
+    drop(sleepers);
+    super::set_timer();
     cpu
 }
 

@@ -6,6 +6,8 @@
 //! - [`turns`]: who ran when, for a Gantt chart.
 //! - [`Crew`]: workers, each a thread or a process; [`Common`]: a value that they all have.
 //! - [`Histogram`]: how often something took how long.
+//! - [`problems`]: the classic problems of synchronisation.
+//! - [`deadlock`]: scenes for its policies.
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
 //! - [`pool`]: frames that processes share.
 //! - [`random`]: numbers by lot, the same for the same seed.
@@ -14,10 +16,12 @@
 mod common;
 pub mod confined;
 mod crew;
+pub mod deadlock;
 mod histogram;
 pub mod job;
 pub mod jobs;
 pub mod pool;
+pub mod problems;
 pub mod processor;
 pub mod random;
 pub mod scheduler;
