@@ -7,16 +7,16 @@
 //! - [`turns`]: who ran when, for a Gantt chart.
 //! - [`Crew`]: workers, each a thread or a process; [`Common`]: a value that they all have.
 //! - [`Histogram`]: how often something took how long.
-//! - [`allocator`]: allocators of objects; [`fit`]: contiguous allocation.
 //! - [`problems`]: the classic problems of synchronisation.
 //! - [`deadlock`]: scenes for its policies.
+//! - [`fit`]: contiguous allocation.
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
 //! - [`pool`]: frames that processes share.
-//! - [`table`]: page tables as structures to look up in.
+//! - [`calls`]: remote procedure calls, and what is counted of them.
 //! - [`random`]: numbers by lot, the same for the same seed.
 //! - [`workload`]: programs by which pages are used.
 
-pub mod allocator;
+pub mod calls;
 mod common;
 pub mod confined;
 mod crew;
@@ -31,7 +31,6 @@ pub mod problems;
 pub mod processor;
 pub mod random;
 pub mod scheduler;
-pub mod table;
 pub mod turns;
 pub mod workload;
 
