@@ -4,6 +4,7 @@
 //! - [`processor`]: work that is a length of processor time.
 //! - [`job`]: what a job is and what becomes of it; [`jobs`] has several done.
 //! - [`mix`]: threads that compute and wait for devices, until the time is over.
+//! - [`mailbox`]: things that threads hand to one another; [`orders`]: patterns of threads that do.
 //! - [`turns`]: who ran when, for a Gantt chart.
 //! - [`Crew`]: workers, each a thread or a process; [`Common`]: a value that they all have.
 //! - [`Histogram`]: how often something took how long.
@@ -18,7 +19,9 @@ mod crew;
 mod histogram;
 pub mod job;
 pub mod jobs;
+pub mod mailbox;
 pub mod mix;
+pub mod orders;
 pub mod pool;
 pub mod processor;
 pub mod random;
