@@ -5,6 +5,8 @@
 //! - [`job`]: what a job is and what becomes of it; [`jobs`] has several done.
 //! - [`mix`]: threads that compute and wait for devices, until the time is over.
 //! - [`mailbox`]: things that threads hand to one another; [`orders`]: patterns of threads that do.
+//! - [`green`]: threads that the kernel does not know.
+//! - [`server`]: servers of several kinds for the same requests.
 //! - [`turns`]: who ran when, for a Gantt chart.
 //! - [`Crew`]: workers, each a thread or a process; [`Common`]: a value that they all have.
 //! - [`Histogram`]: how often something took how long.
@@ -16,6 +18,7 @@
 mod common;
 pub mod confined;
 mod crew;
+pub mod green;
 mod histogram;
 pub mod job;
 pub mod jobs;
@@ -26,6 +29,7 @@ pub mod pool;
 pub mod processor;
 pub mod random;
 pub mod scheduler;
+pub mod server;
 pub mod turns;
 pub mod workload;
 
