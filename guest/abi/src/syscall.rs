@@ -9,7 +9,8 @@ numbered! {
     Sysno: u64 {
         /// `(code: i32) -> !`: ends the process, all its threads with it.
         Exit = 0,
-        /// `() -> pid`: 0 in the child. The child shares no memory; pages are copied on write.
+        /// `(ForkKind) -> pid`: 0 in the child. The child shares no memory; pages are copied on write,
+        /// or at once.
         Fork = 1,
         /// `(path, path_len, args, args_len) -> !`: runs an initrd program in place of this one.
         /// `args` is the arguments joined by NUL bytes, path not among them.
@@ -144,6 +145,14 @@ numbered! {
         /// `(number) -> 0`: keeps frames of the pool free until it is closed: whenever there are fewer
         /// than its low watermark, pages are evicted until there are as many as its high one.
         PoolServe = 86,
+        /// `(address, bytes, Advice, number) -> pages made, dropped or written`.
+        Advise = 87,
+        /// `(frames) -> frames`: has the kernel's pool of cleared frames filled up to so many, at most
+        /// 1024, or emptied down to them; how many it has.
+        FillZeroes = 88,
+        /// `(fd, offset, bytes, Protection, DiskWrites) -> address`: maps a part of a disk, from a
+        /// whole sector on.
+        MapDisk = 89,
         /// `(bytes) -> address`: zero pages, all made at once, that children made from then on have in
         /// common with this process: what one writes, all see, and [`Self::FutexWake`] reaches who sleeps
         /// there in another process. Rights to them do not change; not with a budget of frames.
@@ -252,6 +261,46 @@ numbered! {
         /// 2 MiB. Such pages are the program's alone: system calls take no buffers in them, a
         /// child has none of them, and no budget of frames counts or evicts them.
         Large = 1,
+    }
+}
+
+numbered! {
+    /// How a child comes by its parent's pages.
+    ForkKind: u64 {
+        /// A page is copied when one of the two writes to it.
+        OnWrite = 0,
+        /// All are copied at once.
+        Copy = 1,
+    }
+}
+
+numbered! {
+    /// What a program says of its pages, those of zeroes or of a disk.
+    Advice: u64 {
+        /// They will be used: they are made now, as far as there are frames for all.
+        WillNeed = 0,
+        /// They will not: they go, and are as at first at their next use.
+        DontNeed = 1,
+        /// They will be used in their order: a fault makes `number` of them, up to 64; 1 ends it.
+        Sequential = 2,
+        /// They are made and stay in memory, until [`Self::Unlock`] for the same range;
+        /// [`Errno::NoMem`] if a budget has not one frame more.
+        Lock = 3,
+        /// They need not stay.
+        Unlock = 4,
+        /// What was written to them goes back to their disk now.
+        Sync = 5,
+    }
+}
+
+numbered! {
+    /// What becomes of what is written to a page of a disk.
+    DiskWrites: u64 {
+        /// It stays the program's own.
+        Private = 0,
+        /// It goes back to the disk: at [`Advice::Sync`], and when the page is evicted or unmapped. A
+        /// child has none of it.
+        Back = 1,
     }
 }
 

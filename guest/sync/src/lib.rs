@@ -6,6 +6,7 @@
 //! - [`Word`] is a number that threads sleep for, by a [`Park`]; of it are made [`Mutex`], [`Condvar`],
 //!   [`Semaphore`], [`Barrier`], [`Rendezvous`], and the reader-writer locks in [`rw`].
 //! - [`Rcu`]: readers that never wait.
+//! - [`deadlock`]: who may have what, so that nobody waits for ever; a file a policy.
 //!
 //! Nothing here holds a value or a pointer, so all of it is safe code and works at whatever address it
 //! is mapped; `user::sync` puts values behind these locks.
@@ -15,6 +16,7 @@ mod barrier;
 mod condvar;
 #[cfg(test)]
 mod conformance;
+pub mod deadlock;
 mod mutex;
 mod padded;
 mod park;

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use crate::Park;
@@ -11,20 +11,33 @@ use crate::Park;
 /// Sleeps in earnest: a wake-up that is missing hangs.
 pub(crate) struct HostPark;
 
-static LOCK: Mutex<()> = Mutex::new(());
+/// Who sleeps: the word's address, and the thread.
+static SLEEPERS: Mutex<Vec<(usize, ThreadId)>> = Mutex::new(Vec::new());
 static WOKEN: Condvar = Condvar::new();
 
 impl Park for HostPark {
-    fn wait(word: &AtomicU32, expected: u32) {
-        let guard = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
-        if word.load(Ordering::SeqCst) == expected {
-            drop(WOKEN.wait(guard));
+    fn wait(word: &AtomicU32, expected: u32) -> bool {
+        let mut sleepers = SLEEPERS.lock().unwrap_or_else(PoisonError::into_inner);
+        if word.load(Ordering::SeqCst) != expected {
+            return false;
         }
+        let me = (word.as_ptr().addr(), thread::current().id());
+        sleepers.push(me);
+        let is_asleep = |sleepers: &mut Vec<_>| sleepers.contains(&me);
+        drop(WOKEN.wait_while(sleepers, is_asleep));
+        true
     }
 
-    fn wake(_: &AtomicU32, _: u32) {
-        let _guard = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
+    fn wake(word: &AtomicU32, count: u32) -> u32 {
+        let mut sleepers = SLEEPERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut woken = 0;
+        sleepers.retain(|(address, _)| {
+            let stays = *address != word.as_ptr().addr() || woken == count;
+            woken += u32::from(!stays);
+            stays
+        });
         WOKEN.notify_all();
+        woken
     }
 }
 

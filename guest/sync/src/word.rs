@@ -78,8 +78,9 @@ impl<P: Park> Word<P> {
     pub fn sleep_while(&self, seen: u32) {
         self.sleepers.fetch_add(1, SeqCst);
         self.sleeps.fetch_add(1, SeqCst);
-        P::wait(&self.value, seen);
-        self.sleepers.fetch_sub(1, SeqCst);
+        if !P::wait(&self.value, seen) {
+            self.sleepers.fetch_sub(1, SeqCst);
+        }
     }
 
     /// Adds `amount`, around the end; what it was. Wakes nobody.
@@ -95,7 +96,9 @@ impl<P: Park> Word<P> {
     /// Wakes up to `count` of those that sleep for it.
     pub fn wake(&self, count: u32) {
         if self.sleepers.load(SeqCst) != 0 {
-            P::wake(&self.value, count);
+            // Not left to those who were woken: until they run, every change would wake again.
+            let woken = P::wake(&self.value, count);
+            self.sleepers.fetch_sub(woken, SeqCst);
         }
     }
 

@@ -55,6 +55,15 @@ impl Key {
             .any(|(_, thread)| core::ptr::eq(*thread, me))
     }
 
+    /// Takes `me` out of the list, if it is there still.
+    fn remove(&self, me: &Thread) -> bool {
+        let mut sleepers = self.sleepers.lock();
+        let position = sleepers
+            .iter()
+            .position(|(_, thread)| core::ptr::eq(*thread, me));
+        position.map(|position| sleepers.remove(position)).is_some()
+    }
+
     /// Takes the thread that has waited longest out of the list.
     fn take_first(&self) -> Option<&'static Thread> {
         let mut sleepers = self.sleepers.lock();
@@ -88,10 +97,11 @@ pub(crate) fn futex_wait(address: u64, expected: u32, deadline_ns: u64) -> Resul
         Ok(_) if WAITERS.wait_until_deadline(is_woken, deadline_ns) => Ok(()),
         Ok(_) => Err(Errno::TimedOut),
     };
-    key.sleepers
-        .lock()
-        .retain(|(_, thread)| !core::ptr::eq(*thread, me));
-    result
+    match key.remove(me) {
+        true => result,
+        // Whoever woke it has counted it, whatever else has ended its sleep.
+        false => Ok(()),
+    }
 }
 
 /// Wakes up to `count` threads that wait for the word at `address`; how many.

@@ -10,14 +10,22 @@
 //! - [`turns`]: who ran when, for a Gantt chart.
 //! - [`Crew`]: workers, each a thread or a process; [`Common`]: a value that they all have.
 //! - [`Histogram`]: how often something took how long.
+//! - [`problems`]: the classic problems of synchronisation.
+//! - [`deadlock`]: scenes for its policies.
+//! - [`allocator`]: allocators of objects; [`fit`]: contiguous allocation.
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
 //! - [`pool`]: frames that processes share.
+//! - [`calls`]: remote procedure calls, and what is counted of them.
 //! - [`random`]: numbers by lot, the same for the same seed.
 //! - [`workload`]: programs by which pages are used.
 
+pub mod allocator;
+pub mod calls;
 mod common;
 pub mod confined;
 mod crew;
+pub mod deadlock;
+pub mod fit;
 pub mod green;
 mod histogram;
 pub mod job;
@@ -26,6 +34,7 @@ pub mod mailbox;
 pub mod mix;
 pub mod orders;
 pub mod pool;
+pub mod problems;
 pub mod processor;
 pub mod random;
 pub mod scheduler;

@@ -21,14 +21,13 @@ pub use turn::Turn;
 pub struct Futex;
 
 impl sync::Park for Futex {
-    fn wait(word: &AtomicU32, expected: u32) {
-        // Woken, or the word has changed: either way the caller looks again.
-        let _ = sys::futex_wait(word, expected, FOREVER);
+    fn wait(word: &AtomicU32, expected: u32) -> bool {
+        sys::futex_wait(word, expected, FOREVER).is_ok()
     }
 
-    fn wake(word: &AtomicU32, count: u32) {
+    fn wake(word: &AtomicU32, count: u32) -> u32 {
         // It only fails if the address is bad, which it is not.
-        let _ = sys::futex_wake(word, count.into());
+        sys::futex_wake(word, count.into()).unwrap_or(0) as u32
     }
 }
 

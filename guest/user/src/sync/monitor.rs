@@ -46,6 +46,11 @@ impl<T, const CONDITIONS: usize> Inside<'_, T, CONDITIONS> {
         u64::max(looks, 1) - 1
     }
 
+    /// Lets others in until `condition` is signalled, or for no reason.
+    pub fn wait(&mut self, condition: usize) {
+        self.value.wait(&self.conditions[condition]);
+    }
+
     /// One of those that wait for `condition` is to look.
     pub fn signal(&self, condition: usize) {
         self.conditions[condition].signal();
