@@ -102,7 +102,9 @@ fn carried(
     for _ in 0..threads {
         let span = Arc::clone(span);
         // What could fail are system calls that never do with these arguments.
-        let body = move |me: &Me| drop(work.work(&span, || me.yield_now()));
+        let body = move |me: &Me| {
+            let _ = work.work(&span, || me.yield_now());
+        };
         runtime.spawn(body).context("a user thread")?;
     }
     let spawn = |_| {
