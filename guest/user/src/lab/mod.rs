@@ -4,6 +4,9 @@
 //! - [`processor`]: work that is a length of processor time.
 //! - [`job`]: what a job is and what becomes of it; [`jobs`] has several done.
 //! - [`mix`]: threads that compute and wait for devices, until the time is over.
+//! - [`mailbox`]: things that threads hand to one another; [`orders`]: patterns of threads that do.
+//! - [`green`]: threads that the kernel does not know.
+//! - [`server`]: servers of several kinds for the same requests.
 //! - [`turns`]: who ran when, for a Gantt chart.
 //! - [`Crew`]: workers, each a thread or a process; [`Common`]: a value that they all have.
 //! - [`Histogram`]: how often something took how long.
@@ -22,15 +25,19 @@ pub mod confined;
 mod crew;
 pub mod deadlock;
 pub mod fit;
+pub mod green;
 mod histogram;
 pub mod job;
 pub mod jobs;
+pub mod mailbox;
 pub mod mix;
+pub mod orders;
 pub mod pool;
 pub mod problems;
 pub mod processor;
 pub mod random;
 pub mod scheduler;
+pub mod server;
 pub mod turns;
 pub mod workload;
 
