@@ -6,6 +6,7 @@
 
 pub mod ipc;
 mod paging;
+mod signal;
 
 use abi::syscall::{
     Errno, ExitStatus, IoMode, PageSize, Phase, Protection, Replacement, Stats, SysInfo, Sysno,
@@ -15,6 +16,7 @@ use core::arch::asm;
 use core::sync::atomic::AtomicU32;
 
 pub use paging::*;
+pub use signal::*;
 
 /// Number of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -60,6 +60,7 @@ pub(crate) fn exec(path: &[u8], arguments: &[u8]) -> Result<TrapFrame, Errno> {
     drop(current);
     drop(old);
     *process.name.lock() = String::from_utf8_lossy(path).into_owned();
+    process.signals.reset();
     sched::current().fpu.reset_current();
     Ok(registers)
 }
@@ -73,6 +74,7 @@ pub(crate) fn fork(registers: TrapFrame) -> Result<u64, Errno> {
     *child.space.lock() = Some(copy);
     let files = parent.files.lock().clone();
     *child.files.lock() = files;
+    child.signals.inherit(&parent.signals);
     let name = parent.name.lock().clone();
     *child.name.lock() = name;
     parent.children.lock().push(child);

@@ -8,6 +8,7 @@
 //! - [`Histogram`]: how often something took how long.
 //! - [`problems`]: the classic problems of synchronisation.
 //! - [`deadlock`]: scenes for its policies.
+//! - [`signals`]: scenes of handlers, masks and queues.
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
 //! - [`pool`]: frames that processes share.
 //! - [`random`]: numbers by lot, the same for the same seed.
@@ -25,6 +26,7 @@ pub mod problems;
 pub mod processor;
 pub mod random;
 pub mod scheduler;
+pub mod signals;
 pub mod turns;
 pub mod workload;
 
