@@ -103,7 +103,7 @@ numbered! {
         NetOffload = 43,
         /// `(name, name_len, slice_ns) -> 0`: the scheduling policy of that name (those of the kernel
         /// parameter `sched`) has all threads that wait, from now on. Without a name it is the kernel
-        /// parameter's choice, and so is a slice of 0; other slices have 10 us to 10 s.
+        /// parameter's choice, and so is a slice of 0; other slices have 100 us to 10 s.
         SetScheduler = 50,
         /// `(TaskAttribute, value) -> 0`: tells the scheduling policy something of this thread.
         SetTask = 51,
@@ -193,6 +193,11 @@ numbered! {
         ShmMap = 78,
         /// `(transfers: *mut Transfers) -> 0`; of this process.
         GetTransfers = 79,
+        /// `(number, Inheritance) -> 0`: takes that lock of this process, of which it has as many as
+        /// are held; waits for it if another thread has it. `Errno::Inval` for one that it has itself.
+        TakeLock = 57,
+        /// `(number) -> 0`: gives it back; `Errno::Perm` if it is not this thread's.
+        GiveLock = 58,
     }
 }
 
@@ -310,6 +315,16 @@ numbered! {
         Weight = 1,
         /// When it has to be done, in ns since boot; 0 for never.
         Deadline = 2,
+    }
+}
+
+numbered! {
+    /// What waiting for a lock does to who has it; see [`Sysno::TakeLock`].
+    Inheritance: u64 {
+        /// Nothing.
+        None = 0,
+        /// It has at least the priority of who waits, until it gives a lock back.
+        Priority = 1,
     }
 }
 

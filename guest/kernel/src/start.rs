@@ -14,7 +14,7 @@ use crate::mm::kernel_map::{self, ImageLayout};
 use crate::mm::swap::{self, SwapArea};
 use crate::mm::{addr, frame, replacement};
 use crate::sched::{self, Settings, policy};
-use crate::{console, drivers, initrd, process};
+use crate::{console, crash, drivers, initrd, process};
 
 /// Length of a time slice where the command line names none.
 const DEFAULT_SLICE_US: u64 = 10_000;
@@ -45,6 +45,7 @@ pub fn start(layout: ImageLayout, protocol: Protocol, boot_address: u64) -> ! {
     }
     announce_if_up();
     port::outb(MARK, Mark::User as u8);
+    crash::late(cmdline.get(param::CRASH));
     sched::idle()
 }
 
@@ -95,9 +96,7 @@ fn init_machine(boot: &BootInfo, cmdline: &Cmdline) -> u32 {
 }
 
 fn start_first(cmdline: &Cmdline) {
-    if cmdline.get(param::CRASH) == Some("fault") {
-        cpu::read_nothing();
-    }
+    crash::early(cmdline.get(param::CRASH));
     initrd::init(frame::initrd());
     let path = cmdline.get(param::INIT).unwrap_or(image::INIT);
     if let Err(error) = process::start_first(path) {
@@ -116,6 +115,7 @@ extern "C" fn start_other() -> ! {
     sched::join();
     UP.fetch_add(1, Ordering::SeqCst);
     announce_if_up();
+    crash::other_processor();
     sched::idle()
 }
 

@@ -123,6 +123,14 @@ impl Check {
             .map_err(|_| Failure(alloc::format!("{name}={text} is no number")))
     }
 
+    /// A named argument that is a number, or `usual` where it is not given.
+    pub fn value_or(&self, name: &str, usual: u64) -> Result<u64, Failure> {
+        match self.named(name) {
+            Some(_) => self.value(name),
+            None => Ok(usual),
+        }
+    }
+
     /// Says a line beside the figures.
     pub fn line(&self, text: &str) -> Verdict {
         write_record(&Record::Line { id: self.id, text }).context("a line")

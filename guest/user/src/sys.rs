@@ -9,8 +9,8 @@ mod paging;
 mod signal;
 
 use abi::syscall::{
-    Errno, ExitStatus, IoMode, PageSize, Phase, Protection, Replacement, Stats, SysInfo, Sysno,
-    TaskAttribute, Turn, decode,
+    Errno, ExitStatus, Inheritance, IoMode, PageSize, Phase, Protection, Replacement, Stats,
+    SysInfo, Sysno, TaskAttribute, Turn, decode,
 };
 use core::arch::asm;
 use core::sync::atomic::AtomicU32;
@@ -442,4 +442,14 @@ pub fn set_stealing(is_on: u64) -> Result<(), Errno> {
 /// [`Sysno::SleepUntil`].
 pub fn sleep_until(ns: u64) -> Result<(), Errno> {
     plain(Sysno::SleepUntil, [ns, 0, 0]).map(drop)
+}
+
+/// [`Sysno::TakeLock`].
+pub fn take_lock(number: u64, inheritance: Inheritance) -> Result<(), Errno> {
+    plain(Sysno::TakeLock, [number, inheritance as u64, 0]).map(drop)
+}
+
+/// [`Sysno::GiveLock`].
+pub fn give_lock(number: u64) -> Result<(), Errno> {
+    plain(Sysno::GiveLock, [number, 0, 0]).map(drop)
 }

@@ -42,13 +42,12 @@ pub use image::Guest;
 pub use session::CompareError;
 
 use crate::halt::status;
-use crate::output::folder::Folder;
+use crate::output::files::{Folder, ReportFile};
 use crate::report::HostReport;
 use report::Report;
 use result::Comparison;
-use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What the user asked for.
 pub struct Wishes {
@@ -71,7 +70,11 @@ pub struct Wishes {
 /// Runs the comparison and shows it; the exit status.
 pub fn compare(wishes: &Wishes) -> Result<u8, CompareError> {
     let runs = plan::plan(wishes)?;
-    let file = wishes.report.as_deref().map(create).transpose()?;
+    let file = wishes
+        .report
+        .as_deref()
+        .map(ReportFile::create)
+        .transpose()?;
     let folder = wishes.out.as_deref().map(Folder::prepare).transpose()?;
     let host = HostReport::probed();
     let samples = session::run(&runs, wishes.cpus, &wishes.guest, &host)?;
@@ -92,10 +95,8 @@ pub fn compare(wishes: &Wishes) -> Result<u8, CompareError> {
             runs: wishes.runs,
             workloads: &comparisons,
         };
-        if let Some(mut file) = file {
-            let written = report
-                .json()
-                .and_then(|text| file.write_all(text.as_bytes()));
+        if let Some(file) = file {
+            let written = report.json().and_then(|text| file.write(&text));
             written.map_err(CompareError::Host)?;
         }
         if let Some(folder) = folder {
@@ -112,13 +113,6 @@ pub fn compare(wishes: &Wishes) -> Result<u8, CompareError> {
         spoilt.join(", ")
     );
     Ok(status::FAILED)
-}
-
-fn create(path: &Path) -> Result<File, CompareError> {
-    File::create(path).map_err(|source| CompareError::Report {
-        path: path.display().to_string(),
-        source,
-    })
 }
 
 /// What workloads and paths there are, a line each.

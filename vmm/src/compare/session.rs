@@ -13,7 +13,7 @@ use crate::guest::{self, InitrdError};
 use crate::halt::{HaltReason, status};
 use crate::machine::{Config, Machine, MachineError, Timeline};
 use crate::memory::MemorySize;
-use crate::output::folder::FolderError;
+use crate::output::files::{FolderError, ReportError};
 use crate::progress::Screen;
 use crate::report::HostReport;
 use crate::run::{Card, OpenNetwork};
@@ -49,14 +49,8 @@ pub enum CompareError {
         known: String,
     },
     /// The report cannot be written.
-    #[error("the report cannot be written to {path}")]
-    Report {
-        /// Where.
-        path: String,
-        /// What the host said.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The folder for the results cannot be made or written to.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -109,7 +103,7 @@ impl CompareError {
     pub fn status(&self) -> u8 {
         match self {
             Self::Unknown { .. }
-            | Self::Report { .. }
+            | Self::Report(_)
             | Self::Folder(_)
             | Self::GuestFile { .. }
             | Self::Initrd { .. } => status::USAGE,

@@ -54,15 +54,14 @@ pub use catalog::CatalogError;
 pub use file::FileError;
 
 use crate::halt::{HaltReason, status};
-use crate::output::folder::{Folder, FolderError};
+use crate::output::files::{Folder, FolderError, ReportError, ReportFile};
 use crate::signals::Signals;
 use experiment::{Changes, Experiment};
 use output::Report;
 use result::Outcome;
 use schedule::Limits;
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use vm::Stop;
 
 /// What the user asked for.
@@ -90,14 +89,8 @@ pub enum LabError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The report cannot be written.
-    #[error("the report cannot be written to {path}")]
-    Report {
-        /// Where.
-        path: String,
-        /// What the host said.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The folder cannot be written to.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -116,7 +109,7 @@ impl LabError {
     /// Exit status of the process.
     pub fn status(&self) -> u8 {
         match self {
-            Self::Catalog(_) | Self::Report { .. } | Self::Folder(_) => status::USAGE,
+            Self::Catalog(_) | Self::Report(_) | Self::Folder(_) => status::USAGE,
             Self::Chart(_) | Self::Host(_) => status::HOST,
             Self::Ended(halt) => halt.status(),
         }
@@ -131,15 +124,17 @@ pub fn lab(wishes: &Wishes) -> Result<u8, LabError> {
         cpus: wishes.cpus,
     };
     let experiments = catalog::choose(&wishes.experiments, &changes)?;
-    let file = wishes.report.as_deref().map(create).transpose()?;
+    let file = wishes
+        .report
+        .as_deref()
+        .map(ReportFile::create)
+        .transpose()?;
     let folder = wishes.out.as_deref().map(Folder::prepare).transpose()?;
     let stop = Stop::new(Signals::take().map_err(LabError::Host)?);
     let outcomes = run(&experiments, &Limits::of_host(wishes.at_once), &stop)?;
     let report = Report::new(&outcomes, wishes.short);
-    if let Some(mut file) = file {
-        let written = report
-            .json()
-            .and_then(|text| file.write_all(text.as_bytes()));
+    if let Some(file) = file {
+        let written = report.json().and_then(|text| file.write(&text));
         written.map_err(LabError::Host)?;
     }
     if let Some(folder) = folder {
@@ -173,13 +168,6 @@ fn run<'e>(
         Some(number) => Err(LabError::Ended(HaltReason::Signal(number))),
         None => Ok(outcomes),
     }
-}
-
-fn create(path: &Path) -> Result<File, LabError> {
-    File::create(path).map_err(|source| LabError::Report {
-        path: path.display().to_string(),
-        source,
-    })
 }
 
 /// What experiments there are, a line each.

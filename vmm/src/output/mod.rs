@@ -2,6 +2,6 @@
 
 pub(crate) mod chart;
 pub(crate) mod csv;
-pub(crate) mod folder;
+pub(crate) mod files;
 pub(crate) mod html;
 pub(crate) mod text;

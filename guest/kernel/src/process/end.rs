@@ -6,7 +6,7 @@ use abi::port::Exit;
 use abi::record::Record;
 use abi::syscall::{EndCause, Errno, ExitStatus};
 
-use super::{FIRST_PID, POOL, Process, current};
+use super::{FIRST_PID, POOL, Process, current, locks};
 use crate::arch::context::use_page_table;
 use crate::arch::power;
 use crate::arch::trap::TrapFrame;
@@ -165,6 +165,7 @@ pub(super) fn end(process: &'static Process, status: ExitStatus) -> bool {
 /// Ends the running thread; the last of its process ends that, too.
 pub(crate) fn exit_thread() -> ! {
     let (process, me) = (current(), sched::current());
+    locks::give_all(process, me);
     let is_last = {
         let mut threads = process.threads.lock();
         threads.retain(|thread| !core::ptr::eq(*thread, me));

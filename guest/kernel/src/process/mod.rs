@@ -3,12 +3,14 @@
 //! - [`exec`] loads programs and forks; [`files`] are what is open; [`transfers`] counts what
 //!   communication costs.
 //! - [`futex`] is waiting for a word of memory; [`signal`] what disturbs that and everything else.
+//! - [`locks`] are locks of the kernel's for a process's threads, with priority inheritance.
 //! - [`end`] is how processes and threads end and are waited for; faults in ring 3 lead there.
 
 mod end;
 mod exec;
 mod files;
 mod futex;
+mod locks;
 pub(crate) mod signal;
 mod transfers;
 
@@ -22,6 +24,7 @@ pub(crate) use end::{exception, exit, exit_thread, kill, page_fault, wait_for_ch
 pub(crate) use exec::{exec, fork, spawn_thread, start_first};
 pub(crate) use files::{Files, Kind, OpenFile};
 pub(crate) use futex::{futex_wait, futex_wake};
+pub(crate) use locks::{give_lock, take_lock};
 
 use transfers::TransferCounts;
 
@@ -63,6 +66,8 @@ pub struct Process {
     pub transfers: TransferCounts,
     /// Threads that wait for a word of its memory, each with the word's address.
     futexes: futex::Sleepers,
+    /// Locks that its threads have, each with its number and who has it.
+    locks: SpinLock<Vec<(u64, &'static Thread)>>,
 }
 
 static POOL: Pool<Process> = Pool::new();
@@ -91,6 +96,7 @@ impl Process {
             changes: WaitQueue::new(),
             transfers: TransferCounts::default(),
             futexes: SpinLock::new(Vec::new()),
+            locks: SpinLock::new(Vec::new()),
         }
     }
 

@@ -26,6 +26,7 @@ use run_queue::{enqueue_here, is_preempted, is_work_waiting, pick, place, steal}
 use stance::preempts;
 use thread::State;
 
+pub(crate) use sleep::halt_with_lock;
 pub use stance::{LONGEST_SLICE_NS, Settings, change, init, settings};
 pub use stats::{Totals, totals};
 pub use thread::Thread;
@@ -147,6 +148,11 @@ pub fn start(thread: &'static Thread) {
     wake(thread);
 }
 
+/// Has the queue in which `thread` may be look anew at all that wait in it.
+pub fn reorder(thread: &Thread) {
+    run_queue::reorder(thread.cpu.load(Ordering::Relaxed) as usize);
+}
+
 /// Whether processors without work take it from others, from now on.
 pub fn set_stealing(is_on: bool) {
     run_queue::set_stealing(is_on);
@@ -213,9 +219,9 @@ pub fn schedule() {
     let next = next.expect("every processor has an idle thread");
     next.set_state(State::Running);
     next.cpu.store(cpu as u32, Ordering::Relaxed);
-    set_slice(next);
-    if !core::ptr::eq(next, previous) {
-        switch(previous, next);
+    match core::ptr::eq(next, previous) {
+        true => set_slice(next),
+        false => switch(previous, next),
     }
 }
 
@@ -277,6 +283,7 @@ pub fn finish_switch() {
             previous.recycle();
         }
     }
+    set_slice(current());
     let now = clock::tsc();
     local.came.set(now);
     local.charged.set(now);
@@ -332,8 +339,12 @@ fn set_slice(next: &'static Thread) {
     } else {
         NEVER
     };
-    LOCAL.get().slice_end.set(end);
-    set_timer();
+    let local = LOCAL.get();
+    local.slice_end.set(end);
+    // Those to wake have set it for themselves.
+    if end < local.timer.get() {
+        set_timer();
+    }
 }
 
 /// Sets the timer to what comes first: the slice's end or somebody to wake. A timer that is set

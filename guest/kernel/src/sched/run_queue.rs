@@ -78,6 +78,15 @@ pub(super) fn change(policy: Policy, slice: u64) {
     }
 }
 
+/// Hands all that wait for `cpu` in anew, after one of them has changed.
+pub(super) fn reorder(cpu: usize) {
+    let handed =
+        QUEUES[cpu].with(|threads| threads.hand_over(None, Why::Preempted, clock::tsc(), |_| {}));
+    if let Some(Err(refusal)) = handed {
+        refuse(&refusal);
+    }
+}
+
 /// Whether processors without work take it from others.
 pub(super) fn set_stealing(is_on: bool) {
     STEALING.store(is_on, Ordering::Relaxed);

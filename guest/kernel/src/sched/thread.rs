@@ -53,7 +53,9 @@ pub struct Thread {
     pub(super) on_cpu: AtomicBool,
     /// The processor it is on, or was on last, or waits for.
     pub(super) cpu: AtomicU32,
+    /// That of its own, or a higher one that it inherits.
     priority: AtomicU8,
+    own_priority: AtomicU8,
     affinity: AtomicU64,
     /// Time-stamp counter when it became ready.
     pub(super) ready_since: AtomicU64,
@@ -90,6 +92,7 @@ impl Thread {
             on_cpu: AtomicBool::new(false),
             cpu: AtomicU32::new(0),
             priority: AtomicU8::new(DEFAULT_PRIORITY),
+            own_priority: AtomicU8::new(DEFAULT_PRIORITY),
             affinity: AtomicU64::new(u64::MAX),
             ready_since: AtomicU64::new(0),
             queue: AtomicU8::new(0),
@@ -130,11 +133,12 @@ impl Thread {
         thread.fpu.reset();
         thread.context.enter_user(registers);
         let priority = parent.map_or(DEFAULT_PRIORITY, |parent| {
-            parent.priority.load(Ordering::Relaxed)
+            parent.own_priority.load(Ordering::Relaxed)
         });
         let affinity = parent.map_or(u64::MAX, |parent| parent.affinity.load(Ordering::Relaxed));
         let weight = parent.map_or(USUAL_WEIGHT, |parent| parent.weight.load(Ordering::Relaxed));
         thread.priority.store(priority, Ordering::Relaxed);
+        thread.own_priority.store(priority, Ordering::Relaxed);
         thread.affinity.store(affinity, Ordering::Relaxed);
         thread.weight.store(weight, Ordering::Relaxed);
         thread.ran.store(0, Ordering::Relaxed);
@@ -187,7 +191,29 @@ impl Thread {
 
     /// Sets the priority, which must be below [`super::policy::LEVELS`]; the one before.
     pub fn set_priority(&self, priority: u8) -> u8 {
-        self.priority.swap(priority, Ordering::Relaxed)
+        let before = self.own_priority.swap(priority, Ordering::Relaxed);
+        if self.priority.load(Ordering::Relaxed) <= before {
+            self.priority.store(priority, Ordering::Relaxed);
+        } else {
+            self.inherit(priority);
+        }
+        before
+    }
+
+    /// Raises the priority to that of one who waits for this thread; whether it was lower.
+    pub fn inherit(&self, priority: u8) -> bool {
+        self.priority.fetch_max(priority, Ordering::Relaxed) < priority
+    }
+
+    /// Nobody waits for this thread any more.
+    pub fn disinherit(&self) {
+        let own = self.own_priority.load(Ordering::Relaxed);
+        self.priority.store(own, Ordering::Relaxed);
+    }
+
+    /// The priority that counts.
+    pub fn effective_priority(&self) -> u8 {
+        self.priority.load(Ordering::Relaxed)
     }
 
     /// Sets the processors it may run on, a bit each.

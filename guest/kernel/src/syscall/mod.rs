@@ -85,6 +85,8 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::TraceTurns => schedule::sys_trace_turns(rdi),
         Sysno::ReadTurns => schedule::sys_read_turns(rdi, rsi, rdx),
         Sysno::SetStealing => schedule::sys_set_stealing(rdi),
+        Sysno::TakeLock => schedule::sys_take_lock(rdi, rsi),
+        Sysno::GiveLock => schedule::sys_give_lock(rdi),
         Sysno::SleepUntil => time::sys_sleep_until(rdi),
         Sysno::Confine => confine::sys_confine(rdi, rsi, rdx),
         Sysno::ConfinedCounts => confine::sys_confined_counts(rdi, rsi),

@@ -1,15 +1,15 @@
 //! What the scheduler is told, and tells.
 
-use abi::syscall::{Errno, TaskAttribute, Turn};
+use abi::syscall::{Errno, Inheritance, TaskAttribute, Turn};
 
 use super::Outcome;
 use super::process::text;
 use crate::arch::clock;
-use crate::process::current;
+use crate::process::{current, give_lock, take_lock};
 use crate::sched::policy::Policy;
 use crate::sched::{self, LONGEST_SLICE_NS, turns};
 
-const SLICES_NS: core::ops::RangeInclusive<u64> = 10_000..=LONGEST_SLICE_NS;
+const SLICES_NS: core::ops::RangeInclusive<u64> = 100_000..=LONGEST_SLICE_NS;
 const WEIGHTS: core::ops::RangeInclusive<u64> = 1..=10_000;
 
 pub(super) fn sys_set_scheduler(name: (u64, u64), slice_ns: u64) -> Outcome {
@@ -80,4 +80,13 @@ pub(super) fn sys_set_stealing(is_on: u64) -> Outcome {
         _ => return Err(Errno::Inval),
     }
     Ok(0)
+}
+
+pub(super) fn sys_take_lock(number: u64, inheritance: u64) -> Outcome {
+    let inheritance = Inheritance::from_number(inheritance).ok_or(Errno::Inval)?;
+    take_lock(number, inheritance).map(|()| 0)
+}
+
+pub(super) fn sys_give_lock(number: u64) -> Outcome {
+    give_lock(number).map(|()| 0)
 }

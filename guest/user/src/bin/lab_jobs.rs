@@ -1,28 +1,33 @@
 //! Laboratory: jobs under a scheduling policy.
 //!
-//! `policy=NAME [slice_us=N] unit_us=N NAME=ARRIVAL:LENGTH[:WORD]...`, a job each ([`Job`]). Says of
+//! `policy=NAME [slice_us=N] [inherit=0 or 1] unit_us=N NAME=ARRIVAL:LENGTH[:WORD]...`, a job each ([`Job`]). Says of
 //! each and of all how long it took from arrival to end (completion), how much of that it waited,
 //! and when it ran first (response).
 #![no_std]
 #![no_main]
 
+use user::abi::syscall::Inheritance;
 use user::alloc::format;
 use user::alloc::vec::Vec;
 use user::check::{Check, Failure, Verdict};
 use user::ensure;
 use user::lab::job::{Job, Outcome};
-use user::lab::jobs::{self, Report};
+use user::lab::jobs::{self, Report, Terms};
 
 user::check!(run);
 
 /// Arguments that are no jobs.
-const OWN: [&str; 3] = ["policy", "slice_us", "unit_us"];
+const OWN: [&str; 4] = ["policy", "slice_us", "inherit", "unit_us"];
 
 fn run(check: &mut Check) -> Verdict {
-    let policy = check.text("policy")?;
-    let slice_us = match check.named("slice_us") {
-        Some(_) => check.value("slice_us")?,
-        None => 0,
+    let terms = Terms {
+        policy: check.text("policy")?,
+        slice_us: check.value_or("slice_us", 0)?,
+        inheritance: match check.value_or("inherit", 0)? {
+            0 => Inheritance::None,
+            1 => Inheritance::Priority,
+            other => return Err(Failure(format!("inherit={other} is not 0 or 1"))),
+        },
     };
     let unit_ns = check.value("unit_us")? * 1000;
     ensure!(unit_ns > 0, "unit_us=0: a unit of time is 1 us or more");
@@ -32,7 +37,7 @@ fn run(check: &mut Check) -> Verdict {
         .map(|(name, text)| Job::parse(name, text, unit_ns))
         .collect::<Result<Vec<_>, Failure>>()?;
     ensure!(!jobs.is_empty(), "there is no job NAME=ARRIVAL:LENGTH");
-    let report = jobs::run(&jobs, policy, slice_us)?;
+    let report = jobs::run(&jobs, terms)?;
     say(check, &jobs, &report);
     let names: Vec<&str> = jobs.iter().map(|job| job.name).collect();
     report.turns.report(check, &names)

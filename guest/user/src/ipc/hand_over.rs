@@ -1,8 +1,8 @@
 //! [`Sender`]: a number of words handed over to another process several times, each time with other
 //! values, by copies through the kernel or in memory that both map for it.
 //!
-//! The copies are from and to memory that both have already. What is mapped is made for the purpose,
-//! which is a part of the cost, as is giving it back. Each time the other process answers with the
+//! The copies are from and to memory that both have already, a message at a time. What is mapped is
+//! made for the purpose, which is a part of the cost, as is giving it back. Each time the other process answers with the
 //! words' sum, by a message; where they are in common memory, a message says so, too.
 
 use crate::check::{Context as _, Failure, Verdict};
@@ -33,7 +33,7 @@ pub enum Mode {
 /// Process that hands over, and the other one.
 pub struct Sender {
     queues: Queues,
-    bytes: Vec<u8>,
+    message: Vec<u8>,
     child: Child,
 }
 
@@ -74,62 +74,72 @@ fn word(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(bytes.try_into().unwrap_or_default())
 }
 
-/// Memory that has been written to, so that it is there.
-fn touched(bytes: usize) -> Vec<u8> {
-    let mut memory = vec![0; bytes];
+/// Memory for messages that has been written to, so that it is there.
+fn touched() -> Vec<u8> {
+    let mut memory = vec![0; MESSAGE];
     memory.fill(1);
     memory
 }
 
+/// How the words of so many bytes are divided among messages: the bytes of each.
+fn messages(bytes: usize) -> impl Iterator<Item = usize> {
+    let starts = (0..bytes).step_by(MESSAGE);
+    starts.map(move |start| MESSAGE.min(bytes - start))
+}
+
 impl Sender {
-    /// Starts the other process, for at most `bytes` at a time.
-    pub fn start(bytes: usize) -> Result<Self, Failure> {
-        let most = bytes.clamp(3 * WORD, MESSAGE) as u64;
+    /// Starts the other process.
+    pub fn start() -> Result<Self, Failure> {
         let queues = Queues {
-            there: Queue::new(4, most).context("a queue")?,
+            there: Queue::new(4, MESSAGE as u64).context("a queue")?,
             back: Queue::new(4, WORD as u64).context("a queue")?,
         };
-        let child = Child::fork(|| serve(&queues, bytes).map_or(1, |()| 0)).context("fork")?;
-        let bytes = touched(bytes);
+        let child = Child::fork(|| serve(&queues).map_or(1, |()| 0)).context("fork")?;
+        let message = touched();
         // The other process is there when it answers.
         queues.say([0; 3]).context("say")?;
         queues.answered().context("the other process")?;
         Ok(Self {
             queues,
-            bytes,
+            message,
             child,
         })
     }
 
-    /// Hands `bytes` over so many times; how long that took in all.
-    pub fn hand_over(&mut self, mode: Mode, bytes: usize, uses: u64) -> Result<u64, Failure> {
+    /// Hands `bytes` over so many times; how long each took. What is mapped is made in the first of
+    /// these times, and given back in the last.
+    pub fn hand_over(&mut self, mode: Mode, bytes: usize, uses: u64) -> Result<Vec<u64>, Failure> {
         let what = [mode as u64, bytes as u64, uses];
         self.queues.say(what).context("say")?;
         self.queues.answered().context("the other process")?;
-        let start = now_ns();
+        let mut ended = Vec::with_capacity(uses as usize + 1);
+        ended.push(now_ns());
         match mode {
-            Mode::Copy => self.copy(bytes, uses)?,
-            Mode::Map => self.map(bytes, uses)?,
+            Mode::Copy => self.copy(bytes, uses, &mut ended)?,
+            Mode::Map => self.map(bytes, uses, &mut ended)?,
         }
-        Ok(now_ns() - start)
+        let pairs = ended.windows(2);
+        Ok(pairs.map(|pair| pair[1].saturating_sub(pair[0])).collect())
     }
 
-    fn copy(&mut self, bytes: usize, uses: u64) -> Verdict {
+    fn copy(&mut self, bytes: usize, uses: u64, ended: &mut Vec<u64>) -> Verdict {
         for first in 0..uses {
-            let memory = &mut self.bytes[..bytes];
-            for (value, word) in (first..).zip(memory.chunks_exact_mut(WORD)) {
-                word.copy_from_slice(&value.to_le_bytes());
-            }
-            for message in memory.chunks(MESSAGE) {
+            let mut values = first..;
+            for len in messages(bytes) {
+                let message = &mut self.message[..len];
+                for (word, value) in message.chunks_exact_mut(WORD).zip(&mut values) {
+                    word.copy_from_slice(&value.to_le_bytes());
+                }
                 let sent = self.queues.there.send(message, 0, FOREVER);
                 sent.context("send")?;
             }
             self.check(first, bytes)?;
+            ended.push(now_ns());
         }
         Ok(())
     }
 
-    fn map(&self, bytes: usize, uses: u64) -> Verdict {
+    fn map(&self, bytes: usize, uses: u64, ended: &mut Vec<u64>) -> Verdict {
         let memory = Shared::named(NAME, bytes).context("shared memory")?;
         for first in 0..uses {
             for (value, offset) in (first..).zip((0..bytes).step_by(WORD)) {
@@ -137,6 +147,11 @@ impl Sender {
             }
             self.queues.say([first, 0, 0]).context("say")?;
             self.check(first, bytes)?;
+            ended.push(now_ns());
+        }
+        drop(memory);
+        if let Some(last) = ended.last_mut() {
+            *last = now_ns();
         }
         Ok(())
     }
@@ -158,27 +173,33 @@ impl Sender {
 }
 
 /// What the other process does, until it is ended.
-fn serve(queues: &Queues, bytes: usize) -> Result<(), Errno> {
-    let mut memory = touched(bytes);
+fn serve(queues: &Queues) -> Result<(), Errno> {
+    let mut message = touched();
     loop {
         let [mode, bytes, uses] = queues.hear()?;
         queues.answer(0)?;
         let bytes = bytes as usize;
         match mode {
-            1 => take_copies(queues, &mut memory[..bytes], uses)?,
+            1 => take_copies(queues, &mut message, (bytes, uses))?,
             2 => look_at_it(queues, bytes, uses)?,
             _ => {}
         }
     }
 }
 
-fn take_copies(queues: &Queues, memory: &mut [u8], uses: u64) -> Result<(), Errno> {
+fn take_copies(
+    queues: &Queues,
+    message: &mut [u8],
+    (bytes, uses): (usize, u64),
+) -> Result<(), Errno> {
     for _ in 0..uses {
-        for message in memory.chunks_mut(MESSAGE) {
-            queues.there.receive(message, FOREVER)?;
+        let mut sum = 0;
+        for _ in messages(bytes) {
+            let (len, _) = queues.there.receive(message, FOREVER)?;
+            let words = message[..len].chunks_exact(WORD).map(word);
+            sum = words.fold(sum, u64::wrapping_add);
         }
-        let words = memory.chunks_exact(WORD).map(word);
-        queues.answer(words.fold(0, u64::wrapping_add))?;
+        queues.answer(sum)?;
     }
     Ok(())
 }

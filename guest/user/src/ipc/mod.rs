@@ -4,6 +4,7 @@
 
 pub mod hand_over;
 mod queue;
+pub mod rpc;
 mod shared;
 mod socket;
 mod transfers;

@@ -6,8 +6,8 @@ use abi::syscall::{Errno, TaskAttribute};
 use alloc::format;
 
 /// A job as it stands among a program's arguments: `NAME=ARRIVAL:LENGTH[:WORD]...`, both in units of
-/// time; the words are `pN` for priority N, `wN` for weight N, `dN` for a deadline at N units, and
-/// `u` for a length that is not declared.
+/// time; the words are `pN` for priority N, `wN` for weight N, `dN` for a deadline at N units, `u` for a
+/// length that is not declared, and `lN` for one that needs lock N from beginning to end.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Its name.
@@ -20,6 +20,8 @@ pub struct Job {
     priority: Option<u64>,
     weight: Option<u64>,
     deadline_ns: Option<u64>,
+    /// The lock that it needs.
+    pub lock: Option<u64>,
 }
 
 /// When what happened to a job, in nanoseconds from the start.
@@ -40,7 +42,7 @@ impl Job {
             Failure(format!(
                 "{name}={text}: {what}; a job is ARRIVAL:LENGTH in units, and then any of :pN \
                  (priority 0 to 7), :wN (weight 1 to 10000), :dN (deadline in units), :u (length not \
-                 declared)"
+                 declared), :lN (needs lock N)"
             ))
         };
         let number = |text: &str| {
@@ -61,6 +63,7 @@ impl Job {
             priority: None,
             weight: None,
             deadline_ns: None,
+            lock: None,
         };
         for word in words {
             let (kind, value) = word
@@ -70,6 +73,7 @@ impl Job {
                 "u" if value.is_empty() => job.is_declared = false,
                 "p" => job.priority = Some(number(value)?),
                 "w" => job.weight = Some(number(value)?),
+                "l" => job.lock = Some(number(value)?),
                 "d" => job.deadline_ns = Some(units(value)?),
                 _ => return Err(wrong("an unknown word")),
             }

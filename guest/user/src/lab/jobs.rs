@@ -12,7 +12,7 @@ use crate::check::{Context as _, Failure};
 use crate::sync::Turn;
 use crate::time::now_ns;
 use crate::{sys, thread};
-use abi::syscall::{Errno, Stats};
+use abi::syscall::{Errno, Inheritance, Stats};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -40,7 +40,19 @@ const ATTEMPTS: u32 = 5;
 
 const OVER: u32 = 1;
 
+/// Under what jobs are done.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    /// Scheduling policy.
+    pub policy: &'a str,
+    /// Length of slices, or 0.
+    pub slice_us: u64,
+    /// What waiting for a lock does.
+    pub inheritance: Inheritance,
+}
+
 struct Shared {
+    inheritance: Inheritance,
     start_ns: u64,
     /// The start was missed, and nothing is to be done.
     is_missed: AtomicBool,
@@ -63,7 +75,13 @@ impl Shared {
         sys::sleep_until(self.start_ns + job.arrival_ns)?;
         let began_ns = now_ns();
         let is_missed = self.is_missed.load(Ordering::Relaxed);
+        if let Some(lock) = job.lock {
+            sys::take_lock(lock, self.inheritance)?;
+        }
         let ran_ns = spend(if is_missed { 0 } else { job.length_ns })?;
+        if let Some(lock) = job.lock {
+            sys::give_lock(lock)?;
+        }
         let ended_ns = now_ns();
         let is_last = self.left.fetch_sub(1, Ordering::AcqRel) == 1;
         let stats = is_last.then(sys::stats).transpose()?;
@@ -80,17 +98,12 @@ impl Shared {
 }
 
 /// Has the jobs done.
-pub fn run(jobs: &[Job], policy: &str, slice_us: u64) -> Result<Report, Failure> {
+pub fn run(jobs: &[Job], terms: Terms<'_>) -> Result<Report, Failure> {
     sys::set_affinity(1).context("affinity to processor 0")?;
     let lead_ns = LEAD_NS + JOB_LEAD_NS * jobs.len() as u64;
     let mut first_tid = FIRST_TID;
     for attempt in 0..ATTEMPTS {
-        let done = attempt_at(
-            jobs,
-            (policy, slice_us),
-            now_ns() + (lead_ns << attempt),
-            first_tid,
-        )?;
+        let done = attempt_at(jobs, terms, now_ns() + (lead_ns << attempt), first_tid)?;
         if let Some(report) = done {
             return Ok(report);
         }
@@ -102,18 +115,19 @@ pub fn run(jobs: &[Job], policy: &str, slice_us: u64) -> Result<Report, Failure>
 /// Has the jobs done from `start_ns` on; `None` if that was too soon.
 fn attempt_at(
     jobs: &[Job],
-    (policy, slice_us): (&str, u64),
+    terms: Terms<'_>,
     start_ns: u64,
     first_tid: u64,
 ) -> Result<Option<Report>, Failure> {
     let shared = Arc::new(Shared {
+        inheritance: terms.inheritance,
         start_ns,
         is_missed: AtomicBool::new(false),
         left: AtomicUsize::new(jobs.len()),
         over: Turn::new(),
     });
     let threads = assemble(jobs, &shared)?;
-    let _scheduler = Scheduler::choose(policy, slice_us)?;
+    let _scheduler = Scheduler::choose(terms.policy, terms.slice_us)?;
     let turns = Turns::begin()?;
     let before = sys::stats().context("stats")?;
     let is_missed = now_ns() >= start_ns;

@@ -15,7 +15,7 @@ mod page;
 use super::chart::{self, Chart};
 use super::report::Report;
 use super::session::CompareError;
-use crate::output::folder::Folder;
+use crate::output::files::Folder;
 use std::path::PathBuf;
 
 /// Writes all files to `folder`; the page that shows them.

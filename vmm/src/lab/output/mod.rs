@@ -15,7 +15,7 @@ mod report;
 
 use super::LabError;
 use super::chart;
-use crate::output::folder::Folder;
+use crate::output::files::Folder;
 pub(super) use report::Report;
 use std::path::PathBuf;
 

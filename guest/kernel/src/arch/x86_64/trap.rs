@@ -18,6 +18,7 @@ use core::cell::UnsafeCell;
 
 use super::descriptor::{KERNEL_CODE, USER_CODE, USER_DATA, VECTORS};
 use super::{MAX_CPUS, USER_END, apic, cpu, cpu_id, fpu, ipi, pic, tlb};
+use crate::sync::checker;
 use crate::{irq, panic, process, sched, syscall};
 
 /// Registers of what was interrupted, as they lie on the kernel stack.
@@ -330,8 +331,10 @@ extern "C" fn handle(frame: &mut TrapFrame) {
         0..EXCEPTIONS if frame.is_user() => process::exception(frame),
         0..EXCEPTIONS => panic::kernel_fault(frame, cpu::fault_address()),
         SPURIOUS => {}
+        vector if frame.is_user() => interrupt(vector),
         vector => {
-            frame.rip = cpu::after_interrupt(frame.rip);
+            let waited = cpu::after_interrupt(frame.rip);
+            frame.rip = waited.unwrap_or_else(|| checker::interrupted(vector, frame.rip));
             interrupt(vector);
         }
     }

@@ -1,8 +1,35 @@
-//! [`Folder`]: where files go that are written as a whole or not at all.
+//! Files for results: a report, and a [`Folder`] of files that are written as a whole or not at all.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+/// Why there is no file for a report.
+#[derive(Debug, thiserror::Error)]
+#[error("the report cannot be written to {path}")]
+pub struct ReportError {
+    path: String,
+    #[source]
+    source: io::Error,
+}
+
+/// A file that a report is written to in the end.
+pub(crate) struct ReportFile(File);
+
+impl ReportFile {
+    /// Makes it, so that what is wrong with it is known before anything is done.
+    pub(crate) fn create(path: &Path) -> Result<Self, ReportError> {
+        let file = File::create(path).map_err(|source| ReportError {
+            path: path.display().to_string(),
+            source,
+        })?;
+        Ok(Self(file))
+    }
+
+    pub(crate) fn write(mut self, text: &str) -> io::Result<()> {
+        self.0.write_all(text.as_bytes())
+    }
+}
 
 /// A folder that can be written to.
 pub(crate) struct Folder(PathBuf);
