@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use crate::arch::{apic, clock, cpu};
+use crate::arch::{apic, clock, cpu, relax};
 use crate::sync::SpinLock;
 use crate::{machine, sched};
 
@@ -24,35 +24,31 @@ const BOTH: u32 = 2;
 const ORDER: &str = "lock-order";
 static IN_BOTH_ORDERS: AtomicBool = AtomicBool::new(false);
 
-/// A fault, by name.
-type Crash = (&'static str, fn());
+/// Processors besides the first that are up, and have said all that they say.
+static OTHERS_UP: AtomicU32 = AtomicU32::new(0);
 
-/// Before the first program.
-const EARLY: &[Crash] = &[("fault", cpu::read_nothing)];
-
-/// When all processors have been told to start.
-const LATE: &[Crash] = &[
+/// Faults, by name.
+const CRASHES: &[(&str, fn())] = &[
+    ("fault", cpu::read_nothing),
     ("lock-twice", halt_with_lock),
     ("lock-interrupts", spin_with_lock),
     (ORDER, take_in_order),
 ];
 
-/// Causes the fault `name`, if it is one of those before the first program.
-pub(crate) fn early(name: Option<&str>) {
-    IN_BOTH_ORDERS.store(name == Some(ORDER), Ordering::SeqCst);
-    provoke(EARLY, name);
-}
-
-/// Causes the fault `name`, if it is another.
-pub(crate) fn late(name: Option<&str>) {
-    provoke(LATE, name);
-}
-
-fn provoke(crashes: &[Crash], name: Option<&str>) {
-    let asked_for = crashes.iter().find(|crash| Some(crash.0) == name);
-    if let Some((_, crash)) = asked_for {
-        crash();
+/// Causes the fault `name`, if it is one, when all of the `cpus` processors are up.
+pub(crate) fn provoke(name: &str, cpus: u32, start_others: impl FnOnce()) {
+    let Some((_, crash)) = CRASHES.iter().find(|crash| crash.0 == name) else {
+        return;
+    };
+    if cpus > 1 {
+        IN_BOTH_ORDERS.store(name == ORDER, Ordering::SeqCst);
+        start_others();
     }
+    // A panic stops them: what one of them is writing then would keep the console for ever.
+    while OTHERS_UP.load(Ordering::SeqCst) + 1 < cpus {
+        relax();
+    }
+    crash();
 }
 
 /// Halts with a lock that the timer's handler takes.
@@ -79,6 +75,7 @@ fn take_in_order() {
 
 /// What other processors do when they have come up.
 pub(crate) fn other_processor() {
+    OTHERS_UP.fetch_add(1, Ordering::SeqCst);
     if IN_BOTH_ORDERS.load(Ordering::SeqCst) {
         let _second = SECOND.lock();
         wait_for_other();

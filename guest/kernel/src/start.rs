@@ -39,13 +39,15 @@ pub fn start(layout: ImageLayout, protocol: Protocol, boot_address: u64) -> ! {
 
     let cpus = init_machine(&boot, &cmdline);
     drivers::init(&cmdline);
+    if let Some(name) = cmdline.get(param::CRASH) {
+        crash::provoke(name, cpus, || smp::start(cpus, start_other));
+    }
     start_first(&cmdline);
     if cpus > 1 {
         smp::start(cpus, start_other);
     }
     announce_if_up();
     port::outb(MARK, Mark::User as u8);
-    crash::late(cmdline.get(param::CRASH));
     sched::idle()
 }
 
@@ -96,7 +98,6 @@ fn init_machine(boot: &BootInfo, cmdline: &Cmdline) -> u32 {
 }
 
 fn start_first(cmdline: &Cmdline) {
-    crash::early(cmdline.get(param::CRASH));
     initrd::init(frame::initrd());
     let path = cmdline.get(param::INIT).unwrap_or(image::INIT);
     if let Err(error) = process::start_first(path) {

@@ -11,6 +11,7 @@ use core::any::type_name;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::arch::MAX_CPUS;
+use crate::panic;
 
 /// What a processor that spins says of itself.
 struct Spinning {
@@ -70,7 +71,12 @@ impl Wait {
         mine.waits_for.store(owner, Relaxed);
         let looks = mine.looks.load(Relaxed).wrapping_add(1);
         mine.looks.store(looks, Relaxed);
-        if looks.is_multiple_of(LOOKS) && self.is_deadlock() {
+        if !looks.is_multiple_of(LOOKS) {
+            return;
+        }
+        // Whoever has it may have been stopped, and there is no other message than that.
+        panic::end_if_under_way();
+        if self.is_deadlock() {
             let [me, owner] = [self.me, owner].map(|number| number - 1);
             panic!(
                 "deadlock of processors: {me} waits for a spin lock of {} held by {owner}, which waits \
