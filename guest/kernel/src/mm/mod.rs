@@ -1,11 +1,13 @@
 //! Memory.
 //!
-//! - [`frame`] hands out physical frames, by `free` and [`buddy`]; [`heap`] makes the kernel's heap of them.
+//! - [`frame`] hands out physical frames, by `free` and [`buddy`] (of the crate `memory`); [`heap`] makes the kernel's heap of them.
 //! - [`kernel_map`] is the kernel's half of every address space.
 //! - [`space`] is a program's half: [`area`]s, and pages made on demand ([`fault`]; `large` those
 //!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`]; `confined` are
 //!   areas with a budget of frames of their own, or a part of a [`pool`] that several processes share
 //!   as a policy of [`allocation`] says.
+//! - `advise` is what programs say of their pages; [`disk_file`] are pages of a disk, [`zeroes`] frames
+//!   that were cleared before.
 //! - [`shared`] is memory that programs share with a driver, [`common`] with their children, [`object`]
 //!   with whoever knows its name.
 //! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
@@ -15,11 +17,12 @@
 #![expect(unsafe_code, reason = "page tables, the direct map and the heap")]
 
 pub mod addr;
+mod advise;
 pub mod allocation;
 pub mod area;
-pub mod buddy;
 pub mod common;
 mod confined;
+pub mod disk_file;
 mod dma;
 mod evict;
 pub mod fault;
@@ -39,7 +42,9 @@ pub mod stacks;
 pub mod swap;
 mod transfer;
 pub mod user;
+pub mod zeroes;
 
 pub use addr::{PAGE_BYTES, PhysAddr, phys_to_virt};
 pub use dma::DmaBuffer;
+pub use memory::buddy;
 pub use mmio::MmioRegion;

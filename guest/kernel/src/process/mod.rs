@@ -13,6 +13,7 @@ mod futex;
 mod locks;
 pub(crate) mod signal;
 mod transfers;
+mod vfork;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -39,6 +40,10 @@ use signal::Signals;
 pub struct Process {
     pid: AtomicU64,
     parent: AtomicRef<Process>,
+    /// Whose address space it has, if that was lent to it ([`vfork`]).
+    lender: AtomicRef<Process>,
+    /// Its own address space is with a child.
+    has_lent: AtomicBool,
     /// Path of its program.
     name: SpinLock<String>,
     /// What processors need of the address space.
@@ -81,6 +86,8 @@ impl Process {
         Self {
             pid: AtomicU64::new(0),
             parent: AtomicRef::new(),
+            lender: AtomicRef::new(),
+            has_lent: AtomicBool::new(false),
             name: SpinLock::new(String::new()),
             shared: Shared::default(),
             space: Mutex::new(None),
