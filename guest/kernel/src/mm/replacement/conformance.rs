@@ -143,14 +143,14 @@ fn names_lead_to_policies() {
 
 #[test]
 fn an_empty_memory_has_no_victim() {
-    for known in &POLICIES {
+    for known in POLICIES {
         assert_eq!(Memory::new(known, 1, &[]).select(), None, "{}", known.name);
     }
 }
 
 #[test]
 fn victims_are_in_memory_whatever_the_order_of_uses() {
-    for known in &POLICIES {
+    for known in POLICIES {
         let mut memory = Memory::new(known, 7, &[]);
         let mut state = 1_u64;
         for _ in 0..2000 {
@@ -173,7 +173,7 @@ fn victims_are_in_memory_whatever_the_order_of_uses() {
 
 #[test]
 fn a_pinned_page_stays() {
-    for known in &POLICIES {
+    for known in POLICIES {
         let mut memory = Memory::new(known, 3, &[]);
         [0, 1, 2]
             .into_iter()
@@ -188,7 +188,7 @@ fn a_pinned_page_stays() {
 
 #[test]
 fn enough_frames_mean_one_fault_a_page() {
-    for known in &POLICIES {
+    for known in POLICIES {
         let faults = Memory::run(known, 5, &super::course::BELADY);
         assert_eq!(faults, 5, "{}", known.name);
     }
@@ -196,7 +196,7 @@ fn enough_frames_mean_one_fault_a_page() {
 
 #[test]
 fn one_frame_means_a_fault_a_use() {
-    for known in &POLICIES {
+    for known in POLICIES {
         let faults = Memory::run(known, 1, &super::course::BELADY);
         assert_eq!(faults, 12, "{}", known.name);
     }

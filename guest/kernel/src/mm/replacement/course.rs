@@ -38,7 +38,7 @@ fn nobody_beats_the_optimal_policy() {
     for frames in 1..6 {
         for trace in [&BELADY[..], &LONG] {
             let best = Memory::run(opt, frames, trace);
-            for known in &POLICIES {
+            for known in POLICIES {
                 let faults = Memory::run(known, frames, trace);
                 assert!(faults >= best, "{} {frames}: {faults} {best}", known.name);
             }

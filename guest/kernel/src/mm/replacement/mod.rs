@@ -79,7 +79,7 @@ pub const CLOCK: &Known = &POLICIES[0];
 pub const FIFO: &Known = &POLICIES[1];
 
 /// All of them.
-pub static POLICIES: [Known; 10] = [
+pub static POLICIES: &[Known] = &[
     known("clock", |_| Box::new(clock::Clock::default())),
     known("fifo", |_| Box::new(fifo::Fifo::default())),
     known("random", |settings| Box::new(random::Random::new(settings))),
