@@ -1,6 +1,6 @@
 //! Memory.
 //!
-//! - [`frame`] hands out physical frames, by `free` and [`buddy`]; [`heap`] makes the kernel's heap of them.
+//! - [`frame`] hands out physical frames, by `free` and [`buddy`] (of the crate `memory`); [`heap`] makes the kernel's heap of them.
 //! - [`kernel_map`] is the kernel's half of every address space.
 //! - [`space`] is a program's half: [`area`]s, and pages made on demand ([`fault`]; `large` those
 //!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`]; `confined` are
@@ -20,7 +20,6 @@ pub mod addr;
 mod advise;
 pub mod allocation;
 pub mod area;
-pub mod buddy;
 pub mod common;
 mod confined;
 pub mod disk_file;
@@ -47,4 +46,5 @@ pub mod zeroes;
 
 pub use addr::{PAGE_BYTES, PhysAddr, phys_to_virt};
 pub use dma::DmaBuffer;
+pub use memory::buddy;
 pub use mmio::MmioRegion;

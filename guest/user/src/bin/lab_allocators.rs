@@ -1,184 +1,154 @@
-//! Laboratory: allocators of objects, as kernels have them.
+//! Laboratory: an allocator serves a stream of requests of many sizes.
 //!
-//! Arguments: `work=split`: a buddy allocator of `kib` serves requests of `bytes=N,N..` and gives
-//! them back, each split and joining said. Otherwise `allocator=buddy`, `slab` or `linked-list` and
-//! `magazines=1`, if each thread has a cache of its own; `threads` threads take and give back objects
-//! `rounds` times, 8 at a time.
+//! `allocator=buddy|slab|slab-cached|first-fit kib=N requests=N live=N seed=N`: of `live` places each
+//! request, by lot, fills one that is empty or empties one that is full. The memory is `kib` large. As
+//! many requests come before those that are measured.
 #![no_std]
 #![no_main]
 
+use memory::allocator::Allocator;
+use memory::allocator::buddies::Buddies;
+use memory::allocator::first_fit::FirstFit;
+use memory::allocator::slabs::SlabHeap;
 use user::alloc::boxed::Box;
-use user::alloc::format;
-use user::alloc::string::String;
-use user::alloc::sync::Arc;
+use user::alloc::vec;
 use user::alloc::vec::Vec;
-use user::check::{Check, Context as _, Failure, Verdict};
+use user::alloc::{format, string::String};
+use user::check::{Check, Failure, Verdict};
 use user::ensure;
-use user::lab::allocator::buddy::Buddy;
-use user::lab::allocator::magazine::Magazine;
-use user::lab::allocator::{ALLOCATORS, Allocator, OBJECT_WORDS, constructed};
-use user::lab::confined::value_or;
-use user::mapping::PAGE;
-use user::sync::Mutex;
-use user::thread;
+use user::lab::random::Random;
 use user::time::now_ns;
 
 user::check!(run);
 
-/// Pages of an allocator.
-const PAGES: usize = 16;
-/// Objects that a thread has at a time.
-const AT_A_TIME: usize = 8;
-const KIB: usize = 1024;
+type Make = fn(usize) -> Box<dyn Allocator>;
 
-fn sizes(blocks: &[usize]) -> String {
-    let words = blocks.iter().map(|bytes| format!("{}", bytes / KIB));
-    words.collect::<Vec<_>>().join(" + ")
-}
+/// What there is, by name.
+const ALLOCATORS: [(&str, Make); 4] = [
+    ("buddy", |bytes| Box::new(Buddies::new(bytes, 32))),
+    ("slab", |bytes| Box::new(SlabHeap::new(bytes, 0))),
+    ("slab-cached", |bytes| Box::new(SlabHeap::new(bytes, 32))),
+    ("first-fit", |bytes| Box::new(FirstFit::new(bytes))),
+];
 
-fn split(check: &mut Check) -> Verdict {
-    let kib = check.value("kib")? as usize;
-    ensure!(
-        kib.is_power_of_two() && (4..=4096).contains(&kib),
-        "kib={kib}: a power of 2, 4 to 4096"
-    );
-    let mut buddy = Buddy::new(kib * KIB / PAGE).context("a buddy allocator")?;
-    let (mut splits, mut joined, mut granted, mut asked) = (0, 0, 0, 0);
-    let mut blocks = Vec::new();
-    for word in check.text("bytes")?.split(',') {
-        let bytes = word.parse::<usize>().ok().filter(|bytes| *bytes > 0);
-        let bytes = bytes.ok_or_else(|| Failure(format!("bytes: {word} is no size")))?;
-        let mut halved = String::new();
-        let taken = buddy.take(bytes, |size| {
-            splits += 1;
-            halved += &format!(
-                "{} splits into {} + {}; ",
-                size / KIB,
-                size / 2 / KIB,
-                size / 2 / KIB
-            );
-        });
-        let (block, size) = taken.ok_or_else(|| Failure(format!("no block for {bytes} bytes")))?;
-        ensure!(
-            size >= bytes && block.is_multiple_of(size),
-            "{bytes} bytes got {size} at {block}"
-        );
-        let free = sizes(&buddy.free_blocks());
-        check.line(&format!(
-            "{} KiB: {halved}served from {} KiB, free: {free} KiB",
-            bytes / KIB,
-            size / KIB
-        ))?;
-        blocks.push((block, bytes));
-        granted += size as u64;
-        asked += bytes as u64;
-    }
-    for (block, bytes) in blocks {
-        buddy.give_back(block, bytes, |_| joined += 1);
-    }
-    let free = buddy.free_blocks();
-    ensure!(free == [kib * KIB], "given back: {}", sizes(&free));
-    check.metric("splits", splits);
-    check.metric("joined", joined);
-    check.metric("granted_bytes", granted);
-    check.metric("internal_bytes", granted - asked);
-    Ok(())
-}
+/// Sizes that kernels ask for: small structures mostly, of a few kinds.
+const SIZES: [usize; 12] = [24, 40, 56, 56, 72, 104, 104, 136, 200, 264, 568, 1032];
 
-/// What a thread does; how often it took the lock.
-fn work(depot: &Mutex<Box<dyn Allocator>>, rounds: u64, magazines: bool) -> Result<u64, Failure> {
-    let mut source = match magazines {
-        true => Magazine::new(depot),
-        false => Magazine::none(depot),
+/// Most of memory, of places and of requests.
+const MOST_KIB: u64 = 1024;
+const MOST_LIVE: u64 = 8192;
+const MOST_REQUESTS: u64 = 1 << 20;
+
+/// Requests that are timed at once; the fastest part counts, as others use the host, too.
+const PART: usize = 1000;
+
+/// A place's piece of memory: where, and how large.
+type Piece = Option<(usize, usize)>;
+
+/// A request: a place, and the size to fill it with, if it is empty.
+type Request = (u16, u16);
+
+fn stream(requests: usize, live: usize, seed: u64) -> Vec<Request> {
+    let mut random = Random::new(seed);
+    let request = |_| {
+        let place = random.below(live) as u16;
+        (place, SIZES[random.below(SIZES.len())] as u16)
     };
-    for _ in 0..rounds {
-        let mut objects = [0; AT_A_TIME];
-        for object in &mut objects {
-            *object = source.allocate().ok_or("no object is left")?;
-        }
-        for object in objects {
-            source.free(object);
-        }
-    }
-    Ok(source.locked)
+    (0..requests).map(request).collect()
 }
 
-/// All objects that there are hold what they should, and are apart.
-fn look(allocator: &mut dyn Allocator) -> Verdict {
-    let mut objects = Vec::new();
-    for _ in 0..200 {
-        objects.push(allocator.allocate().ok_or("no object is left")?);
-    }
-    for object in &objects {
-        for word in 0..OBJECT_WORDS {
-            let found = allocator.memory().word(object + word * 8);
-            ensure!(
-                found == constructed(word),
-                "an object that is not constructed: {found:#x}"
-            );
+/// Serves all; how many were refused.
+fn serve(allocator: &mut dyn Allocator, stream: &[Request], pieces: &mut [Piece]) -> u64 {
+    let mut refused = 0;
+    for (place, bytes) in stream {
+        let (piece, bytes) = (&mut pieces[usize::from(*place)], usize::from(*bytes));
+        match piece.take() {
+            Some((at, bytes)) => allocator.release(at, bytes),
+            None => {
+                *piece = allocator.allocate(bytes).map(|at| (at, bytes));
+                refused += u64::from(piece.is_none());
+            }
         }
     }
-    let taken = allocator.taken_bytes();
-    objects.sort_unstable();
-    let apart = objects
-        .windows(2)
-        .all(|two| two[1] - two[0] >= OBJECT_WORDS * 8);
-    ensure!(apart, "two objects have memory in common");
+    refused
+}
+
+fn bounded(check: &Check, name: &str, most: u64) -> Result<usize, Failure> {
+    let value = check.value(name)?;
     ensure!(
-        taken >= objects.len() * OBJECT_WORDS * 8,
-        "{taken} bytes are too few"
+        (1..=most).contains(&value),
+        "{name}={value} is not from 1 to {most}"
     );
-    objects
-        .into_iter()
-        .for_each(|object| allocator.free(object));
-    Ok(())
+    Ok(value as usize)
 }
 
-fn measure(check: &mut Check) -> Verdict {
+fn make(check: &Check, bytes: usize) -> Result<Box<dyn Allocator>, Failure> {
     let name = check.text("allocator")?;
-    let known = ALLOCATORS.iter().find(|(known, _)| *known == name);
-    let unknown = || Failure(format!("allocator={name}: buddy, slab or linked-list"));
-    let (_, make) = known.ok_or_else(unknown)?;
-    let (rounds, threads) = (check.value("rounds")?, value_or(check, "threads", 1)?);
-    ensure!((1..=8).contains(&threads), "threads={threads}: 1 to 8");
-    let magazines = value_or(check, "magazines", 0)? > 0;
-    let mut allocator = make(PAGES).context("an allocator")?;
-    look(&mut *allocator)?;
-    let before = allocator.memory().constructed;
-    let depot = Arc::new(Mutex::new(allocator));
-    let start = now_ns();
-    let mut at_work = Vec::new();
-    for _ in 0..threads {
-        let depot = Arc::clone(&depot);
-        let thread = thread::spawn(move || work(&depot, rounds, magazines));
-        at_work.push(thread.context("a thread")?);
-    }
-    let mut locked = 0;
-    for thread in at_work {
-        locked += thread.join().context("join")??;
-    }
-    let elapsed_ns = now_ns() - start;
-    let mut allocator = depot.lock();
-    let made = allocator.memory().constructed - before;
-    look(&mut **allocator)?;
-    let objects = rounds * threads * AT_A_TIME as u64;
-    let figures = [
-        ("objects", objects),
-        ("constructed", made),
-        ("locked", locked),
-        ("elapsed_ns", elapsed_ns),
-        ("object_ns", elapsed_ns / objects.max(1)),
-    ];
-    for (name, value) in figures {
-        check.metric(name, value);
-    }
-    Ok(())
+    let found = ALLOCATORS.iter().find(|(known, _)| *known == name);
+    let names: Vec<&str> = ALLOCATORS.iter().map(|(known, _)| *known).collect();
+    let unknown = || Failure(format!("allocator={name} is none of {}", names.join(", ")));
+    found.map(|(_, make)| make(bytes)).ok_or_else(unknown)
 }
 
 fn run(check: &mut Check) -> Verdict {
-    match check.named("work") {
-        Some("split") => split(check),
-        None => measure(check),
-        Some(other) => Err(Failure(format!("work={other}: split, or no such argument"))),
+    let bytes = bounded(check, "kib", MOST_KIB)? * 1024;
+    let live = bounded(check, "live", MOST_LIVE)?;
+    let requests = bounded(check, "requests", MOST_REQUESTS)?.next_multiple_of(PART);
+    let mut allocator = make(check, bytes)?;
+    let stream = stream(2 * requests, live, check.value("seed")?);
+    let (before, measured) = stream.split_at(requests);
+    let mut pieces: Vec<Piece> = vec![None; live];
+    // What is brought up at first use, pages among it, is no part of what is measured.
+    let warm_up = serve(&mut *allocator, before, &mut pieces);
+    let (mut refused, mut fastest) = (warm_up, u64::MAX);
+    for part in measured.chunks_exact(PART) {
+        let start = now_ns();
+        refused += serve(&mut *allocator, part, &mut pieces);
+        fastest = fastest.min(now_ns() - start);
     }
+    check.metric("part_ns", fastest);
+    check.metric("part", PART as u64);
+    check.metric("refused", refused);
+    report(check, &mut *allocator, bytes, &pieces)
+}
+
+/// Where the memory is at the end of the stream.
+fn report(
+    check: &mut Check,
+    allocator: &mut dyn Allocator,
+    bytes: usize,
+    pieces: &[Piece],
+) -> Verdict {
+    let sizes = || pieces.iter().flatten().map(|piece| piece.1);
+    let asked: usize = sizes().sum();
+    let granted: usize = sizes().map(|bytes| allocator.granted(bytes)).sum();
+    let (hits, misses) = allocator.cached();
+    let own = allocator.own_bytes();
+    let largest = allocator.largest(bytes);
+    let figures = [
+        ("live", sizes().count()),
+        ("asked_bytes", asked),
+        ("internal_bytes", granted - asked),
+        ("external_bytes", bytes.saturating_sub(granted + largest)),
+        ("largest_bytes", largest),
+        ("own_bytes", own),
+    ];
+    figures
+        .into_iter()
+        .for_each(|(name, value)| check.metric(name, value as u64));
+    check.metric("hits", hits);
+    check.metric("misses", misses);
+    judge(pieces, bytes, |bytes| allocator.granted(bytes))
+}
+
+/// Pieces that are in use do not overlap and are inside the memory.
+fn judge(pieces: &[Piece], bytes: usize, granted: impl Fn(usize) -> usize) -> Verdict {
+    let mut used: Vec<(usize, usize)> = pieces.iter().flatten().copied().collect();
+    used.sort_unstable();
+    let ends = used.iter().map(|(at, bytes)| at + granted(*bytes));
+    let starts = used.iter().skip(1).map(|piece| piece.0).chain([bytes]);
+    let wrong = ends.zip(starts).find(|(end, next)| end > next);
+    let text =
+        |(end, next)| -> String { format!("a piece ends at {end} and the next begins at {next}") };
+    wrong.map_or(Ok(()), |wrong| Err(Failure(text(wrong))))
 }

@@ -9,14 +9,13 @@
 //! - [`Histogram`]: how often something took how long.
 //! - [`problems`]: the classic problems of synchronisation.
 //! - [`deadlock`]: scenes for its policies.
-//! - [`allocator`]: allocators of objects; [`fit`]: contiguous allocation.
+//! - [`fit`]: contiguous allocation.
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
 //! - [`pool`]: frames that processes share.
 //! - [`calls`]: remote procedure calls, and what is counted of them.
 //! - [`random`]: numbers by lot, the same for the same seed.
 //! - [`workload`]: programs by which pages are used.
 
-pub mod allocator;
 pub mod calls;
 mod common;
 pub mod confined;

@@ -33,9 +33,9 @@ pub struct FrameInfo {
     next: AtomicU32,
     previous: AtomicU32,
     /// Who uses it: page tables that map it, and pins.
-    pub(super) references: AtomicU32,
+    pub references: AtomicU32,
     /// Devices that read or write it now.
-    pub(super) pins: AtomicU16,
+    pub pins: AtomicU16,
     order: AtomicU8,
     state: AtomicU8,
 }
@@ -44,7 +44,7 @@ const _: () = assert!(size_of::<FrameInfo>() == 16);
 
 impl FrameInfo {
     /// The swap slot, plus one, that holds a copy of the frame in use; 0 for none.
-    pub(super) fn slot(&self) -> &AtomicU32 {
+    pub fn slot(&self) -> &AtomicU32 {
         &self.next
     }
 }
@@ -145,6 +145,18 @@ impl Buddy {
         self.free -= 1 << order;
         self.fresh -= u64::from(fresh) << order;
         Some(Block { frame, fresh })
+    }
+
+    /// First frames of the free blocks of that order, by where they stand in its list.
+    pub fn free_blocks(&self, order: u8) -> impl Iterator<Item = u32> + '_ {
+        let head = self
+            .lists
+            .get(usize::from(order))
+            .map_or(NONE, |list| list.head);
+        let listed = |frame: u32| (frame != NONE).then_some(frame);
+        core::iter::successors(listed(head), move |frame| {
+            listed(self.info(*frame).next.load(Relaxed))
+        })
     }
 
     /// Cuts a block of the largest order that fits off a range nobody has touched, and gives its
