@@ -222,6 +222,21 @@ fn a_run_that_does_not_end_is_ended_by_its_limit_and_the_next_is_done() -> Resul
 }
 
 #[test]
+fn a_second_vm_whose_program_fails_is_told() -> Result<()> {
+    require_kvm!();
+    let scratch = Scratch::new()?;
+    let peer = "[peer]\nprogram = \"lab_rpc_peer\"\nargs = \"lost=1001\"\n\n[table]";
+    // Long enough for the second VM to start, whichever is first.
+    let text = mine(1).replacen("[table]", peer, 1);
+    let text = text.replace("program = \"sleep\"", "program = \"spin\"");
+    let text = text.replace("timeout_s = 5", "timeout_s = 2");
+    let path = written(&scratch, "peer.toml", &text)?;
+    let output = lab(&[&path]).output()?;
+    let words = ["the second VM's program failed: lost=1001 is more than 900"];
+    expect(&output, 1, &words)
+}
+
+#[test]
 fn a_file_that_makes_no_sense_is_refused_before_anything_is_done() -> Result<()> {
     require_kvm!();
     let scratch = Scratch::new()?;

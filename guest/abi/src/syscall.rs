@@ -9,7 +9,8 @@ numbered! {
     Sysno: u64 {
         /// `(code: i32) -> !`: ends the process, all its threads with it.
         Exit = 0,
-        /// `() -> pid`: 0 in the child. The child shares no memory; pages are copied on write.
+        /// `(ForkKind) -> pid`: 0 in the child. The child shares no memory; pages are copied on write,
+        /// or at once.
         Fork = 1,
         /// `(path, path_len, args, args_len) -> !`: runs an initrd program in place of this one.
         /// `args` is the arguments joined by NUL bytes, path not among them.
@@ -103,7 +104,8 @@ numbered! {
         NetOffload = 43,
         /// `(name, name_len, slice_ns) -> 0`: the scheduling policy of that name (those of the kernel
         /// parameter `sched`) has all threads that wait, from now on. Without a name it is the kernel
-        /// parameter's choice, and so is a slice of 0; other slices have 100 us to 10 s.
+        /// parameter's choice, and so is a slice of 0; other slices have 250 us (before, a thread may
+        /// not have come back to ring 3 yet) to 10 s.
         SetScheduler = 50,
         /// `(TaskAttribute, value) -> 0`: tells the scheduling policy something of this thread.
         SetTask = 51,
@@ -118,6 +120,11 @@ numbered! {
         SetStealing = 55,
         /// `(ns since boot) -> 0`: sleeps until then.
         SleepUntil = 56,
+        /// `(number, Inheritance) -> 0`: takes that lock of this process, of which it has as many as
+        /// are held; waits for it if another thread has it. `Errno::Inval` for one that it has itself.
+        TakeLock = 57,
+        /// `(number) -> 0`: gives it back; `Errno::Perm` if it is not this thread's.
+        GiveLock = 58,
         /// `(address, bytes, how: *const Confine) -> 0`: these pages, all of one's own zeroes, have
         /// a budget of frames, a policy and counts of their own from now on ([`crate::confine`]);
         /// null for `how` ends that. A confined area is unmapped as a whole, and keeps its rights.
@@ -138,6 +145,14 @@ numbered! {
         /// `(number) -> 0`: keeps frames of the pool free until it is closed: whenever there are fewer
         /// than its low watermark, pages are evicted until there are as many as its high one.
         PoolServe = 86,
+        /// `(address, bytes, Advice, number) -> pages made, dropped or written`.
+        Advise = 87,
+        /// `(frames) -> frames`: has the kernel's pool of cleared frames filled up to so many, at most
+        /// 1024, or emptied down to them; how many it has.
+        FillZeroes = 88,
+        /// `(fd, offset, bytes, Protection, DiskWrites) -> address`: maps a part of a disk, from a
+        /// whole sector on.
+        MapDisk = 89,
         /// `(bytes) -> address`: zero pages, all made at once, that children made from then on have in
         /// common with this process: what one writes, all see, and [`Self::FutexWake`] reaches who sleeps
         /// there in another process. Rights to them do not change; not with a budget of frames.
@@ -177,11 +192,6 @@ numbered! {
         ShmMap = 78,
         /// `(transfers: *mut Transfers) -> 0`; of this process.
         GetTransfers = 79,
-        /// `(number, Inheritance) -> 0`: takes that lock of this process, of which it has as many as
-        /// are held; waits for it if another thread has it. `Errno::Inval` for one that it has itself.
-        TakeLock = 57,
-        /// `(number) -> 0`: gives it back; `Errno::Perm` if it is not this thread's.
-        GiveLock = 58,
     }
 }
 
@@ -251,6 +261,46 @@ numbered! {
         /// 2 MiB. Such pages are the program's alone: system calls take no buffers in them, a
         /// child has none of them, and no budget of frames counts or evicts them.
         Large = 1,
+    }
+}
+
+numbered! {
+    /// How a child comes by its parent's pages.
+    ForkKind: u64 {
+        /// A page is copied when one of the two writes to it.
+        OnWrite = 0,
+        /// All are copied at once.
+        Copy = 1,
+    }
+}
+
+numbered! {
+    /// What a program says of its pages, those of zeroes or of a disk.
+    Advice: u64 {
+        /// They will be used: they are made now, as far as there are frames for all.
+        WillNeed = 0,
+        /// They will not: they go, and are as at first at their next use.
+        DontNeed = 1,
+        /// They will be used in their order: a fault makes `number` of them, up to 64; 1 ends it.
+        Sequential = 2,
+        /// They are made and stay in memory, until [`Self::Unlock`] for the same range;
+        /// [`Errno::NoMem`] if a budget has not one frame more.
+        Lock = 3,
+        /// They need not stay.
+        Unlock = 4,
+        /// What was written to them goes back to their disk now.
+        Sync = 5,
+    }
+}
+
+numbered! {
+    /// What becomes of what is written to a page of a disk.
+    DiskWrites: u64 {
+        /// It stays the program's own.
+        Private = 0,
+        /// It goes back to the disk: at [`Advice::Sync`], and when the page is evicted or unmapped. A
+        /// child has none of it.
+        Back = 1,
     }
 }
 

@@ -5,8 +5,9 @@
 //! protected or evicted at will; a forbidden access ends the program.
 #![expect(unsafe_code, reason = "accesses memory by address")]
 
+use crate::file::File;
 use crate::sys;
-use abi::syscall::{Errno, PageSize, Protection};
+use abi::syscall::{Advice, DiskWrites, Errno, PageSize, Protection};
 use core::ptr;
 
 /// Bytes of a page.
@@ -47,6 +48,33 @@ impl Mapping {
         let bytes = pages.checked_mul(PAGE).ok_or(Errno::NoMem)?;
         let address = sys::mmap_shared(bytes)?;
         Ok(Self { address, pages })
+    }
+
+    /// Maps `pages` pages of a disk, from `offset` bytes on.
+    pub fn of_disk(
+        disk: &File,
+        offset: u64,
+        pages: usize,
+        writes: DiskWrites,
+    ) -> Result<Self, Errno> {
+        let bytes = pages.checked_mul(PAGE).ok_or(Errno::NoMem)?;
+        let rights = Protection::ReadWrite;
+        let address = sys::map_disk(disk.fd(), offset, bytes, rights, writes)?;
+        Ok(Self { address, pages })
+    }
+
+    /// Says something of `pages` pages from `first`; pages made, dropped or written.
+    pub fn advise(
+        &self,
+        first: usize,
+        pages: usize,
+        advice: Advice,
+        number: u64,
+    ) -> Result<u64, Errno> {
+        assert!(first + pages <= self.pages, "inside the mapping");
+        let start = self.address + first * PAGE;
+        // SAFETY: the range is this mapping's, which holds no Rust object.
+        unsafe { sys::advise(start, pages * PAGE, advice, number) }
     }
 
     /// Its first address.

@@ -2,8 +2,8 @@
 //! and of every `[[run]]` there are the runs that its values make.
 
 use super::file::{
-    AxisScale, Chart as ChartFile, ChartKind, Family, File, FileError, Ordered, Run as RunFile,
-    Setting, Source,
+    AxisScale, Chart as ChartFile, ChartKind, Family, File, FileError, Ordered, Peer as PeerFile,
+    Run as RunFile, Setting, Source,
 };
 use super::formula::{Condition, Expression, Named, Sentence};
 use crate::guest;
@@ -27,6 +27,8 @@ pub(super) struct Experiment {
     pub(super) append: String,
     pub(super) settings: Vec<(String, Setting)>,
     pub(super) runs: Vec<Run>,
+    /// What a second VM does meanwhile, if there is one.
+    pub(super) peer: Option<Run>,
     pub(super) figures: Vec<(String, Expression)>,
     pub(super) columns: Vec<String>,
     pub(super) charts: Vec<Chart>,
@@ -135,6 +137,11 @@ impl Experiment {
             charts: reader.charts(&file.chart, &runs)?,
             sentence: reader.sentence(&file.verdict.sentence, &names)?,
             expected: expected.collect::<Result<_, _>>()?,
+            peer: file
+                .peer
+                .as_ref()
+                .map(|peer| reader.peer(peer))
+                .transpose()?,
             settings: reader.settings,
             runs,
         })
@@ -219,14 +226,6 @@ impl Reader<'_> {
     fn runs<'f>(&self, file: &'f File) -> Result<(Vec<Run>, Vec<Wish<'f>>), FileError> {
         let (mut runs, mut wishes) = (Vec::<Run>::new(), Vec::new());
         for run in &file.run {
-            if !guest::has_program(run.program.get_ref()) {
-                let programs = listed(guest::lab_programs());
-                let says = format!(
-                    "there is no program {:?}: expected one of {programs}",
-                    run.program.get_ref()
-                );
-                return Err(self.source.at(&run.program, says));
-            }
             for each in combinations(&run.each, MOST_RUNS) {
                 let made = self.run(run, each)?;
                 if runs.iter().any(|other| other.name == made.name) {
@@ -253,6 +252,41 @@ impl Reader<'_> {
         }
     }
 
+    /// What the second VM does.
+    fn peer(&self, peer: &PeerFile) -> Result<Run, FileError> {
+        Ok(Run {
+            name: "peer".to_owned(),
+            each: Vec::new(),
+            program: self.program(&peer.program)?,
+            args: self.args(&peer.args, &[])?,
+        })
+    }
+
+    /// A program that there is.
+    fn program(&self, name: &Spanned<String>) -> Result<String, FileError> {
+        if guest::has_program(name.get_ref()) {
+            return Ok(name.get_ref().clone());
+        }
+        let programs = listed(guest::lab_programs());
+        let name_text = name.get_ref();
+        let says = format!("there is no program {name_text:?}: expected one of {programs}");
+        Err(self.source.at(name, says))
+    }
+
+    /// Words for a program.
+    fn args(
+        &self,
+        text: &Spanned<String>,
+        each: &[(String, Setting)],
+    ) -> Result<String, FileError> {
+        let args = self.filled(text, each)?;
+        if args.contains(|c: char| c == '#' || c.is_control()) {
+            let says = "found # or a new line, expected words NAME=VALUE";
+            return Err(self.source.at(text, says));
+        }
+        Ok(args)
+    }
+
     fn run(&self, run: &RunFile, each: Vec<(String, Setting)>) -> Result<Run, FileError> {
         let name = self.filled(&run.name, &each)?;
         let letters = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -263,16 +297,11 @@ impl Reader<'_> {
             );
             return Err(self.source.at(&run.name, says));
         }
-        let args = self.filled(&run.args, &each)?;
-        if args.contains(|c: char| c == '#' || c.is_control()) {
-            let says = "found # or a new line, expected words NAME=VALUE";
-            return Err(self.source.at(&run.args, says));
-        }
         Ok(Run {
             name,
+            program: self.program(&run.program)?,
+            args: self.args(&run.args, &each)?,
             each,
-            program: run.program.get_ref().clone(),
-            args,
         })
     }
 

@@ -62,6 +62,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) run: Vec<Run>,
     #[serde(default)]
+    pub(super) peer: Option<Peer>,
+    #[serde(default)]
     pub(super) figures: Ordered<Spanned<String>>,
     pub(super) table: Table,
     #[serde(default)]
@@ -80,6 +82,14 @@ pub(super) struct Run {
     pub(super) args: Spanned<String>,
     #[serde(default)]
     pub(super) expect: Vec<Spanned<String>>,
+}
+
+/// `[peer]`.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Peer {
+    pub(super) program: Spanned<String>,
+    pub(super) args: Spanned<String>,
 }
 
 /// `[table]`.

@@ -4,7 +4,7 @@
 //!  resources/lab/NAME.toml ──file──> shape ──experiment──> runs, formulas, what is expected
 //!                                                            │
 //!     schedule: several VMs at once, as processors allow <───┘
-//!        │  vm: one VM of the built-in guest, its suite the runs
+//!        │  vm: one VM of the built-in guest, its suite the runs; peer: a second one beside it
 //!        v
 //!     result: figures of each run, what holds of them, the sentence
 //!        │
@@ -30,6 +30,7 @@
 //! | `[[run]]` | `name`, `program`, `args` | a run; `{NAME}` is a value of `each` or `[set]` |
 //! | | `each` | lists of values: a run for every combination |
 //! | | `expect` | what must hold of each of these runs, its own figures by name |
+//! | `[peer]` | `program`, `args` | what a second VM does meanwhile, joined to the first by a network |
 //! | `[figures]` | NAME | a formula of a run's metrics, values and figures before it |
 //! | `[table]` | `columns` | figures to show |
 //! | `[[chart]]` | `kind` | `bars` (`y`), `curve` (`x`, `y`, `by`, `x_scale`, `y_scale`), `gantt` and `histogram` (`series`) |
@@ -42,6 +43,7 @@ mod file;
 mod formula;
 mod number;
 mod output;
+mod peer;
 mod result;
 mod schedule;
 mod screen;

@@ -75,7 +75,11 @@ impl State {
 
 /// vCPUs and bytes of memory.
 fn needs(experiment: &Experiment) -> (usize, u64) {
-    (experiment.cpus.into(), experiment.memory.0)
+    let (cpus, memory) = (usize::from(experiment.cpus), experiment.memory.0);
+    match experiment.peer {
+        None => (cpus, memory),
+        Some(_) => (cpus + usize::from(vm::PEER_CPUS), 2 * memory),
+    }
 }
 
 /// Does all experiments; what came of them, in their order. A signal leaves the rest out.

@@ -1,6 +1,7 @@
 //! One VM of the built-in guest, which does all runs of an experiment one after another.
 
-use super::experiment::Experiment;
+use super::experiment::{Experiment, Run};
+use super::peer::Peer;
 use crate::device_manager::{Backends, VirtioDisk};
 use crate::guest;
 use crate::halt::HaltReason;
@@ -45,11 +46,14 @@ pub(super) struct Ended {
     pub(super) trouble: Option<String>,
 }
 
-/// The suite that an experiment is to the guest.
-fn suite(experiment: &Experiment) -> String {
+/// Processors of a second VM.
+pub(super) const PEER_CPUS: u8 = 1;
+
+/// The suite that runs are to the guest, each of which may take so long.
+pub(super) fn suite(runs: &[Run], timeout: Duration) -> String {
     let mut text = String::new();
-    let timeout_ms = experiment.timeout.as_millis();
-    for run in &experiment.runs {
+    let timeout_ms = timeout.as_millis();
+    for run in runs {
         let (name, program, args) = (&run.name, &run.program, &run.args);
         let _ = writeln!(text, "{name} scheduling {timeout_ms} {program} {args}");
     }
@@ -62,7 +66,7 @@ pub(super) fn run(
     stop: &Stop,
     progress: Box<dyn Progress>,
 ) -> Result<Ended, VmError> {
-    let suite = suite(experiment);
+    let suite = suite(&experiment.runs, experiment.timeout);
     let patience = Arc::new(Mutex::new(Patience::new(experiment.timeout + MERCY)?));
     let counters = ExitCounters::default();
     let watched = Box::new(Watched {
@@ -72,31 +76,23 @@ pub(super) fn run(
     let checks = guest::planned_checks(suite.as_bytes());
     let log = Arc::new(Mutex::new(SuiteLog::new(checks, counters.clone(), watched)));
     let disk = DiskFile::temporary(SCRATCH_DISK_BYTES)?;
+    let (peer, networks) = match &experiment.peer {
+        None => (None, Vec::new()),
+        Some(run) => {
+            let (peer, network) = Peer::start(experiment, run)?;
+            (Some(peer), vec![network])
+        }
+    };
     let backends = Backends {
         disks: vec![VirtioDisk::new(disk)],
+        networks,
         ..Backends::plain(&|| Box::new(LogSink::new(log.clone())))
     };
-    let words = guest::hostel_parameters(CONSOLE, Some(""));
-    let config = Config::built_in(
-        experiment.cpus,
-        experiment.memory,
-        Image::Bytes(guest::kernel().into()),
-        guest::initrd(Some(suite.as_bytes())),
-        format!("{words} {}", experiment.append),
-    );
-    let timeline = Arc::new(Timeline::new(Instant::now()));
-    let mut machine = Machine::build(config, backends, timeline)?;
+    let mut machine = machine(experiment, experiment.cpus, &suite, backends)?;
     // Nobody else sets it.
     let _ = counters.set(machine.counters());
     let _guard = stop.watch(machine.shared());
-    let watch = Watch {
-        input: None,
-        escape: false,
-        screen: None,
-        timeout: None,
-        signals: None,
-        timers: vec![patience.clone()],
-    };
+    let watch = watch(vec![patience.clone()]);
     let shared = machine.shared().clone();
     lock(&patience).ends = Some(shared);
     machine.start();
@@ -111,15 +107,47 @@ pub(super) fn run(
         }
         (None, halt) => Some(halt.to_string()),
     };
+    let trouble = trouble.or_else(|| peer.and_then(Peer::end));
     Ok(Ended { checks, trouble })
 }
 
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+/// A VM of the built-in guest that does a suite.
+pub(super) fn machine(
+    experiment: &Experiment,
+    cpus: u8,
+    suite: &str,
+    backends: Backends,
+) -> Result<Machine, MachineError> {
+    let words = guest::hostel_parameters(CONSOLE, Some(""));
+    let config = Config::built_in(
+        cpus,
+        experiment.memory,
+        Image::Bytes(guest::kernel().into()),
+        guest::initrd(Some(suite.as_bytes())),
+        format!("{words} {}", experiment.append),
+    );
+    let timeline = Arc::new(Timeline::new(Instant::now()));
+    Machine::build(config, backends, timeline)
+}
+
+/// Nothing is looked at but those timers.
+pub(super) fn watch(timers: Vec<Arc<Mutex<dyn TimedDevice>>>) -> Watch {
+    Watch {
+        input: None,
+        escape: false,
+        screen: None,
+        timeout: None,
+        signals: None,
+        timers,
+    }
+}
+
+pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ends a VM for a reason that is not its own.
-fn end(shared: &Shared, reason: HaltReason) {
+pub(super) fn end(shared: &Shared, reason: HaltReason) {
     // If it has ended already, that stays the reason.
     if shared.halt.set(reason).is_ok() {
         let _ = shared.halt_evt.write(1);

@@ -23,6 +23,7 @@ struct State {
 pub struct Pipe {
     state: SpinLock<State>,
     changes: WaitQueue,
+    capacity: usize,
 }
 
 impl Pipe {
@@ -36,7 +37,13 @@ impl Pipe {
         Arc::new(Self {
             state: SpinLock::new(state),
             changes: WaitQueue::new(),
+            capacity,
         })
+    }
+
+    /// Most bytes that it holds, and that are read at a time.
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Takes up to `most` bytes out, at least one, waiting for it; 0 when there will be no more.

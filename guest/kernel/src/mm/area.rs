@@ -3,9 +3,10 @@
 
 use alloc::vec::Vec;
 
-use abi::syscall::{Errno, Protection};
+use abi::syscall::{DiskWrites, Errno, Protection};
 
 use super::addr::{LARGE_BYTES, PAGE_BYTES, PhysAddr};
+use super::disk_file::DiskPart;
 use crate::arch::USER_END;
 use crate::initrd::Member;
 
@@ -38,6 +39,8 @@ pub enum Backing {
     Shared(PhysAddr),
     /// Pages that a process and its children have in common ([`super::common`]).
     Common,
+    /// A part of a disk ([`super::disk_file`]).
+    Disk(DiskPart),
     /// Memory that other programs have, too ([`super::object`]).
     Memory {
         /// Which.
@@ -48,9 +51,14 @@ pub enum Backing {
 }
 
 impl Backing {
-    /// Whether a driver or another process has it, too, and sees what is written.
+    /// Whether a driver, another process or a disk has it, too, and sees what is written.
     fn is_shared(&self) -> bool {
-        matches!(self, Self::Shared(_)) || self.is_common()
+        matches!(self, Self::Shared(_)) || self.is_common() || self.goes_back()
+    }
+
+    /// Whether what is written goes back to a disk.
+    pub fn goes_back(&self) -> bool {
+        matches!(self, Self::Disk(part) if part.writes == DiskWrites::Back)
     }
 
     /// Whether another process may have it, too.
@@ -85,6 +93,7 @@ impl Area {
                 *offset += start - self.start;
             }
             Backing::Shared(phys) => *phys = phys.offset(start - self.start),
+            Backing::Disk(disk) => *disk = disk.behind(start - self.start),
             Backing::Zero | Backing::Large | Backing::Frame(_) | Backing::Common => {}
         }
         part
@@ -134,6 +143,7 @@ impl Areas {
             | Backing::Frame(_)
             | Backing::Shared(_)
             | Backing::Common
+            | Backing::Disk(_)
             | Backing::Memory { .. } => (MMAP_BASE, PAGE_BYTES),
         };
         let mut start = base;
@@ -180,6 +190,11 @@ impl Areas {
         all.any(|area| matches!(area.backing, Backing::Memory { number, .. } if number == wanted))
     }
 
+    /// Whether what is written to some page between `start` and `end` goes back to a disk.
+    pub fn goes_back(&self, start: u64, end: u64) -> bool {
+        self.inside(start, end).any(|area| area.backing.goes_back())
+    }
+
     /// Those that have something between `start` and `end`.
     pub fn inside(&self, start: u64, end: u64) -> impl Iterator<Item = &Area> {
         let first = self.0.partition_point(|area| area.end <= start);
@@ -189,8 +204,11 @@ impl Areas {
 
     /// Those that a child has, too.
     pub fn inherited(&self) -> Self {
-        let own = |area: &&Area| matches!(area.backing, Backing::Large | Backing::Shared(_));
-        let inherited = self.0.iter().filter(|area| !own(area));
+        let is_own = |area: &&Area| match area.backing {
+            Backing::Large | Backing::Shared(_) => true,
+            backing => backing.goes_back(),
+        };
+        let inherited = self.0.iter().filter(|area| !is_own(area));
         Self(inherited.copied().collect())
     }
 

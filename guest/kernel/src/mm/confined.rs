@@ -144,6 +144,23 @@ impl Budgets {
         self.areas[self.confined(page)?].seat
     }
 
+    /// Frames of the budget that `page` is of.
+    pub(super) fn frames(&mut self, page: u64) -> Option<u64> {
+        self.of(page).map(|budget| budget.frames)
+    }
+
+    /// Pages that may be made before they are used, so that those used before can stay; `None` for
+    /// any number. In an area that is traced or in a pool, where each page counts, there are none.
+    pub(super) fn room(&mut self, page: u64) -> Option<u64> {
+        if let Which::Area(index) = self.which(page) {
+            let area = &self.areas[index];
+            if area.trace.is_some() || area.seat.is_some() {
+                return Some(0);
+            }
+        }
+        self.frames(page).map(|frames| frames - 1)
+    }
+
     /// All places in pools are left.
     pub(super) fn leave_pools(&mut self) {
         let areas = self.areas.iter_mut();
@@ -185,9 +202,7 @@ impl VmSpace {
         let allowed = how.frames > 0
             && how.traced <= MOST_USES
             && (how.traced > 0 || !known.needs_uses)
-            && self.has_only(range.start, range.end, |backing| {
-                matches!(backing, Backing::Zero)
-            })
+            && self.has_only(range.start, range.end, Backing::is_evictable)
             && self.budgets.are_apart(range.start, range.end);
         if !allowed || self.budgets.areas.len() >= MOST_AREAS {
             return Err(Errno::Inval);
@@ -281,6 +296,7 @@ impl VmSpace {
             let view = View {
                 table: &self.table,
                 shared: self.shared,
+                advised: &self.advised,
                 range: area.range.clone(),
             };
             area.budget.tick(&view);

@@ -14,7 +14,9 @@ use abi::confine::ConfinedCounts;
 use abi::syscall::Errno;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
+use super::advise::Advised;
 use super::confined::{Budgets, Which};
+use super::disk_file::DiskPart;
 use super::page_table::{Mapping, Page, PageEntry, PageTable};
 use super::replacement::{Known, Pages, ReplacementPolicy, Settings, select};
 use super::space::{Shared, VmSpace};
@@ -151,6 +153,7 @@ impl VmSpace {
             let view = View {
                 table: &self.table,
                 shared: self.shared,
+                advised: &self.advised,
                 range,
             };
             let Some(page) = budget.select(&view, more) else {
@@ -171,7 +174,11 @@ impl VmSpace {
         // Nobody writes to the page from here on: this process cannot reach it, and another that
         // shares it has it read-only.
         tlb::flush(&self.shared.cpus, Some(address));
-        match eviction_copy(mapping) {
+        let copy = match self.home_of(address) {
+            Some(part) => write_home(part, mapping),
+            None => eviction_copy(mapping),
+        };
+        match copy {
             Ok(page) => entry.store(page),
             Err(error) => {
                 entry.store(Page::Mapped(mapping));
@@ -207,6 +214,14 @@ pub(super) fn forget(budgets: &mut Budgets, shared: &Shared, address: u64) {
     budgets.forget(address);
 }
 
+/// What the entry of an evicted page says whose contents go back to a disk.
+fn write_home(part: DiskPart, mapping: Mapping) -> Result<Page, Errno> {
+    if mapping.flags.contains(Flags::DIRTY) {
+        part.write(mapping.phys)?;
+    }
+    Ok(Page::Empty)
+}
+
 /// What the entry of an evicted page says. The page is written to the swap area if no copy of
 /// it is there, and dropped if it can be made again.
 fn eviction_copy(mapping: Mapping) -> Result<Page, Errno> {
@@ -240,6 +255,7 @@ fn eviction_copy(mapping: Mapping) -> Result<Page, Errno> {
 pub(super) struct View<'a> {
     pub(super) table: &'a PageTable,
     pub(super) shared: &'static Shared,
+    pub(super) advised: &'a Advised,
     /// Where the budget's pages are.
     pub(super) range: Range<u64>,
 }
@@ -289,5 +305,6 @@ impl Pages for View<'_> {
     fn is_pinned(&self, page: u64) -> bool {
         self.mapping(page)
             .is_some_and(|(_, mapping)| frame::is_pinned(mapping.phys))
+            || self.advised.is_locked(page)
     }
 }

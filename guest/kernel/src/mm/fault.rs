@@ -8,6 +8,7 @@ use super::addr::{PAGE_BYTES, PhysAddr, page_start, phys_to_virt};
 use super::area::{Area, Backing};
 use super::buddy::Want;
 use super::confined::Has;
+use super::disk_file::DiskPart;
 use super::object::Objects;
 use super::page_table::{Mapping, Page, PageEntry};
 use super::shared::SHARED;
@@ -66,17 +67,27 @@ impl VmSpace {
             return self.fault_large(page, rights(area.protection));
         }
         let entry = self.table.make(page).ok_or(Errno::NoMem)?;
-        self.admit(
-            page,
-            match entry.load() {
-                Page::Mapped(_) => Has::Page,
-                Page::Empty | Page::Swapped(_) => Has::None,
-            },
-        )?;
+        if let Page::Mapped(mapping) = entry.load() {
+            self.admit(page, Has::Page)?;
+            return self.use_mapped(page, entry, mapping, &area, access);
+        }
+        self.admit(page, Has::None)?;
+        self.make_page(page, entry, &area, access)?;
+        self.make_next(page);
+        Ok(())
+    }
+
+    /// Makes the page of `entry`, which is not in memory.
+    pub(super) fn make_page(
+        &mut self,
+        page: u64,
+        entry: PageEntry,
+        area: &Area,
+        access: Access,
+    ) -> Result<(), Errno> {
         match entry.load() {
-            Page::Mapped(mapping) => self.use_mapped(page, entry, mapping, &area, access),
-            Page::Empty => self.fill(page, entry, &area, access),
-            Page::Swapped(slot) => self.swap_in(page, entry, slot, &area),
+            Page::Swapped(slot) => self.swap_in(page, entry, slot, area),
+            Page::Empty | Page::Mapped(_) => self.fill(page, entry, area, access),
         }
     }
 
@@ -172,6 +183,13 @@ impl VmSpace {
                 frame::share(phys);
                 phys
             }
+            Source::Disk(part) => {
+                if area.backing.goes_back() {
+                    // No child has it.
+                    flags |= SHARED;
+                }
+                part.read()?
+            }
             Source::Part(bytes) => {
                 let phys = frame::allocate_page(Want::Zeroes).ok_or(Errno::NoMem)?;
                 // SAFETY: at most a page, to a frame that is ours.
@@ -224,6 +242,8 @@ enum Source {
     Part(&'static [u8]),
     /// A frame that a driver or other programs have, too.
     Shared(PhysAddr),
+    /// What is on a disk there.
+    Disk(DiskPart),
 }
 
 fn source(area: &Area, page: u64, objects: &Objects) -> Result<Source, Errno> {
@@ -232,6 +252,7 @@ fn source(area: &Area, page: u64, objects: &Objects) -> Result<Source, Errno> {
         Backing::Zero | Backing::Large | Backing::Common => return Ok(Source::Zero),
         Backing::Frame(phys) => return Ok(Source::Whole(phys)),
         Backing::Shared(phys) => return Ok(Source::Shared(phys.offset(page - area.start))),
+        Backing::Disk(part) => return Ok(Source::Disk(part.behind(page - area.start))),
         Backing::Memory { number, offset } => {
             let frame = objects.frame(number, offset + (page - area.start))?;
             return Ok(Source::Shared(frame));
@@ -257,7 +278,7 @@ fn source(area: &Area, page: u64, objects: &Objects) -> Result<Source, Errno> {
     Ok(Source::Part(bytes))
 }
 
-fn copy_page(from: PhysAddr, to: PhysAddr) {
+pub(super) fn copy_page(from: PhysAddr, to: PhysAddr) {
     // SAFETY: whole frames in the direct map; `to` is ours, and not `from`.
     unsafe { phys_to_virt(to).copy_from_nonoverlapping(phys_to_virt(from), PAGE_BYTES as usize) };
 }

@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 use super::addr::{PAGE_BYTES, PAGE_SHIFT, PhysAddr, phys_to_virt};
 use super::buddy::{Buddy, FrameInfo, Want};
 use super::free::Free;
-use super::{kernel_map, swap};
+use super::{kernel_map, swap, zeroes};
 use crate::boot::memory_map::{MemoryMap, Region};
 use crate::sync::{Once, SpinLock};
 
@@ -114,8 +114,8 @@ const MARK: u64 = 0x6b72_616d;
 /// A frame for a page of a program, counted once.
 pub fn allocate_page(want: Want) -> Option<PhysAddr> {
     let phys = match want {
-        Want::Zeroes => allocate_zeroed(0)?,
-        Want::Any => allocate(0, Want::Any)?,
+        Want::Zeroes => zeroes::take().or_else(|| allocate_zeroed(0))?,
+        Want::Any => allocate(0, Want::Any).or_else(zeroes::take)?,
     };
     info(phys).references.store(1, Relaxed);
     Some(phys)

@@ -6,6 +6,8 @@
 //!   of 2 MiB), evicted (`evict`) as a policy of [`replacement`] says to [`swap`]; `confined` are
 //!   areas with a budget of frames of their own, or a part of a [`pool`] that several processes share
 //!   as a policy of [`allocation`] says.
+//! - `advise` is what programs say of their pages; [`disk_file`] are pages of a disk, [`zeroes`] frames
+//!   that were cleared before.
 //! - [`shared`] is memory that programs share with a driver, [`common`] with their children, [`object`]
 //!   with whoever knows its name.
 //! - [`user`] is how the kernel reads and writes a program's memory: through the direct map, page
@@ -15,10 +17,12 @@
 #![expect(unsafe_code, reason = "page tables, the direct map and the heap")]
 
 pub mod addr;
+mod advise;
 pub mod allocation;
 pub mod area;
 pub mod common;
 mod confined;
+pub mod disk_file;
 mod dma;
 mod evict;
 pub mod fault;
@@ -38,6 +42,7 @@ pub mod stacks;
 pub mod swap;
 mod transfer;
 pub mod user;
+pub mod zeroes;
 
 pub use addr::{PAGE_BYTES, PhysAddr, phys_to_virt};
 pub use dma::DmaBuffer;

@@ -14,14 +14,17 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use abi::confine::PoolSetup;
-use abi::syscall::{Errno, Protection};
+use abi::syscall::{Errno, ForkKind, Protection};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::addr::PhysAddr;
+use super::advise::Advised;
 use super::area::{Area, Areas, Backing, Large};
+use super::buddy::Want;
 use super::common::COMMON;
 use super::confined::Budgets;
 use super::evict::forget;
+use super::fault::copy_page;
 use super::large::release_large;
 use super::object::Objects;
 use super::page_table::{Mapping, Page, PageEntry, PageTable};
@@ -94,6 +97,8 @@ pub struct VmSpace {
     pub(super) budgets: Budgets,
     /// Numbers of the pools of frames that it has opened.
     pools: Vec<usize>,
+    /// What its program has said of its pages.
+    pub(super) advised: Advised,
     /// What other programs have, too.
     pub(super) objects: Objects,
 }
@@ -108,6 +113,7 @@ impl VmSpace {
             shared,
             budgets: Budgets::default(),
             pools: Vec::new(),
+            advised: Advised::default(),
             objects: Objects::default(),
         })
     }
@@ -170,7 +176,19 @@ impl VmSpace {
         if large == Large::Whole {
             self.unmap_large(start, end);
         }
+        if self.areas.goes_back(start, end) {
+            self.write_back(start..end)?;
+        }
+        self.advised.forget(start, end);
         self.areas.cut(start, end, |_| None);
+        self.discard_all(start, end);
+        self.budgets.release(start, end);
+        self.objects.keep(|number| self.areas.has_memory(number));
+        Ok(())
+    }
+
+    /// Empties the pages from `start` up to `end`; how many were in memory.
+    pub(super) fn discard_all(&mut self, start: u64, end: u64) -> u64 {
         let mut leaving = Vec::new();
         self.table.for_each(start, end, |address, entry| {
             if let Some(phys) = discard(entry) {
@@ -178,14 +196,13 @@ impl VmSpace {
                 leaving.push(phys);
             }
         });
-        self.budgets.release(start, end);
-        if !leaving.is_empty() {
+        let discarded = leaving.len() as u64;
+        if discarded > 0 {
             // Other processors may still remember them.
             tlb::flush(&self.shared.cpus, None);
             leaving.into_iter().for_each(frame::unshare);
         }
-        self.objects.keep(|number| self.areas.has_memory(number));
-        Ok(())
+        discarded
     }
 
     /// Gives the pages from `start` up to `end`, all of which must be in areas, other rights.
@@ -231,8 +248,8 @@ impl VmSpace {
         Ok(())
     }
 
-    /// A copy for `shared`'s process. Pages are shared until one of the two writes.
-    pub fn fork(&mut self, shared: &'static Shared) -> Result<Self, Errno> {
+    /// A copy for `shared`'s process. Pages are shared until one of the two writes, or copied at once.
+    pub fn fork(&mut self, shared: &'static Shared, kind: ForkKind) -> Result<Self, Errno> {
         let mut child = Self::new(shared).ok_or(Errno::NoMem)?;
         child.areas = self.areas.inherited();
         child.objects = self.objects.clone();
@@ -255,6 +272,14 @@ impl VmSpace {
                     frame::share(mapping.phys);
                     resident += 1;
                 }
+                Page::Mapped(mapping) if kind == ForkKind::Copy => {
+                    let phys = frame::allocate_page(Want::Any).ok_or(Errno::NoMem)?;
+                    copy_page(mapping.phys, phys);
+                    // No copy of it is anywhere else.
+                    let flags = mapping.flags | Flags::DIRTY;
+                    copy.store(Page::Mapped(Mapping { phys, flags }));
+                    resident += 1;
+                }
                 Page::Mapped(mapping) => {
                     entry.clear(Flags::WRITABLE);
                     // With what another processor has noted before it could no longer write.
@@ -274,6 +299,10 @@ impl VmSpace {
 impl Drop for VmSpace {
     /// No processor uses it any more.
     fn drop(&mut self) {
+        if self.areas.goes_back(0, USER_END) {
+            // A disk that fails cannot be said to anybody any more.
+            let _ = self.write_back(0..USER_END);
+        }
         self.budgets.leave_pools();
         self.pools.drain(..).for_each(pool::close);
         self.table.take_large(0, USER_END).for_each(release_large);

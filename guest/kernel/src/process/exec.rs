@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use abi::clock::ADDRESS;
-use abi::syscall::{Errno, Protection};
+use abi::syscall::{Errno, ForkKind, Protection};
 
 use super::{FIRST_PID, Process};
 use crate::arch::clock;
@@ -65,10 +65,10 @@ pub(crate) fn exec(path: &[u8], arguments: &[u8]) -> Result<TrapFrame, Errno> {
 }
 
 /// A copy of the running process, whose only thread goes on with `registers`; its number.
-pub(crate) fn fork(registers: TrapFrame) -> Result<u64, Errno> {
+pub(crate) fn fork(registers: TrapFrame, kind: ForkKind) -> Result<u64, Errno> {
     let parent = super::current();
     let child = Process::create(Some(parent)).ok_or(Errno::NoMem)?;
-    let copy = parent.with_space(|space| space.fork(&child.shared))?;
+    let copy = parent.with_space(|space| space.fork(&child.shared, kind))?;
     child.shared.root.store(copy.root().0, Ordering::Relaxed);
     *child.space.lock() = Some(copy);
     let files = parent.files.lock().clone();

@@ -180,7 +180,7 @@ fn read_member(member: &Member, file: &OpenFile, buffer: u64, len: u64) -> Outco
 /// Reads from a pipe with one copy, to the program's pages, at most as many bytes as it may hold.
 pub(super) fn read_pipe(pipe: &Pipe, (buffer, len): (u64, u64), deadline_ns: u64) -> Outcome {
     let process = current();
-    let len = len.min(PIECE);
+    let len = len.min(pipe.capacity() as u64);
     let pinned = process.with_space(|space| space.pin(buffer, len, Access::Write))?;
     let count = pipe.read(len as usize, deadline_ns, |at, bytes| {
         pinned.write_at(at, bytes);

@@ -1,14 +1,15 @@
 //! Address spaces.
 
-use abi::syscall::{Errno, PageSize, Protection, Replacement};
+use abi::syscall::{Advice, DiskWrites, Errno, PageSize, Protection, Replacement};
 
 use super::Outcome;
 use crate::machine;
 use crate::mm::addr::LARGE_BYTES;
 use crate::mm::area::Backing;
+use crate::mm::disk_file::DiskPart;
 use crate::mm::replacement;
-use crate::mm::{PAGE_BYTES, swap};
-use crate::process::current;
+use crate::mm::{PAGE_BYTES, swap, zeroes};
+use crate::process::{Kind, current};
 
 /// Least frames of a budget: one instruction can need this many pages at once, twice over.
 const LEAST_BUDGET: u64 = 8;
@@ -67,4 +68,36 @@ pub(super) fn range(address: u64, bytes: u64) -> Result<(u64, u64), Errno> {
         .checked_add(whole_pages(bytes, PAGE_BYTES)?)
         .filter(|_| address.is_multiple_of(PAGE_BYTES));
     end.map(|end| (address, end)).ok_or(Errno::Inval)
+}
+
+pub(super) fn sys_advise((address, bytes): (u64, u64), advice: u64, number: u64) -> Outcome {
+    let advice = Advice::from_number(advice).ok_or(Errno::Inval)?;
+    let (start, end) = range(address, bytes)?;
+    current().with_space(|space| space.advise(start..end, advice, number))
+}
+
+pub(super) fn sys_fill_zeroes(frames: u64) -> Outcome {
+    Ok(zeroes::fill(frames))
+}
+
+pub(super) fn sys_map_disk(
+    fd: u64,
+    (offset, bytes): (u64, u64),
+    protection: u64,
+    writes: u64,
+) -> Outcome {
+    let protection = Protection::from_number(protection).ok_or(Errno::Inval)?;
+    let writes = DiskWrites::from_number(writes).ok_or(Errno::Inval)?;
+    let bytes = whole_pages(bytes, PAGE_BYTES)?;
+    let process = current();
+    let file = process.files.lock().get(fd)?;
+    let Kind::Block(device) = file.kind else {
+        return Err(Errno::Inval);
+    };
+    let part = DiskPart {
+        device,
+        offset,
+        writes,
+    };
+    process.with_space(|space| space.map_disk(part, bytes, protection))
 }

@@ -105,6 +105,9 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::ShmOpen => ipc::sys_shm_open((rdi, rsi), rdx),
         Sysno::ShmMap => ipc::sys_shm_map(rdi, rsi),
         Sysno::GetTransfers => ipc::sys_get_transfers(rdi),
+        Sysno::Advise => memory::sys_advise((rdi, rsi), rdx, r10),
+        Sysno::FillZeroes => memory::sys_fill_zeroes(rdi),
+        Sysno::MapDisk => memory::sys_map_disk(rdi, (rsi, rdx), r10, r8),
         Sysno::PowerOff => process::sys_power_off(rdi),
     }
 }

@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use abi::port::Exit;
-use abi::syscall::{Errno, Stats, SysInfo};
+use abi::syscall::{Errno, ForkKind, Stats, SysInfo};
 
 use super::Outcome;
 use crate::arch::clock::Source;
@@ -23,12 +23,14 @@ pub(super) fn sys_exit(code: u64) -> Outcome {
 }
 
 pub(super) fn sys_fork(frame: &TrapFrame) -> Outcome {
-    process::fork(TrapFrame {
+    let kind = ForkKind::from_number(frame.rdi).ok_or(Errno::Inval)?;
+    let registers = TrapFrame {
         rax: 0,
         rcx: 0,
         r11: 0,
         ..*frame
-    })
+    };
+    process::fork(registers, kind)
 }
 
 pub(super) fn sys_exec(frame: &mut TrapFrame, path: (u64, u64), arguments: (u64, u64)) -> Outcome {

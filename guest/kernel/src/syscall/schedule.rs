@@ -9,7 +9,7 @@ use crate::process::{current, give_lock, take_lock};
 use crate::sched::policy::Policy;
 use crate::sched::{self, LONGEST_SLICE_NS, turns};
 
-const SLICES_NS: core::ops::RangeInclusive<u64> = 100_000..=LONGEST_SLICE_NS;
+const SLICES_NS: core::ops::RangeInclusive<u64> = 250_000..=LONGEST_SLICE_NS;
 const WEIGHTS: core::ops::RangeInclusive<u64> = 1..=10_000;
 
 pub(super) fn sys_set_scheduler(name: (u64, u64), slice_ns: u64) -> Outcome {

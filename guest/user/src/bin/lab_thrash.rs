@@ -20,7 +20,7 @@ use user::lab::pool::Pool;
 use user::lab::processor;
 use user::lab::random::Random;
 use user::process::{Child, exit_code};
-use user::sys::{self, FOREVER};
+use user::sys::FOREVER;
 use user::time::now_ns;
 
 user::check!(run);
@@ -104,12 +104,14 @@ fn run_all(mut plan: Plan, members: &[(u64, u64)]) -> Result<Vec<u64>, Failure> 
     let mut children = Vec::new();
     for (pages, priority) in members {
         plan.setup.how.priority = *priority;
-        let child = Child::fork(|| match work(&plan, *pages, &tell, &wait) {
-            Ok(()) => 0,
-            Err(Failure(why)) => {
+        let child = Child::fork(|| {
+            let done = work(&plan, *pages, &tell, &wait);
+            if let Err(Failure(why)) = &done {
                 user::println!("{why}");
-                1
             }
+            // The time that it takes to end a process is no part of the work.
+            let told = tell.write_all(&[1]);
+            i32::from(done.is_err() || told.is_err())
         });
         children.push(child.context("fork")?);
     }
@@ -121,9 +123,12 @@ fn run_all(mut plan: Plan, members: &[(u64, u64)]) -> Result<Vec<u64>, Failure> 
     start.write_all(&bytes).context("the start")?;
     let mut ends = Vec::new();
     for _ in &children {
-        let (_, status) = sys::wait(None, FOREVER).context("wait")?;
-        ensure!(exit_code(status) == Some(0), "a process: {status:?}");
+        ready.read_exact(&mut [0]).context("an end")?;
         ends.push(now_ns() - began);
+    }
+    for child in children {
+        let status = child.wait(FOREVER).context("wait")?;
+        ensure!(exit_code(status) == Some(0), "a process: {status:?}");
     }
     Ok(ends)
 }

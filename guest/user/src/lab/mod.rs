@@ -3,23 +3,31 @@
 //! - [`scheduler`]: a policy for as long as a program wants it.
 //! - [`processor`]: work that is a length of processor time.
 //! - [`job`]: what a job is and what becomes of it; [`jobs`] has several done.
+//! - [`mix`]: threads that compute and wait for devices, until the time is over.
 //! - [`turns`]: who ran when, for a Gantt chart.
 //! - [`Crew`]: workers, each a thread or a process; [`Common`]: a value that they all have.
 //! - [`Histogram`]: how often something took how long.
 //! - [`problems`]: the classic problems of synchronisation.
 //! - [`deadlock`]: scenes for its policies.
+//! - [`fit`]: contiguous allocation.
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
 //! - [`pool`]: frames that processes share.
+//! - [`calls`]: remote procedure calls, and what is counted of them.
+//! - [`objects`]: objects of a kernel, from its allocators.
 //! - [`random`]: numbers by lot, the same for the same seed.
 //! - [`workload`]: programs by which pages are used.
 
+pub mod calls;
 mod common;
 pub mod confined;
 mod crew;
 pub mod deadlock;
+pub mod fit;
 mod histogram;
 pub mod job;
 pub mod jobs;
+pub mod mix;
+pub mod objects;
 pub mod pool;
 pub mod problems;
 pub mod processor;

@@ -15,7 +15,7 @@ impl Scheduler {
             Ok(()) => Ok(Self(())),
             Err(Errno::Inval) => Err(Failure(format!(
                 "policy={name} is no scheduling policy (a file of the kernel's sched/policy each), \
-                 or slice_us={slice_us} is not 10 to 10000000"
+                 or slice_us={slice_us} is not 250 to 10000000"
             ))),
             Err(errno) => Err(Failure(format!("set scheduler: {errno:?}"))),
         }

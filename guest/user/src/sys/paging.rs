@@ -1,8 +1,8 @@
 //! System calls: confined areas and pools of frames.
 
-use super::{call, call_long, plain};
+use super::{Fd, Pid, call, call_long, plain};
 use abi::confine::{Confine, ConfinedCounts, PoolCounts, PoolSetup};
-use abi::syscall::{Errno, Sysno};
+use abi::syscall::{Advice, DiskWrites, Errno, ForkKind, Protection, Sysno};
 
 /// [`Sysno::Confine`]; `future` are the uses that will be, for a policy that must know them.
 ///
@@ -72,4 +72,50 @@ pub fn pool_counts(number: u64) -> Result<PoolCounts, Errno> {
 /// [`Sysno::PoolServe`].
 pub fn pool_serve(number: u64) -> Result<(), Errno> {
     plain(Sysno::PoolServe, [number, 0, 0]).map(drop)
+}
+
+/// [`Sysno::Advise`]; pages made, dropped or written.
+///
+/// # Safety
+/// Nothing in the range is used any more, if the advice drops pages.
+pub unsafe fn advise(
+    address: usize,
+    bytes: usize,
+    advice: Advice,
+    number: u64,
+) -> Result<u64, Errno> {
+    let args = [address as u64, bytes as u64, advice as u64, number, 0];
+    // SAFETY: as above.
+    unsafe { call_long(Sysno::Advise, args) }
+}
+
+/// [`Sysno::FillZeroes`].
+pub fn fill_zeroes(frames: u64) -> Result<u64, Errno> {
+    plain(Sysno::FillZeroes, [frames, 0, 0])
+}
+
+/// [`Sysno::MapDisk`]; the address.
+pub fn map_disk(
+    fd: Fd,
+    offset: u64,
+    bytes: usize,
+    protection: Protection,
+    writes: DiskWrites,
+) -> Result<usize, Errno> {
+    let args = [
+        fd.0.into(),
+        offset,
+        bytes as u64,
+        protection as u64,
+        writes as u64,
+    ];
+    // SAFETY: none of them is an address.
+    let address = unsafe { call_long(Sysno::MapDisk, args) }?;
+    usize::try_from(address).map_err(|_| Errno::Fault)
+}
+
+/// [`Sysno::Fork`], with all pages copied at once: `None` in the child.
+pub fn fork_copy() -> Result<Option<Pid>, Errno> {
+    let pid = plain(Sysno::Fork, [ForkKind::Copy as u64, 0, 0])?;
+    Ok((pid != 0).then_some(Pid(pid)))
 }

@@ -163,6 +163,37 @@ fn a_file_that_is_no_toml_or_lacks_something_is_told() {
 }
 
 #[test]
+fn a_second_vm_has_a_program_that_there_is_and_words_with_settings() {
+    let peer = "[peer]\nprogram = \"hello\"\nargs = \"unit={unit}\"\n\n[figures]";
+    let with = TEXT.replacen("[figures]", peer, 1);
+    let experiment = read(&with, &Changes::default()).unwrap();
+    let peer = experiment.peer.unwrap();
+    assert_eq!(
+        (peer.program.as_str(), peer.args.as_str()),
+        ("hello", "unit=20")
+    );
+    for (from, to, expected) in [
+        (
+            "\"hello\"\nargs = \"unit",
+            "\"helo\"\nargs = \"unit",
+            "there is no program \"helo\"",
+        ),
+        (
+            "unit={unit}\"\n\n",
+            "{policy}\"\n\n",
+            "there is no \"policy\" in `each` or [set]",
+        ),
+        ("unit={unit}\"\n\n", "#\"\n\n", "found # or a new line"),
+        ("\"unit={unit}\"\n\n", "1\n\n", "invalid type: integer `1`"),
+    ] {
+        assert!(with.contains(from), "{from}");
+        let said = says(&with.replacen(from, to, 1));
+        assert!(said.contains(expected), "{said}");
+    }
+    assert!(read(TEXT, &Changes::default()).unwrap().peer.is_none());
+}
+
+#[test]
 fn too_many_runs_are_refused_before_they_are_made() {
     let many = (0..200)
         .map(|n| n.to_string())

@@ -7,7 +7,7 @@ use super::{Pages, ReplacementPolicy};
 pub enum Refusal {
     /// It is not in memory, or not of this budget.
     Absent,
-    /// A device is using it.
+    /// A device is using it, or it was locked.
     Pinned,
 }
 
@@ -16,7 +16,7 @@ impl Refusal {
     pub fn words(self) -> &'static str {
         match self {
             Self::Absent => "is not in memory",
-            Self::Pinned => "is in use by a device",
+            Self::Pinned => "has to stay",
         }
     }
 }
