@@ -15,6 +15,7 @@
 //! - [`calls`]: remote procedure calls, and what is counted of them.
 //! - [`objects`]: objects of a kernel, from its allocators.
 //! - [`random`]: numbers by lot, the same for the same seed.
+//! - [`walk`]: accesses to memory that wait for each other.
 //! - [`workload`]: programs by which pages are used.
 
 pub mod calls;
@@ -34,6 +35,7 @@ pub mod processor;
 pub mod random;
 pub mod scheduler;
 pub mod turns;
+pub mod walk;
 pub mod workload;
 
 pub use common::Common;
