@@ -275,6 +275,9 @@ numbered! {
         OnWrite = 0,
         /// All are copied at once.
         Copy = 1,
+        /// None is: it has the parent's address space, stack and all, until it runs a program or
+        /// ends, and the parent, which may have no other thread, waits until then (`vfork`).
+        Lend = 2,
     }
 }
 

@@ -28,6 +28,24 @@ impl Child {
         })
     }
 
+    /// The same, of a child that needs no copy of this program's memory, which waits until the other
+    /// has started; not with several threads.
+    pub fn spawn(path: &str, args: &str) -> Result<Self, Errno> {
+        let pid = sys::spawn(path, args, EXEC_FAILED)?;
+        Ok(Self { pid })
+    }
+
+    /// The same with a copy of all memory made first.
+    pub fn exec_copied(path: &str, args: &str) -> Result<Self, Errno> {
+        match sys::fork_copy()? {
+            Some(pid) => Ok(Self { pid }),
+            None => {
+                sys::exec(path, args);
+                sys::exit(EXEC_FAILED)
+            }
+        }
+    }
+
     /// Its number.
     pub fn pid(&self) -> Pid {
         self.pid

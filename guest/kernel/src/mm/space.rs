@@ -234,6 +234,16 @@ impl VmSpace {
         Ok(())
     }
 
+    /// Is another process's from now on, that `shared` is of. No processor uses it.
+    pub fn move_to(&mut self, shared: &'static Shared) {
+        let (old, new) = (&self.shared.counters, &shared.counters);
+        let resident = old.resident_pages.swap(0, Relaxed);
+        new.resident_pages.store(resident, Relaxed);
+        let has_common = self.shared.has_common.load(Relaxed);
+        shared.has_common.store(has_common, Relaxed);
+        self.shared = shared;
+    }
+
     /// Opens a pool of frames, which is open as long as this address space is; its number.
     pub fn open_pool(&mut self, setup: PoolSetup) -> Result<u64, Errno> {
         let number = pool::open(setup)?;

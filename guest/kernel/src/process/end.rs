@@ -6,6 +6,7 @@ use abi::port::Exit;
 use abi::record::Record;
 use abi::syscall::{EndCause, Errno, ExitStatus};
 
+use super::vfork::give_back;
 use super::{FIRST_PID, POOL, Process, current, locks};
 use crate::arch::context::use_page_table;
 use crate::arch::power;
@@ -211,7 +212,7 @@ fn tear_down(process: &'static Process) {
     use_page_table(kernel_map::root());
     process.shared.cpus.store(0, Ordering::SeqCst);
     let space = process.space.lock().take();
-    drop(space);
+    give_back(process, space);
     let files = core::mem::take(&mut *process.files.lock());
     drop(files);
     let mut children = process.children.lock();

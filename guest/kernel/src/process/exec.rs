@@ -7,6 +7,7 @@ use core::sync::atomic::Ordering;
 use abi::clock::ADDRESS;
 use abi::syscall::{Errno, ForkKind, Protection};
 
+use super::vfork::{give_back, vfork};
 use super::{FIRST_PID, Process};
 use crate::arch::clock;
 use crate::arch::context::use_page_table;
@@ -58,7 +59,7 @@ pub(crate) fn exec(path: &[u8], arguments: &[u8]) -> Result<TrapFrame, Errno> {
     process.shared.root.store(root.0, Ordering::Relaxed);
     use_page_table(root);
     drop(current);
-    drop(old);
+    give_back(process, old);
     *process.name.lock() = String::from_utf8_lossy(path).into_owned();
     sched::current().fpu.reset_current();
     Ok(registers)
@@ -66,18 +67,28 @@ pub(crate) fn exec(path: &[u8], arguments: &[u8]) -> Result<TrapFrame, Errno> {
 
 /// A copy of the running process, whose only thread goes on with `registers`; its number.
 pub(crate) fn fork(registers: TrapFrame, kind: ForkKind) -> Result<u64, Errno> {
+    if kind == ForkKind::Lend {
+        return vfork(registers);
+    }
     let parent = super::current();
     let child = Process::create(Some(parent)).ok_or(Errno::NoMem)?;
     let copy = parent.with_space(|space| space.fork(&child.shared, kind))?;
     child.shared.root.store(copy.root().0, Ordering::Relaxed);
     *child.space.lock() = Some(copy);
-    let files = parent.files.lock().clone();
-    *child.files.lock() = files;
-    let name = parent.name.lock().clone();
-    *child.name.lock() = name;
+    child.be_like(parent);
     parent.children.lock().push(child);
     let pid = child.pid();
     start_thread(child, registers, Some(sched::current())).map(|_| pid)
+}
+
+impl Process {
+    /// Has the files and the name of `parent`.
+    pub(super) fn be_like(&self, parent: &Self) {
+        let files = parent.files.lock().clone();
+        *self.files.lock() = files;
+        let name = parent.name.lock().clone();
+        *self.name.lock() = name;
+    }
 }
 
 /// A thread of the running process at `entry`, with `argument`; its number.
@@ -85,7 +96,7 @@ pub(crate) fn spawn_thread(registers: TrapFrame) -> Result<u64, Errno> {
     start_thread(super::current(), registers, Some(sched::current()))
 }
 
-fn start_thread(
+pub(super) fn start_thread(
     process: &'static Process,
     registers: TrapFrame,
     parent: Option<&Thread>,

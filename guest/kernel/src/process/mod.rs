@@ -12,6 +12,7 @@ mod files;
 mod futex;
 mod locks;
 mod transfers;
+mod vfork;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -37,6 +38,10 @@ use crate::sync::{AtomicRef, Mutex, Pool, SpinLock};
 pub struct Process {
     pid: AtomicU64,
     parent: AtomicRef<Process>,
+    /// Whose address space it has, if that was lent to it ([`vfork`]).
+    lender: AtomicRef<Process>,
+    /// Its own address space is with a child.
+    has_lent: AtomicBool,
     /// Path of its program.
     name: SpinLock<String>,
     /// What processors need of the address space.
@@ -76,6 +81,8 @@ impl Process {
         Self {
             pid: AtomicU64::new(0),
             parent: AtomicRef::new(),
+            lender: AtomicRef::new(),
+            has_lent: AtomicBool::new(false),
             name: SpinLock::new(String::new()),
             shared: Shared::default(),
             space: Mutex::new(None),

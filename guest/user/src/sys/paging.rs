@@ -2,7 +2,8 @@
 
 use super::{Fd, Pid, call, call_long, plain};
 use abi::confine::{Confine, ConfinedCounts, PoolCounts, PoolSetup};
-use abi::syscall::{Advice, DiskWrites, Errno, ForkKind, Protection, Sysno};
+use abi::syscall::{Advice, DiskWrites, Errno, ForkKind, Protection, Sysno, decode};
+use core::arch::asm;
 
 /// [`Sysno::Confine`]; `future` are the uses that will be, for a policy that must know them.
 ///
@@ -118,4 +119,36 @@ pub fn map_disk(
 pub fn fork_copy() -> Result<Option<Pid>, Errno> {
     let pid = plain(Sysno::Fork, [ForkKind::Copy as u64, 0, 0])?;
     Ok((pid != 0).then_some(Pid(pid)))
+}
+
+/// [`Sysno::Fork`] of a child that has this program's memory until it runs `path` with `args`, joined
+/// by NUL, or exits with `failed` if it cannot.
+pub fn spawn(path: &str, args: &str, failed: i32) -> Result<Pid, Errno> {
+    let (path_ptr, args_ptr) = (path.as_ptr().addr() as u64, args.as_ptr().addr() as u64);
+    let result: i64;
+    // SAFETY: the child has the same registers, but for rax, rcx and r11, and nothing of this program
+    // is changed by it: it uses no memory until it runs the other program or ends. Both ranges are
+    // those of live strings, which the kernel only reads. Registers as in `call`.
+    unsafe {
+        asm!("syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "mov eax, {exec}",
+            "mov rdi, r8",
+            "syscall",
+            "mov eax, {exit}",
+            "mov rdi, r9",
+            "syscall",
+            "ud2",
+            "2:",
+            exec = const Sysno::Exec as u64,
+            exit = const Sysno::Exit as u64,
+            inlateout("rax") Sysno::Fork as u64 => result,
+            inlateout("rdi") ForkKind::Lend as u64 => _,
+            in("r8") path_ptr, in("rsi") path.len(), in("rdx") args_ptr, in("r10") args.len(),
+            in("r9") i64::from(failed),
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack));
+    }
+    decode(result).map(Pid)
 }
