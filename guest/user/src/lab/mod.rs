@@ -16,7 +16,9 @@
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
 //! - [`pool`]: frames that processes share.
 //! - [`calls`]: remote procedure calls, and what is counted of them.
+//! - [`objects`]: objects of a kernel, from its allocators.
 //! - [`random`]: numbers by lot, the same for the same seed.
+//! - [`walk`]: accesses to memory that wait for each other.
 //! - [`workload`]: programs by which pages are used.
 
 pub mod calls;
@@ -30,6 +32,7 @@ pub mod job;
 pub mod jobs;
 pub mod mailbox;
 pub mod mix;
+pub mod objects;
 pub mod orders;
 pub mod pool;
 pub mod problems;
@@ -39,6 +42,7 @@ pub mod scheduler;
 pub mod server;
 pub mod signals;
 pub mod turns;
+pub mod walk;
 pub mod workload;
 
 pub use common::Common;
