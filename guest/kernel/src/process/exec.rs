@@ -66,6 +66,7 @@ pub(crate) fn exec(path: &[u8], arguments: &[u8]) -> Result<TrapFrame, Errno> {
     drop(current);
     give_back(process, old, resident);
     *process.name.lock() = String::from_utf8_lossy(path).into_owned();
+    process.signals.reset();
     sched::current().fpu.reset_current();
     Ok(registers)
 }
@@ -87,12 +88,13 @@ pub(crate) fn fork(registers: TrapFrame, kind: ForkKind) -> Result<u64, Errno> {
 }
 
 impl Process {
-    /// Has the files and the name of `parent`.
+    /// Has the files, the name and the signal handlers of `parent`.
     pub(super) fn be_like(&self, parent: &Self) {
         let files = parent.files.lock().clone();
         *self.files.lock() = files;
         let name = parent.name.lock().clone();
         *self.name.lock() = name;
+        self.signals.inherit(&parent.signals);
     }
 }
 
