@@ -106,6 +106,7 @@ fn describe(status: ExitStatus) -> String {
         Some(EndCause::Exception) => format!("killed by processor exception {detail}"),
         Some(EndCause::OutOfMemory) => "killed for want of memory".into(),
         Some(EndCause::Killed) => "killed".into(),
+        Some(EndCause::Signal) => format!("ended by signal {detail}"),
         Some(EndCause::Exited) | None => format!("ended in a way unknown here: {status:?}"),
     }
 }

@@ -12,7 +12,7 @@
 //! - [`Histogram`]: how often something took how long.
 //! - [`problems`]: the classic problems of synchronisation.
 //! - [`deadlock`]: scenes for its policies.
-//! - [`fit`]: contiguous allocation.
+//! - [`signals`]: scenes of handlers, masks and queues.
 //! - [`confined`]: pages with a budget of frames and a replacement policy of their own.
 //! - [`pool`]: frames that processes share.
 //! - [`calls`]: remote procedure calls, and what is counted of them.
@@ -24,7 +24,6 @@ mod common;
 pub mod confined;
 mod crew;
 pub mod deadlock;
-pub mod fit;
 pub mod green;
 mod histogram;
 pub mod job;
@@ -38,6 +37,7 @@ pub mod processor;
 pub mod random;
 pub mod scheduler;
 pub mod server;
+pub mod signals;
 pub mod turns;
 pub mod workload;
 
