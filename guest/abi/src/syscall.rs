@@ -279,6 +279,10 @@ numbered! {
         /// 2 MiB. Such pages are the program's alone: system calls take no buffers in them, a
         /// child has none of them, and no budget of frames counts or evicts them.
         Large = 1,
+        /// 1 GiB, all of it there at once, for reading and writing, and otherwise as [`Self::Large`]:
+        /// `Errno::NoSys` where the processor has no such pages, `Errno::NoMem` unless a whole one of
+        /// memory was never used. When it was, its frames serve smaller pages.
+        Huge = 2,
     }
 }
 

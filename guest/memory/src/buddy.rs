@@ -159,6 +159,27 @@ impl Buddy {
         })
     }
 
+    /// Takes 2^`order` frames, aligned so, that nobody has touched, out of the ranges: for blocks
+    /// beyond [`MAX_ORDER`]. They come back as blocks of that order, by [`Buddy::release`].
+    pub fn reserve_beyond(&mut self, order: u8) -> Option<u32> {
+        let frames = 1_u32.checked_shl(order.into())?;
+        let ranges = &mut self.ranges[..self.range_count];
+        let (range, first) = ranges.iter_mut().find_map(|range| {
+            let first = range.next.checked_next_multiple_of(frames)?;
+            let end = first.checked_add(frames)?;
+            (end <= range.end).then_some((range, first))
+        })?;
+        let (end, behind) = (range.end, first + frames);
+        range.end = first;
+        self.free -= u64::from(frames);
+        self.fresh -= u64::from(frames);
+        if behind < end && self.range_count < MAX_RANGES {
+            self.ranges[self.range_count] = Range { next: behind, end };
+            self.range_count += 1;
+        }
+        Some(first)
+    }
+
     /// Cuts a block of the largest order that fits off a range nobody has touched, and gives its
     /// first frame and order. [`Buddy::supply`] puts it into the free lists.
     pub fn reserve_supply(&mut self) -> Option<(u32, u8)> {
@@ -336,6 +357,38 @@ mod tests {
             let block = allocate(&mut buddy, order, Want::Any).unwrap();
             assert_eq!(block.frame % (1 << order), 0);
         }
+    }
+
+    #[test]
+    fn what_is_beyond_the_largest_order_comes_out_of_what_nobody_has_touched() {
+        let mut buddy = buddy(3 << 14);
+        buddy.add(5, 3 << 14);
+        assert_eq!(buddy.reserve_beyond(16), None);
+        assert_eq!(buddy.reserve_beyond(14), Some(1 << 14));
+        assert_eq!(buddy.reserve_beyond(14), Some(2 << 14));
+        assert_eq!(buddy.reserve_beyond(14), None);
+        assert_eq!(buddy.free_frames(), (1 << 14) - 5);
+        for first in (1 << 14..2 << 14).step_by(1 << MAX_ORDER) {
+            buddy.release(first, MAX_ORDER);
+        }
+        let mut frames = BTreeSet::new();
+        while let Some(block) = allocate(&mut buddy, 0, Want::Any) {
+            assert!(frames.insert(block.frame), "{} twice", block.frame);
+        }
+        assert_eq!(frames.len(), (2 << 14) - 5);
+        assert!(frames.iter().all(|frame| *frame < 2 << 14));
+    }
+
+    #[test]
+    fn what_is_behind_a_block_beyond_the_largest_order_is_still_there() {
+        let mut buddy = buddy(3 << 12);
+        buddy.add(0, 3 << 12);
+        assert_eq!(buddy.reserve_beyond(12), Some(0));
+        let mut count = 0;
+        while allocate(&mut buddy, 0, Want::Any).is_some() {
+            count += 1;
+        }
+        assert_eq!(count, 2 << 12);
     }
 
     #[test]

@@ -36,6 +36,7 @@ impl Mapping {
         let step = match size {
             PageSize::Small => 1,
             PageSize::Large => PAGES_PER_LARGE,
+            PageSize::Huge => PAGES_PER_LARGE * PAGES_PER_LARGE,
         };
         let pages = pages.checked_next_multiple_of(step).ok_or(Errno::NoMem)?;
         let bytes = pages.checked_mul(PAGE).ok_or(Errno::NoMem)?;

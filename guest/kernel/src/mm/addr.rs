@@ -12,6 +12,11 @@ pub const LARGE_BYTES: u64 = PAGE_BYTES << LARGE_ORDER;
 /// See [`LARGE_BYTES`].
 pub const LARGE_ORDER: u8 = 9;
 
+/// Bytes of a page of 1 GiB, and log2 of the frames in it.
+pub const HUGE_BYTES: u64 = PAGE_BYTES << HUGE_ORDER;
+/// See [`HUGE_BYTES`].
+pub const HUGE_ORDER: u8 = 18;
+
 /// An address in the machine's physical memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhysAddr(pub u64);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use abi::syscall::{DiskWrites, Errno, Protection};
 
-use super::addr::{LARGE_BYTES, PAGE_BYTES, PhysAddr};
+use super::addr::{HUGE_BYTES, LARGE_BYTES, PAGE_BYTES, PhysAddr};
 use super::disk_file::DiskPart;
 use crate::arch::USER_END;
 use crate::initrd::Member;
@@ -14,6 +14,8 @@ use crate::initrd::Member;
 const MMAP_BASE: u64 = 0x1000_0000;
 /// The same for large pages, far from the others, whose page tables are never given back.
 pub const LARGE_BASE: u64 = 1 << 40;
+/// And for pages of 1 GiB.
+const HUGE_BASE: u64 = 1 << 42;
 /// First address that a program may have pages at.
 const USER_START: u64 = 0x1000;
 
@@ -24,6 +26,8 @@ pub enum Backing {
     Zero,
     /// Zeroes in pages of [`LARGE_BYTES`].
     Large,
+    /// Zeroes in pages of [`HUGE_BYTES`], all of them there from the beginning.
+    Huge,
     /// A part of a file, then zeroes.
     File {
         /// The file.
@@ -61,6 +65,20 @@ impl Backing {
         matches!(self, Self::Disk(part) if part.writes == DiskWrites::Back)
     }
 
+    /// Whether it is of large pages, of either size.
+    pub fn is_large(&self) -> bool {
+        matches!(self, Self::Large | Self::Huge)
+    }
+
+    /// Bytes of its pages.
+    fn page_bytes(&self) -> u64 {
+        match self {
+            Self::Large => LARGE_BYTES,
+            Self::Huge => HUGE_BYTES,
+            _ => PAGE_BYTES,
+        }
+    }
+
     /// Whether another process may have it, too.
     pub fn is_common(&self) -> bool {
         matches!(self, Self::Common | Self::Memory { .. })
@@ -94,7 +112,11 @@ impl Area {
             }
             Backing::Shared(phys) => *phys = phys.offset(start - self.start),
             Backing::Disk(disk) => *disk = disk.behind(start - self.start),
-            Backing::Zero | Backing::Large | Backing::Frame(_) | Backing::Common => {}
+            Backing::Zero
+            | Backing::Large
+            | Backing::Huge
+            | Backing::Frame(_)
+            | Backing::Common => {}
         }
         part
     }
@@ -138,6 +160,7 @@ impl Areas {
     pub fn room_for(&self, bytes: u64, backing: Backing) -> Option<u64> {
         let (base, align) = match backing {
             Backing::Large => (LARGE_BASE, LARGE_BYTES),
+            Backing::Huge => (HUGE_BASE, HUGE_BYTES),
             Backing::Zero
             | Backing::File { .. }
             | Backing::Frame(_)
@@ -165,11 +188,11 @@ impl Areas {
         }
         let inside = self.inside(start, end);
         let mut found = Large::None;
-        for area in inside.filter(|area| matches!(area.backing, Backing::Large)) {
+        for area in inside.filter(|area| area.backing.is_large()) {
             let bounds = [area.start.max(start), area.end.min(end)];
             if bounds
                 .iter()
-                .any(|bound| !bound.is_multiple_of(LARGE_BYTES))
+                .any(|bound| !bound.is_multiple_of(area.backing.page_bytes()))
             {
                 return Large::Cut;
             }
@@ -205,7 +228,7 @@ impl Areas {
     /// Those that a child has, too.
     pub fn inherited(&self) -> Self {
         let is_own = |area: &&Area| match area.backing {
-            Backing::Large | Backing::Shared(_) => true,
+            Backing::Large | Backing::Huge | Backing::Shared(_) => true,
             backing => backing.goes_back(),
         };
         let inherited = self.0.iter().filter(|area| !is_own(area));

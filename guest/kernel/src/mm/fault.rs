@@ -63,6 +63,11 @@ impl VmSpace {
         if !access.is_allowed(area.protection) {
             return Err(Errno::Fault);
         }
+        if let Backing::Huge = area.backing {
+            // It is there, and only this processor may not know yet.
+            tlb::flush_local(page);
+            return Ok(());
+        }
         if let Backing::Large = area.backing {
             return self.fault_large(page, rights(area.protection));
         }
@@ -111,7 +116,7 @@ impl VmSpace {
             }
             if self
                 .area(address)
-                .is_some_and(|area| matches!(area.backing, Backing::Large))
+                .is_some_and(|area| area.backing.is_large())
             {
                 return Err(Errno::Fault);
             }
@@ -249,7 +254,9 @@ enum Source {
 fn source(area: &Area, page: u64, objects: &Objects) -> Result<Source, Errno> {
     let (member, offset, end) = match area.backing {
         // Of a common area all pages are there from the beginning.
-        Backing::Zero | Backing::Large | Backing::Common => return Ok(Source::Zero),
+        Backing::Zero | Backing::Large | Backing::Huge | Backing::Common => {
+            return Ok(Source::Zero);
+        }
         Backing::Frame(phys) => return Ok(Source::Whole(phys)),
         Backing::Shared(phys) => return Ok(Source::Shared(phys.offset(page - area.start))),
         Backing::Disk(part) => return Ok(Source::Disk(part.behind(page - area.start))),

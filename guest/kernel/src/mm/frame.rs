@@ -7,7 +7,7 @@ use core::slice;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
-use super::addr::{PAGE_BYTES, PAGE_SHIFT, PhysAddr, phys_to_virt};
+use super::addr::{HUGE_ORDER, PAGE_BYTES, PAGE_SHIFT, PhysAddr, phys_to_virt};
 use super::buddy::{Buddy, FrameInfo, Want};
 use super::free::Free;
 use super::{kernel_map, swap, zeroes};
@@ -93,6 +93,18 @@ pub fn release(phys: PhysAddr, order: u8) {
         phys_to_virt(phys).write_bytes(0xd5, (PAGE_BYTES << order) as usize);
     }
     FREE.lock().release(phys.frame(), order);
+}
+
+/// A page of 1 GiB of zeroes, which the kernel has not in its direct map; `None` unless there is such a
+/// piece that was never used.
+pub fn allocate_huge() -> Option<PhysAddr> {
+    let frame = FREE.lock().allocate_beyond(HUGE_ORDER)?;
+    Some(PhysAddr::of_frame(frame))
+}
+
+/// Gives one back.
+pub fn release_huge(phys: PhysAddr) {
+    FREE.lock().release_beyond(phys.frame(), HUGE_ORDER);
 }
 
 /// Writes to the first word of each of 2^`order` frames that the caller has; how many were zero.

@@ -4,7 +4,7 @@
 //! joining blocks: one of frames given back, one of frames that are still zero.
 
 use super::addr::{PAGE_BYTES, PhysAddr};
-use super::buddy::{Block, Buddy, Want};
+use super::buddy::{Block, Buddy, MAX_ORDER, Want};
 use super::kernel_map;
 
 /// The machine's free frames.
@@ -68,6 +68,19 @@ impl Free {
             self.give_up_stacks();
             self.block(order, want)
         })
+    }
+
+    /// 2^`order` frames of zeroes, beyond what blocks have; not in the direct map.
+    pub(super) fn allocate_beyond(&mut self, order: u8) -> Option<u32> {
+        self.buddy.reserve_beyond(order)
+    }
+
+    /// Takes such back.
+    pub(super) fn release_beyond(&mut self, frame: u32, order: u8) {
+        let start = PhysAddr::of_frame(frame).0;
+        kernel_map::map_direct(start, start + (PAGE_BYTES << order));
+        let blocks = (frame..frame + (1 << order)).step_by(1 << MAX_ORDER);
+        blocks.for_each(|first| self.buddy.release(first, MAX_ORDER));
     }
 
     /// A single frame from the stack that fits.

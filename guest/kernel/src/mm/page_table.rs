@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use x86_64::structures::paging::PageTableFlags as Flags;
 
-use super::addr::{LARGE_BYTES, PAGE_SHIFT, PhysAddr, phys_to_virt};
+use super::addr::{HUGE_BYTES, LARGE_BYTES, PAGE_SHIFT, PhysAddr, phys_to_virt};
 use super::{frame, kernel_map};
 
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
@@ -113,8 +113,15 @@ pub struct PageTable {
     recent: Cell<usize>,
     /// Tables of the levels between.
     upper: Vec<PhysAddr>,
-    /// Addresses and entries of the large pages that were made, in no order.
-    large: Vec<(u64, &'static AtomicU64)>,
+    /// The large pages that were made, in no order.
+    large: Vec<Large>,
+}
+
+/// A page of 2 MiB or of 1 GiB.
+struct Large {
+    address: u64,
+    bytes: u64,
+    entry: &'static AtomicU64,
 }
 
 /// A last-level table.
@@ -191,21 +198,45 @@ impl PageTable {
         let table = self.make_upper(address, &UPPER_SHIFTS[..2])?;
         let entry = entry(table, address >> LEAF_SHIFT);
         match entry.load(Relaxed) {
-            0 => self.large.push((address & !(LARGE_BYTES - 1), entry)),
+            0 => self.large.push(Large {
+                address: address & !(LARGE_BYTES - 1),
+                bytes: LARGE_BYTES,
+                entry,
+            }),
             bits if bits & Flags::HUGE_PAGE.bits() == 0 => return None,
             _ => {}
         }
         Some(entry)
     }
 
+    /// The entry of the page of 1 GiB that begins at `address`, zero; `None` when memory has run out,
+    /// or others have been there.
+    pub fn make_huge(&mut self, address: u64) -> Option<&'static AtomicU64> {
+        let table = self.make_upper(address, &UPPER_SHIFTS[..1])?;
+        let entry = entry(table, address >> HUGE_BYTES.trailing_zeros());
+        if entry.load(Relaxed) != 0 {
+            return None;
+        }
+        self.large.push(Large {
+            address,
+            bytes: HUGE_BYTES,
+            entry,
+        });
+        Some(entry)
+    }
+
     /// Takes the large pages from `start` up to `end` out of the tables, and gives those that
-    /// had frames.
-    pub fn take_large(&mut self, start: u64, end: u64) -> impl Iterator<Item = PhysAddr> + '_ {
-        let inside = move |large: &mut (u64, _)| (start..end).contains(&large.0);
+    /// had frames: where they are, and their bytes.
+    pub fn take_large(
+        &mut self,
+        start: u64,
+        end: u64,
+    ) -> impl Iterator<Item = (PhysAddr, u64)> + '_ {
+        let inside = move |large: &mut Large| (start..end).contains(&large.address);
         let taken = self.large.extract_if(.., inside);
-        taken.filter_map(|(_, entry)| match entry.swap(0, Relaxed) & ADDRESS {
+        taken.filter_map(|large| match large.entry.swap(0, Relaxed) & ADDRESS {
             0 => None,
-            bits => Some(PhysAddr(bits & !(LARGE_BYTES - 1))),
+            bits => Some((PhysAddr(bits & !(large.bytes - 1)), large.bytes)),
         })
     }
 

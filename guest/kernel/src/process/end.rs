@@ -214,7 +214,12 @@ fn tear_down(process: &'static Process) {
     use_page_table(kernel_map::root());
     process.shared.cpus.store(0, Ordering::SeqCst);
     let space = process.space.lock().take();
-    give_back(process, space);
+    let resident = process
+        .shared
+        .counters
+        .resident_pages
+        .load(Ordering::Relaxed);
+    give_back(process, space, resident);
     let files = core::mem::take(&mut *process.files.lock());
     drop(files);
     let mut children = process.children.lock();

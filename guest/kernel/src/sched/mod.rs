@@ -372,6 +372,7 @@ pub fn timer_interrupt() {
             stats::preempted();
             local.why.set(Why::SliceEnded);
             local.need_switch.set(true);
+            run_queue::offer(current());
         }
     }
     set_timer();

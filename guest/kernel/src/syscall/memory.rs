@@ -3,8 +3,9 @@
 use abi::syscall::{Advice, DiskWrites, Errno, PageSize, Protection, Replacement};
 
 use super::Outcome;
+use crate::arch::cpu;
 use crate::machine;
-use crate::mm::addr::LARGE_BYTES;
+use crate::mm::addr::{HUGE_BYTES, LARGE_BYTES};
 use crate::mm::area::Backing;
 use crate::mm::disk_file::DiskPart;
 use crate::mm::replacement;
@@ -19,9 +20,21 @@ pub(super) fn sys_mmap(bytes: u64, protection: u64, size: u64) -> Outcome {
     let (backing, page_bytes) = match PageSize::from_number(size).ok_or(Errno::Inval)? {
         PageSize::Small => (Backing::Zero, PAGE_BYTES),
         PageSize::Large => (Backing::Large, LARGE_BYTES),
+        PageSize::Huge => return map_huge(bytes, protection),
     };
     let bytes = whole_pages(bytes, page_bytes)?;
     current().with_space(|space| space.map_anywhere(bytes, protection, backing))
+}
+
+fn map_huge(bytes: u64, protection: Protection) -> Outcome {
+    if !cpu::has_huge_pages() {
+        return Err(Errno::NoSys);
+    }
+    let bytes = whole_pages(bytes, HUGE_BYTES)?;
+    if protection != Protection::ReadWrite {
+        return Err(Errno::Inval);
+    }
+    current().with_space(|space| space.map_huge(bytes))
 }
 
 pub(super) fn sys_mmap_shared(bytes: u64) -> Outcome {

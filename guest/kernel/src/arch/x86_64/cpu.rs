@@ -143,6 +143,11 @@ pub fn read_nothing() {
     };
 }
 
+/// Whether there are pages of 1 GiB (SDM 2A CPUID, leaf 80000001H).
+pub fn has_huge_pages() -> bool {
+    cpuid(0x8000_0000, 0)[0] > 0x8000_0000 && cpuid(0x8000_0001, 0)[3] & 1 << 26 != 0
+}
+
 /// Number of processors of the machine as CPUID tells it, at most [`super::MAX_CPUS`].
 pub fn count() -> u32 {
     let most = cpuid(0, 0)[0];
