@@ -4,7 +4,7 @@ use super::{Locks, NAMES, Spinner};
 use crate::testing::{Fragile, together};
 
 const THREADS: usize = 4;
-const ROUNDS: u64 = 2000;
+const ROUNDS: u64 = 300;
 
 struct Shared {
     name: &'static str,
