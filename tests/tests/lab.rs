@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tests::{Scratch, binary, host, require_kvm};
@@ -75,8 +76,12 @@ fn written(scratch: &Scratch, name: &str, text: &str) -> Result<String> {
 /// Tries of an experiment: its file allows some, for one VM on a host; here are several.
 const TRIES: usize = 3;
 
+/// Experiments are not done beside each other, as some measure times.
+static QUIET: Mutex<()> = Mutex::new(());
+
 /// Does a family in its short form; what has not come out is done again.
 fn comes_out(family: &str) -> Result<()> {
+    let _quiet = QUIET.lock().unwrap_or_else(PoisonError::into_inner);
     let scratch = Scratch::new()?;
     let report = scratch.path("report");
     let report = report.to_str().context("a path that is text")?;

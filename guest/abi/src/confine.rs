@@ -6,7 +6,10 @@
 //! to the policy and recorded. That is how LRU is exact, and how OPT learns of its future.
 
 /// Most uses that are recorded or foretold.
-pub const MOST_USES: u64 = 1 << 16;
+pub const MOST_USES: u64 = 1 << 14;
+
+/// Most pages of an area, or that advice ([`crate::syscall::Sysno::Advise`]) is about.
+pub const MOST_PAGES: u64 = 1 << 12;
 
 /// Bytes of a policy's name.
 pub const NAME_BYTES: usize = 24;

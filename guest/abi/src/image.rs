@@ -28,8 +28,9 @@ pub mod param {
     pub const SWAP: &str = "swap";
     /// Program to start instead of [`super::INIT`].
     pub const INIT: &str = "init";
-    /// Lets the kernel fail before the first program, to see how that looks: `fault` reads an
-    /// address in ring 0 where nothing is. A program for [`INIT`] that does not exist is a panic.
+    /// Lets the kernel fail, to see how that looks: `fault` reads an address in ring 0 where nothing is;
+    /// `lock-twice` halts with a lock that the timer's handler takes, `lock-interrupts` lets interrupts
+    /// come while it has a lock, `lock-order` takes two locks in both orders, on two processors. A program for [`INIT`] that does not exist is a panic.
     pub const CRASH: &str = "crash";
     /// A virtio-mmio device, as Linux takes it: `SIZE@ADDRESS:GSI`; may stand several times.
     pub const VIRTIO_MMIO: &str = "virtio_mmio.device";

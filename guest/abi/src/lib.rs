@@ -42,4 +42,5 @@ pub mod peer;
 pub mod peer_tcp;
 pub mod port;
 pub mod record;
+pub mod signal;
 pub mod syscall;

@@ -157,6 +157,22 @@ numbered! {
         /// common with this process: what one writes, all see, and [`Self::FutexWake`] reaches who sleeps
         /// there in another process. Rights to them do not change; not with a budget of frames.
         MmapShared = 60,
+        /// `(number, handler, entry, mask) -> handler before`: what this process does with a signal of
+        /// [`crate::signal`]. A handler's address, or `DEFAULT` or `IGNORE`; the signal and those of
+        /// `mask` are held back while it runs. The thread goes on at `entry`, with rsp at a
+        /// [`crate::signal::SignalFrame`], the number in rdi, the value in rsi, the handler in rdx. A
+        /// program that is executed has none of it, a child has all.
+        SignalAction = 61,
+        /// `(MaskChange, set) -> set before`: what this thread holds back, and threads that it makes.
+        SignalMask = 62,
+        /// `(pid, tid or 0 for any thread, number, value) -> 1, or 0 if it was pending already`: to this
+        /// process (0, too), its parent or a child. Sleeps and waits for words or children end with
+        /// [`Errno::Intr`] for it.
+        SignalSend = 63,
+        /// `(frame: *const SignalFrame) -> !`: goes on where that says; returns only when it cannot.
+        SignalReturn = 64,
+        /// `() -> set`: what is pending for this thread.
+        SignalPending = 65,
         /// `(name, name_len, messages, message_bytes) -> fd`: the message queue of that name (1 to
         /// 64 bytes), made for at most so many messages of at most so many bytes if there is none;
         /// `messages` 0 takes what there is, else `Errno::NoEnt`. Without a name, a new one that a
@@ -204,6 +220,8 @@ numbered! {
         NoEnt = 2,
         /// No such process or thread.
         Srch = 3,
+        /// A signal has come.
+        Intr = 4,
         /// The device failed.
         Io = 5,
         /// Not an executable.
@@ -396,6 +414,8 @@ numbered! {
         Exception = 3,
         /// Memory or swap space had run out.
         OutOfMemory = 4,
+        /// A signal that it has no handler for; `detail` is its number.
+        Signal = 5,
     }
 }
 

@@ -47,6 +47,7 @@ pub mod arch;
 pub mod boot;
 pub mod cmdline;
 mod console;
+mod crash;
 pub mod drivers;
 pub mod elf;
 pub mod initrd;

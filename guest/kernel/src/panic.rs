@@ -24,6 +24,13 @@ pub fn is_under_way() -> bool {
     UNDER_WAY.load(Ordering::Relaxed) != 0
 }
 
+/// Ends the machine if this processor panics: one that it has stopped has what it waits for.
+pub fn end_if_under_way() {
+    if UNDER_WAY.load(Ordering::Relaxed) == cpu_id() + 1 {
+        power::end(Exit::Panic as u8);
+    }
+}
+
 /// A panic of Rust code.
 pub fn rust_panic(info: &PanicInfo<'_>) -> ! {
     let here = backtrace::frame_pointer();

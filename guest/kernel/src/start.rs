@@ -14,7 +14,7 @@ use crate::mm::kernel_map::{self, ImageLayout};
 use crate::mm::swap::{self, SwapArea};
 use crate::mm::{addr, frame, replacement};
 use crate::sched::{self, Settings, policy};
-use crate::{console, drivers, initrd, process};
+use crate::{console, crash, drivers, initrd, process};
 
 /// Length of a time slice where the command line names none.
 const DEFAULT_SLICE_US: u64 = 10_000;
@@ -39,6 +39,9 @@ pub fn start(layout: ImageLayout, protocol: Protocol, boot_address: u64) -> ! {
 
     let cpus = init_machine(&boot, &cmdline);
     drivers::init(&cmdline);
+    if let Some(name) = cmdline.get(param::CRASH) {
+        crash::provoke(name, cpus, || smp::start(cpus, start_other));
+    }
     start_first(&cmdline);
     if cpus > 1 {
         smp::start(cpus, start_other);
@@ -95,9 +98,6 @@ fn init_machine(boot: &BootInfo, cmdline: &Cmdline) -> u32 {
 }
 
 fn start_first(cmdline: &Cmdline) {
-    if cmdline.get(param::CRASH) == Some("fault") {
-        cpu::read_nothing();
-    }
     initrd::init(frame::initrd());
     let path = cmdline.get(param::INIT).unwrap_or(image::INIT);
     if let Err(error) = process::start_first(path) {
@@ -116,6 +116,7 @@ extern "C" fn start_other() -> ! {
     sched::join();
     UP.fetch_add(1, Ordering::SeqCst);
     announce_if_up();
+    crash::other_processor();
     sched::idle()
 }
 

@@ -142,6 +142,8 @@ fn what_a_reader_sees_stays_until_it_has_done() {
             versions.rcu.enter(number);
             let seen = &versions.words[versions.current.load(SeqCst)];
             let first = seen[0].load(SeqCst);
+            // Time for the writer to come by.
+            std::thread::yield_now();
             assert!(seen.iter().all(|word| word.load(SeqCst) == first));
             versions.rcu.leave(number);
         }

@@ -21,7 +21,7 @@
 //! - [`start`]: the entry point, arguments and the panic handler; `routines`: what compiled code
 //!   calls without saying so (`memcpy` and its like).
 //! - [`sys`]: one function for each system call, with typed results.
-//! - [`file`], [`process`], [`thread`], [`sync`], [`time`], [`mapping`]: the same as things with
+//! - [`file`], [`process`], [`thread`], [`sync`], [`signal`], [`time`], [`mapping`]: the same as things with
 //!   an owner. `heap` makes `alloc` usable.
 //! - [`ipc`]: communication with other processes.
 //! - [`net`]: frames to and from a network card, copied or in memory that is shared with its driver.
@@ -53,6 +53,7 @@ pub mod net;
 pub mod pattern;
 pub mod process;
 mod routines;
+pub mod signal;
 pub mod sync;
 pub mod sys;
 pub mod team;

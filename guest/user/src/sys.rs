@@ -7,6 +7,7 @@
 pub mod ipc;
 mod paging;
 mod schedule;
+mod signal;
 
 use abi::syscall::{
     Errno, ExitStatus, IoMode, PageSize, Phase, Protection, Replacement, Stats, SysInfo, Sysno,
@@ -17,6 +18,7 @@ use core::sync::atomic::AtomicU32;
 
 pub use paging::*;
 pub use schedule::*;
+pub use signal::*;
 
 /// Number of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,6 +26,11 @@ pub struct JoinHandle<T> {
 }
 
 impl<T> JoinHandle<T> {
+    /// Its number.
+    pub fn tid(&self) -> Tid {
+        self.tid
+    }
+
     /// Waits for the thread to end; its result.
     pub fn join(self) -> Result<T, Errno> {
         sys::thread_join(self.tid)?;

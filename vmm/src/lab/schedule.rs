@@ -1,4 +1,5 @@
-//! Several VMs at once: as many as the user says, or as there are processors for.
+//! Several VMs at once: as many as the user says, or as there are processors for. An experiment that
+//! is tried again, because it has not come out, is done when the others are, and has the host for itself.
 
 use super::experiment::Experiment;
 use super::result::Outcome;
@@ -7,7 +8,7 @@ use super::vm::{self, Stop};
 use std::fs;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What VMs may take together.
 pub(super) struct Limits {
@@ -38,31 +39,45 @@ fn available_memory() -> u64 {
     number.map_or(u64::MAX, |kib| kib << 10)
 }
 
+/// An experiment that waits, and what has been tried of it.
+#[derive(Clone, Copy)]
+struct Job {
+    /// Its place.
+    at: usize,
+    tries: u32,
+    took: Duration,
+}
+
 /// Which experiments wait, and what those under way take.
 struct State {
-    waiting: Vec<usize>,
+    waiting: Vec<Job>,
     vms: usize,
     cpus: usize,
     memory: u64,
+    /// One that is tried again has the host for itself.
+    is_alone: bool,
 }
 
 impl State {
     /// Takes out the first experiment that there is room for. Alone, any has room.
-    fn take(&mut self, experiments: &[Experiment], limits: &Limits) -> Option<usize> {
-        let fits = |at: &usize| {
-            let (cpus, memory) = needs(&experiments[*at]);
+    fn take(&mut self, experiments: &[Experiment], limits: &Limits) -> Option<Job> {
+        let fits = |job: &Job| {
+            let (cpus, memory) = needs(&experiments[job.at]);
             self.vms == 0
-                || self.vms < limits.vms
+                || job.tries == 0
+                    && !self.is_alone
+                    && self.vms < limits.vms
                     && self.cpus + cpus <= limits.cpus
                     && self.memory + memory <= limits.memory
         };
         let position = self.waiting.iter().position(fits)?;
-        let at = self.waiting.remove(position);
-        let (cpus, memory) = needs(&experiments[at]);
+        let job = self.waiting.remove(position);
+        let (cpus, memory) = needs(&experiments[job.at]);
         self.vms += 1;
         self.cpus += cpus;
         self.memory += memory;
-        Some(at)
+        self.is_alone = job.tries > 0;
+        Some(job)
     }
 
     fn give_back(&mut self, experiment: &Experiment) {
@@ -70,6 +85,7 @@ impl State {
         self.vms -= 1;
         self.cpus -= cpus;
         self.memory -= memory;
+        self.is_alone = false;
     }
 }
 
@@ -89,31 +105,47 @@ pub(super) fn run<'e>(
     stop: &Stop,
     screen: &Screen,
 ) -> Vec<Outcome<'e>> {
+    let first = |at| Job {
+        at,
+        tries: 0,
+        took: Duration::ZERO,
+    };
     let state = Mutex::new(State {
-        waiting: (0..experiments.len()).collect(),
+        waiting: (0..experiments.len()).map(first).collect(),
         vms: 0,
         cpus: 0,
         memory: 0,
+        is_alone: false,
     });
     let (state, changed) = (&state, &Condvar::new());
     let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
     let done: Mutex<Vec<(usize, Outcome<'e>)>> = Mutex::default();
     let done = &done;
     thread::scope(|scope| {
-        let mut waiting = lock();
-        while !waiting.waiting.is_empty() && stop.signal().is_none() {
-            let Some(at) = waiting.take(experiments, limits) else {
-                let woken = changed.wait(waiting);
-                waiting = woken.unwrap_or_else(PoisonError::into_inner);
+        let mut guard = lock();
+        while stop.signal().is_none() && (guard.vms > 0 || !guard.waiting.is_empty()) {
+            let Some(job) = guard.take(experiments, limits) else {
+                let woken = changed.wait(guard);
+                guard = woken.unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             scope.spawn(move || {
-                let outcome = until_it_comes_out(&experiments[at], stop, screen);
-                screen.show(at, &outcome);
-                let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                done.push((at, outcome));
-                drop(done);
-                lock().give_back(&experiments[at]);
+                let experiment = &experiments[job.at];
+                let outcome = attempt(experiment, job, stop, screen);
+                let again = outcome.tries < experiment.tries && !outcome.came_out();
+                if again && stop.signal().is_none() {
+                    screen.again(experiment);
+                    lock().waiting.push(Job {
+                        at: job.at,
+                        tries: outcome.tries,
+                        took: outcome.took,
+                    });
+                } else {
+                    screen.show(job.at, &outcome);
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    done.push((job.at, outcome));
+                }
+                lock().give_back(experiment);
                 changed.notify_one();
             });
         }
@@ -123,19 +155,78 @@ pub(super) fn run<'e>(
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// Does an experiment, again as often as its file allows if it does not come out.
-fn until_it_comes_out<'e>(experiment: &'e Experiment, stop: &Stop, screen: &Screen) -> Outcome<'e> {
+/// Does an experiment once more.
+fn attempt<'e>(experiment: &'e Experiment, job: Job, stop: &Stop, screen: &Screen) -> Outcome<'e> {
     let start = Instant::now();
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let (progress, text) = screen.progress(experiment);
-        let ended = vm::run(experiment, stop, progress);
-        let mut outcome = Outcome::of(experiment, ended, text.take());
-        (outcome.tries, outcome.took) = (tries, start.elapsed());
-        if outcome.came_out() || tries >= experiment.tries || stop.signal().is_some() {
-            return outcome;
+    let (progress, text) = screen.progress(experiment);
+    let ended = vm::run(experiment, stop, progress);
+    let mut outcome = Outcome::of(experiment, ended, text.take());
+    (outcome.tries, outcome.took) = (job.tries + 1, job.took + start.elapsed());
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::testing::experiment;
+
+    fn state(tries: &[u32]) -> State {
+        let job = |(at, tries): (usize, &u32)| Job {
+            at,
+            tries: *tries,
+            took: Duration::ZERO,
+        };
+        State {
+            waiting: tries.iter().enumerate().map(job).collect(),
+            vms: 0,
+            cpus: 0,
+            memory: 0,
+            is_alone: false,
         }
-        screen.again(experiment);
+    }
+
+    fn limits(vms: usize, cpus: usize) -> Limits {
+        let memory = u64::MAX;
+        Limits { vms, cpus, memory }
+    }
+
+    /// Places of those that are taken until there is no more room.
+    fn taken(state: &mut State, experiments: &[Experiment], limits: &Limits) -> Vec<usize> {
+        let job = || state.take(experiments, limits).map(|job| job.at);
+        std::iter::from_fn(job).collect()
+    }
+
+    #[test]
+    fn as_many_are_done_at_once_as_there_is_room_for() {
+        let mut experiments = [experiment(), experiment(), experiment()];
+        experiments[1].cpus = 2;
+        let mut state = state(&[0; 3]);
+        assert_eq!(taken(&mut state, &experiments, &limits(9, 2)), [0, 2]);
+        state.give_back(&experiments[0]);
+        assert!(taken(&mut state, &experiments, &limits(9, 2)).is_empty());
+        state.give_back(&experiments[2]);
+        assert_eq!(taken(&mut state, &experiments, &limits(9, 1)), [1], "alone");
+    }
+
+    #[test]
+    fn memory_and_the_users_wish_are_limits_too() {
+        let experiments = [experiment(), experiment()];
+        let memory = experiments[0].memory.0 * 3 / 2;
+        let little = Limits {
+            memory,
+            ..limits(9, 9)
+        };
+        assert_eq!(taken(&mut state(&[0; 2]), &experiments, &little), [0]);
+        assert_eq!(taken(&mut state(&[0; 2]), &experiments, &limits(1, 9)), [0]);
+    }
+
+    #[test]
+    fn one_that_is_tried_again_has_the_host_for_itself() {
+        let experiments = [experiment(), experiment(), experiment()];
+        let all = limits(9, 9);
+        let mut state = state(&[1, 0, 0]);
+        assert_eq!(taken(&mut state, &experiments, &all), [0]);
+        state.give_back(&experiments[0]);
+        assert_eq!(taken(&mut state, &experiments, &all), [1, 2]);
     }
 }

@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use abi::confine::MOST_PAGES;
 use abi::syscall::{Advice, Errno, Protection};
 
 use super::addr::PAGE_BYTES;
@@ -56,7 +57,8 @@ impl VmSpace {
     /// or dropped. [`Errno::NoMem`] if so many cannot be locked.
     pub fn advise(&mut self, range: Range<u64>, advice: Advice, number: u64) -> Result<u64, Errno> {
         let Range { start, end } = range;
-        if !self.has_only(start, end, Backing::is_evictable) {
+        let pages = (end - start) / PAGE_BYTES;
+        if pages > MOST_PAGES || !self.has_only(start, end, Backing::is_evictable) {
             return Err(Errno::Inval);
         }
         match advice {

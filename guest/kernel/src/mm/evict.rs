@@ -15,7 +15,7 @@ use abi::syscall::Errno;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::advise::Advised;
-use super::confined::{Budgets, Which};
+use super::budgets::{Budgets, Which};
 use super::disk_file::DiskPart;
 use super::page_table::{Mapping, Page, PageEntry, PageTable};
 use super::replacement::{Known, Pages, ReplacementPolicy, Settings, select};

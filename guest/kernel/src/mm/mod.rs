@@ -20,6 +20,7 @@ pub mod addr;
 mod advise;
 pub mod allocation;
 pub mod area;
+mod budgets;
 pub mod common;
 mod confined;
 pub mod disk_file;

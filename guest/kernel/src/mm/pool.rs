@@ -26,6 +26,10 @@ use crate::sync::{Mutex, SpinLock};
 /// Number of the member that came last; none is used twice, so that nobody sits in another's pool.
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
+/// Most frames of a pool.
+const MOST_FRAMES: u64 = 4096;
+/// Most members.
+const MOST_MEMBERS: usize = 64;
 /// Most pools at a time.
 const MOST_POOLS: usize = 8;
 
@@ -79,7 +83,9 @@ static POOLS: [Pool; MOST_POOLS] = [const {
 pub fn open(setup: PoolSetup) -> Result<usize, Errno> {
     let known = setup.allocation_name().and_then(allocation::from_name);
     let known = known.ok_or(Errno::Inval)?;
-    let is_right = setup.frames > 0 && setup.low <= setup.high && setup.high <= setup.frames;
+    let is_right = (1..=MOST_FRAMES).contains(&setup.frames)
+        && setup.low <= setup.high
+        && setup.high <= setup.frames;
     if !is_right {
         return Err(Errno::Inval);
     }
@@ -130,7 +136,8 @@ pub fn join(number: u64, home: Home, start: u64, pages: u64, priority: u64) -> R
     let pool = POOLS.get(number).ok_or(Errno::Inval)?;
     let mut state = pool.state.lock();
     let state = state.as_mut().ok_or(Errno::Inval)?;
-    if state.members.len() as u64 >= state.setup.frames {
+    let members = state.members.len();
+    if members >= MOST_MEMBERS || members as u64 >= state.setup.frames {
         return Err(Errno::NoMem);
     }
     let id = LAST_ID.fetch_add(1, Relaxed) + 1;

@@ -21,8 +21,8 @@ use super::addr::PhysAddr;
 use super::advise::Advised;
 use super::area::{Area, Areas, Backing, Large};
 use super::buddy::Want;
+use super::budgets::Budgets;
 use super::common::COMMON;
-use super::confined::Budgets;
 use super::evict::forget;
 use super::fault::copy_page;
 use super::large::release_large;
@@ -234,11 +234,12 @@ impl VmSpace {
         Ok(())
     }
 
-    /// Is another process's from now on, that `shared` is of. No processor uses it.
-    pub fn move_to(&mut self, shared: &'static Shared) {
+    /// Is another process's from now on, that `shared` is of, with its `resident` pages. No processor
+    /// uses it.
+    pub fn move_to(&mut self, shared: &'static Shared, resident: u64) {
         let (old, new) = (&self.shared.counters, &shared.counters);
-        let resident = old.resident_pages.swap(0, Relaxed);
-        new.resident_pages.store(resident, Relaxed);
+        old.resident_pages.fetch_sub(resident, Relaxed);
+        new.resident_pages.fetch_add(resident, Relaxed);
         let has_common = self.shared.has_common.load(Relaxed);
         shared.has_common.store(has_common, Relaxed);
         self.shared = shared;

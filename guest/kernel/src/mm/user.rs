@@ -35,6 +35,8 @@ unsafe impl Plain for abi::syscall::Stats {}
 // SAFETY: as above.
 unsafe impl Plain for abi::syscall::SysInfo {}
 // SAFETY: as above.
+unsafe impl Plain for abi::signal::SignalFrame {}
+// SAFETY: as above.
 unsafe impl Plain for abi::syscall::Turn {}
 // SAFETY: as above, and bytes.
 unsafe impl Plain for abi::confine::Confine {}

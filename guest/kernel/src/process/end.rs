@@ -143,7 +143,7 @@ pub(crate) fn kill(pid: u64) -> Result<(), Errno> {
 }
 
 /// Lets all threads of `process` end, for the reason in `status`; false if they have one.
-fn end(process: &'static Process, status: ExitStatus) -> bool {
+pub(super) fn end(process: &'static Process, status: ExitStatus) -> bool {
     {
         let mut cause = process.cause.lock();
         if cause.is_some() {
@@ -152,6 +152,7 @@ fn end(process: &'static Process, status: ExitStatus) -> bool {
         *cause = Some(status);
     }
     process.ending.store(true, Ordering::SeqCst);
+    process.attention.store(true, Ordering::SeqCst);
     let threads = process.threads.lock().clone();
     for thread in threads {
         if !sched::wake(thread) {
@@ -171,6 +172,7 @@ pub(crate) fn exit_thread() -> ! {
         threads.retain(|thread| !core::ptr::eq(*thread, me));
         threads.is_empty()
     };
+    process.signals.forget(me);
     if is_last {
         tear_down(process);
     } else {
@@ -212,7 +214,12 @@ fn tear_down(process: &'static Process) {
     use_page_table(kernel_map::root());
     process.shared.cpus.store(0, Ordering::SeqCst);
     let space = process.space.lock().take();
-    give_back(process, space);
+    let resident = process
+        .shared
+        .counters
+        .resident_pages
+        .load(Ordering::Relaxed);
+    give_back(process, space, resident);
     let files = core::mem::take(&mut *process.files.lock());
     drop(files);
     let mut children = process.children.lock();
@@ -243,13 +250,16 @@ pub(crate) fn wait_for_child(pid: u64, deadline_ns: u64) -> Result<(u64, ExitSta
     process.changes.wait_until_deadline(
         || {
             let result = look_for_child(process, pid);
-            let is_over = !matches!(result, Ok(None)) || process.is_ending();
+            let is_over = !matches!(result, Ok(None)) || process.is_disturbed();
             found = result.and_then(|child| child.ok_or(Errno::TimedOut));
             is_over
         },
         deadline_ns,
     );
-    let child = found?;
+    let child = match found {
+        Err(Errno::TimedOut) if process.is_disturbed() => return Err(Errno::Intr),
+        found => found?,
+    };
     let status = child.cause.lock().unwrap_or_default();
     let pid = child.pid();
     POOL.give_back(child);

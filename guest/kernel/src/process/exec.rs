@@ -52,6 +52,11 @@ pub(crate) fn exec(path: &[u8], arguments: &[u8]) -> Result<TrapFrame, Errno> {
     if !process.is_alone() {
         return Err(Errno::Again);
     }
+    let resident = process
+        .shared
+        .counters
+        .resident_pages
+        .load(Ordering::Relaxed);
     let (space, registers) = load(process, path, arguments)?;
     let root = space.root();
     let mut current = process.space.lock();
@@ -59,8 +64,9 @@ pub(crate) fn exec(path: &[u8], arguments: &[u8]) -> Result<TrapFrame, Errno> {
     process.shared.root.store(root.0, Ordering::Relaxed);
     use_page_table(root);
     drop(current);
-    give_back(process, old);
+    give_back(process, old, resident);
     *process.name.lock() = String::from_utf8_lossy(path).into_owned();
+    process.signals.reset();
     sched::current().fpu.reset_current();
     Ok(registers)
 }
@@ -82,12 +88,13 @@ pub(crate) fn fork(registers: TrapFrame, kind: ForkKind) -> Result<u64, Errno> {
 }
 
 impl Process {
-    /// Has the files and the name of `parent`.
+    /// Has the files, the name and the signal handlers of `parent`.
     pub(super) fn be_like(&self, parent: &Self) {
         let files = parent.files.lock().clone();
         *self.files.lock() = files;
         let name = parent.name.lock().clone();
         *self.name.lock() = name;
+        self.signals.inherit(&parent.signals);
     }
 }
 

@@ -89,7 +89,7 @@ pub(crate) fn futex_wait(address: u64, expected: u32, deadline_ns: u64) -> Resul
     let key = Key::of(process, address)?;
     // In the list before the word is looked at: whoever changes it afterwards sees us there.
     key.sleepers.lock().push((key.address, me));
-    let is_woken = || !key.is_waited_for_by(me) || process.is_ending();
+    let is_woken = || !key.is_waited_for_by(me) || process.is_disturbed();
     let word = process.with_space(|space| space.touch(address, Access::Read).map(user::load_word));
     let result = match word {
         Err(error) => Err(error),
@@ -98,6 +98,7 @@ pub(crate) fn futex_wait(address: u64, expected: u32, deadline_ns: u64) -> Resul
         Ok(_) => Err(Errno::TimedOut),
     };
     match key.remove(me) {
+        true if result.is_ok() => Err(Errno::Intr),
         true => result,
         // Whoever woke it has counted it, whatever else has ended its sleep.
         false => Ok(()),

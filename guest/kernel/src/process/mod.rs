@@ -2,7 +2,7 @@
 //!
 //! - [`exec`] loads programs and forks; [`files`] are what is open; [`transfers`] counts what
 //!   communication costs.
-//! - [`futex`] is waiting for a word of memory.
+//! - [`futex`] is waiting for a word of memory; [`signal`] what disturbs that and everything else.
 //! - [`locks`] are locks of the kernel's for a process's threads, with priority inheritance.
 //! - [`end`] is how processes and threads end and are waited for; faults in ring 3 lead there.
 
@@ -11,6 +11,7 @@ mod exec;
 mod files;
 mod futex;
 mod locks;
+pub(crate) mod signal;
 mod transfers;
 mod vfork;
 
@@ -31,6 +32,7 @@ use transfers::TransferCounts;
 use crate::mm::space::{Shared, VmSpace};
 use crate::sched::{self, Thread, WaitQueue};
 use crate::sync::{AtomicRef, Mutex, Pool, SpinLock};
+use signal::Signals;
 
 /// A process. They are made once and used again, like threads.
 ///
@@ -56,6 +58,9 @@ pub struct Process {
     children: SpinLock<Vec<&'static Process>>,
     /// All its threads have to end.
     ending: AtomicBool,
+    /// Its threads have something to do before they enter ring 3: it is ending, or a signal is pending.
+    attention: AtomicBool,
+    signals: Signals,
     /// Why it ends; what it was given first counts.
     cause: SpinLock<Option<ExitStatus>>,
     /// It has ended, and waits for its parent.
@@ -91,6 +96,8 @@ impl Process {
             last_tid: AtomicU64::new(0),
             children: SpinLock::new(Vec::new()),
             ending: AtomicBool::new(false),
+            attention: AtomicBool::new(false),
+            signals: Signals::new(),
             cause: SpinLock::new(None),
             ended: AtomicBool::new(false),
             changes: WaitQueue::new(),
@@ -112,6 +119,8 @@ impl Process {
         process.transfers.reset();
         process.last_tid.store(0, Ordering::Relaxed);
         process.ending.store(false, Ordering::Relaxed);
+        process.attention.store(false, Ordering::Relaxed);
+        process.signals.reset();
         process.ended.store(false, Ordering::Relaxed);
         *process.cause.lock() = None;
         Some(process)
@@ -126,6 +135,12 @@ impl Process {
     #[inline]
     pub fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Relaxed)
+    }
+
+    /// Whether its threads have something to do before they enter ring 3.
+    #[inline]
+    pub fn needs_attention(&self) -> bool {
+        self.attention.load(Ordering::Relaxed)
     }
 
     /// Its memory, locked, for `use_it`.

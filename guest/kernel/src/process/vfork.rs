@@ -22,7 +22,12 @@ pub(super) fn vfork(registers: TrapFrame) -> Result<u64, Errno> {
     let child = Process::create(Some(parent)).ok_or(Errno::NoMem)?;
     child.be_like(parent);
     let mut space = parent.space.lock().take().ok_or(Errno::Srch)?;
-    space.move_to(&child.shared);
+    let resident = parent
+        .shared
+        .counters
+        .resident_pages
+        .load(Ordering::Relaxed);
+    space.move_to(&child.shared, resident);
     child.shared.root.store(space.root().0, Ordering::Relaxed);
     *child.space.lock() = Some(space);
     child.lender.store(Some(parent));
@@ -35,7 +40,7 @@ pub(super) fn vfork(registers: TrapFrame) -> Result<u64, Errno> {
             .lock()
             .retain(|other| !core::ptr::eq(*other, child));
         let space = child.space.lock().take();
-        give_back(child, space);
+        give_back(child, space, resident);
         return Err(error);
     }
     let is_back = || !parent.has_lent.load(Ordering::SeqCst);
@@ -50,13 +55,20 @@ pub(super) fn vfork(registers: TrapFrame) -> Result<u64, Errno> {
     Ok(pid)
 }
 
-/// `space` is not needed any more by `process`: it goes back to whom it is of, if it was lent, else
-/// away. No processor uses it.
-pub(super) fn give_back(process: &Process, space: Option<VmSpace>) {
+impl Process {
+    /// Whether its address space is another's.
+    pub(crate) fn has_borrowed(&self) -> bool {
+        self.lender.load().is_some()
+    }
+}
+
+/// `space`, which has `resident` pages in memory, is not needed any more by `process`: it goes back to
+/// whom it is of, if it was lent, else away. No processor uses it.
+pub(super) fn give_back(process: &Process, space: Option<VmSpace>, resident: u64) {
     let lender = process.lender.load();
     process.lender.store(None);
     if let (Some(lender), Some(mut space)) = (lender, space) {
-        space.move_to(&lender.shared);
+        space.move_to(&lender.shared, resident);
         *lender.space.lock() = Some(space);
         lender.has_lent.store(false, Ordering::SeqCst);
         lender.changes.wake_all();

@@ -26,15 +26,17 @@ use run_queue::{enqueue_here, is_preempted, is_work_waiting, pick, place, steal}
 use stance::preempts;
 use thread::State;
 
+pub(crate) use sleep::halt_with_lock;
 pub use stance::{LONGEST_SLICE_NS, Settings, change, init, settings};
 pub use stats::{Totals, totals};
 pub use thread::Thread;
 pub use wait::WaitQueue;
 
 use crate::arch::context::{switch_context, use_page_table};
+use crate::arch::trap::TrapFrame;
 use crate::arch::{MAX_CPUS, apic, clock, cpu, cpu_id, descriptor, fpu};
 use crate::mm::{PhysAddr, kernel_map};
-use crate::process;
+use crate::process::signal::{Scratch, attend};
 use crate::sync::CpuLocal;
 use crate::time::NEVER;
 
@@ -295,29 +297,31 @@ pub fn exit() -> ! {
     unreachable!("a dead thread is not picked")
 }
 
-/// Last stop before ring 3: switches if that was asked for, and ends threads that were killed.
+/// Last stop before ring 3, which is entered with `frame`: switches if that was asked for, ends threads
+/// that were killed, and lets others take signals.
 #[inline]
-pub fn before_user() {
+pub fn before_user(frame: &mut TrapFrame) {
     while LOCAL.get().need_switch.get() {
         schedule();
     }
-    if is_ending() {
-        process::exit_thread();
+    let process = current().process();
+    if process.is_some_and(|process| process.needs_attention()) {
+        attend(frame, Scratch::Valid);
     }
 }
 
 /// As [`before_user`], at the end of a system call, which is counted.
 #[inline]
-pub fn after_call() {
+pub fn after_call(frame: &mut TrapFrame) {
     while LOCAL.get().need_switch.get() {
         schedule();
     }
     let process = current().process();
     if process.is_some_and(|process| {
         process.transfers.crossed();
-        process.is_ending()
+        process.needs_attention()
     }) {
-        process::exit_thread();
+        attend(frame, Scratch::Lost);
     }
 }
 
@@ -368,6 +372,7 @@ pub fn timer_interrupt() {
             stats::preempted();
             local.why.set(Why::SliceEnded);
             local.need_switch.set(true);
+            run_queue::offer(current());
         }
     }
     set_timer();

@@ -92,6 +92,14 @@ pub(super) fn set_stealing(is_on: bool) {
     STEALING.store(is_on, Ordering::Relaxed);
 }
 
+/// Tells a processor without work, where `thread` may run, that there is some to take.
+pub(super) fn offer(thread: &Thread) {
+    let free = IDLE.load(Ordering::Relaxed) & thread.affinity();
+    if free != 0 && STEALING.load(Ordering::Relaxed) {
+        apic::send(free.trailing_zeros() as usize, apic::Ipi::Reschedule);
+    }
+}
+
 /// Whether a thread waits for this processor.
 pub(super) fn is_work_waiting() -> bool {
     QUEUES[cpu_id() as usize].len.load(Ordering::SeqCst) != 0

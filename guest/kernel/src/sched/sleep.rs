@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Thread;
-use crate::arch::{MAX_CPUS, cpu_id};
+use crate::arch::{MAX_CPUS, cpu, cpu_id};
 use crate::sync::SpinLock;
 use crate::time::NEVER;
 
@@ -15,6 +15,14 @@ struct Sleeper {
 /// Each processor's sleepers, whoever comes first last.
 static SLEEPERS: [SpinLock<Vec<Sleeper>>; MAX_CPUS] =
     [const { SpinLock::new(Vec::new()) }; MAX_CPUS];
+
+/// Halts with a lock that the timer's handler takes, for [`crate::crash`].
+pub(crate) fn halt_with_lock() -> ! {
+    let _sleepers = SLEEPERS[cpu_id() as usize].lock();
+    loop {
+        cpu::wait_for_interrupt();
+    }
+}
 
 /// Lets this processor wake `thread` at `deadline_ns`; gives the processor's number.
 pub(super) fn add(thread: &'static Thread, deadline_ns: u64) -> usize {

@@ -44,6 +44,8 @@ pub struct Thread {
     /// Its number within the process.
     pub tid: AtomicU64,
     process: AtomicRef<Process>,
+    /// Signals that it holds back, a bit each.
+    pub signal_mask: AtomicU64,
     /// Number of the process that it was made for; idle threads have 0.
     pub(super) pid: AtomicU64,
     state: AtomicU8,
@@ -84,6 +86,7 @@ impl Thread {
             fpu: FpuState::new(),
             tid: AtomicU64::new(0),
             process: AtomicRef::new(),
+            signal_mask: AtomicU64::new(0),
             pid: AtomicU64::new(0),
             state: AtomicU8::new(State::Blocked as u8),
             on_cpu: AtomicBool::new(false),
@@ -124,6 +127,8 @@ impl Thread {
         thread.tid.store(tid, Ordering::Relaxed);
         thread.process.store(Some(process));
         thread.pid.store(process.pid(), Ordering::Relaxed);
+        let mask = parent.map_or(0, |parent| parent.signal_mask.load(Ordering::Relaxed));
+        thread.signal_mask.store(mask, Ordering::Relaxed);
         thread.set_state(State::Blocked);
         thread.fpu.reset();
         thread.context.enter_user(registers);

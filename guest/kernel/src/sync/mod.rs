@@ -4,6 +4,8 @@
 //! an interrupt handler never finds a lock held by what it interrupted, and no lock here saves or
 //! restores the interrupt flag.
 //!
+//! [`checker`] finds out where that does not hold, and locks that are waited for in vain.
+//!
 //! - [`SpinLock`]: for what is held for a few instructions.
 //! - [`Mutex`]: for what is held across a wait for a device; sleeps.
 //! - [`Once`]: written once, at boot.
@@ -13,6 +15,7 @@
 
 #![expect(unsafe_code, reason = "locks hand out references to what they guard")]
 
+pub(crate) mod checker;
 mod local;
 mod mutex;
 mod once;

@@ -5,9 +5,12 @@ use core::hint::{self, cold_path};
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use super::checker::Wait;
+
 /// A lock for a few instructions' time. Never held across a switch to another thread.
 ///
-/// Taking it twice on one processor panics instead of hanging. A processor that spins answers
+/// Taking it twice on one processor panics instead of hanging, and so do processors that wait for each
+/// other's ([`super::checker`]). A processor that spins answers
 /// requests to flush its TLB, so the one that waits for the answer may hold the lock.
 pub struct SpinLock<T: ?Sized> {
     /// 0, or the owning processor's number plus one.
@@ -57,11 +60,12 @@ impl<T: ?Sized> SpinLock<T> {
 
     #[cold]
     fn wait(&self, me: u32) {
+        let mut wait = Wait::new(me);
         while let Err(owner) =
             self.owner
                 .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
         {
-            assert!(owner != me, "spin lock taken twice on one processor");
+            wait.look::<T>(owner);
             crate::arch::relax();
             hint::spin_loop();
         }

@@ -20,6 +20,10 @@ pub(super) fn sys_confine(address: u64, bytes: u64, how: u64) -> Outcome {
             return Ok(0);
         }
         let how: Confine = space.read(how)?;
+        if how.pool > 0 && process.has_borrowed() {
+            // The pool would look for the area here when it is long back where it is of.
+            return Err(Errno::Inval);
+        }
         let future = read_numbers(space, how.future, how.future_len)?;
         space.confine(start..end, &how, &future, &process.space)?;
         Ok(0)
@@ -31,7 +35,11 @@ fn read_numbers(space: &mut VmSpace, address: u64, len: u64) -> Result<Vec<u32>,
     if len > MOST_USES {
         return Err(Errno::Inval);
     }
-    let bytes = space.read_bytes(address, len as usize * size_of::<u32>())?;
+    let mut bytes = Vec::new();
+    let len = len as usize * size_of::<u32>();
+    bytes.try_reserve_exact(len).map_err(|_| Errno::NoMem)?;
+    bytes.resize(len, 0);
+    space.copy_in(address, &mut bytes)?;
     let (words, _) = bytes.as_chunks();
     Ok(words.iter().map(|word| u32::from_le_bytes(*word)).collect())
 }

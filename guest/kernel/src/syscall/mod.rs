@@ -8,6 +8,7 @@ mod memory;
 mod net;
 mod process;
 mod schedule;
+mod signal;
 mod thread;
 mod time;
 
@@ -94,6 +95,11 @@ fn call(number: Sysno, frame: &mut TrapFrame) -> Outcome {
         Sysno::PoolClose => confine::sys_pool_close(rdi),
         Sysno::PoolCounts => confine::sys_pool_counts(rdi, rsi),
         Sysno::PoolServe => confine::sys_pool_serve(rdi),
+        Sysno::SignalAction => signal::sys_signal_action(rdi, rsi, rdx, r10),
+        Sysno::SignalMask => signal::sys_signal_mask(rdi, rsi),
+        Sysno::SignalSend => signal::sys_signal_send(rdi, rsi, rdx, r10),
+        Sysno::SignalReturn => signal::sys_signal_return(frame, rdi),
+        Sysno::SignalPending => signal::sys_signal_pending(),
         Sysno::MmapShared => memory::sys_mmap_shared(rdi),
         Sysno::QueueOpen => ipc::sys_queue_open((rdi, rsi), rdx, r10),
         Sysno::Send => ipc::sys_send(rdi, (rsi, rdx), r10, r8),

@@ -9,7 +9,7 @@ use crate::process::current;
 use crate::sched::WaitQueue;
 use crate::time::{deadline, now_ns};
 
-/// Nobody wakes who waits here, but the time and the end of the process.
+/// Nobody wakes who waits here, but the time, a signal and the end of the process.
 static SLEEPERS: WaitQueue = WaitQueue::new();
 
 pub(super) fn sys_sleep(ns: u64) -> Outcome {
@@ -18,8 +18,10 @@ pub(super) fn sys_sleep(ns: u64) -> Outcome {
 
 pub(super) fn sys_sleep_until(ns: u64) -> Outcome {
     let process = current();
-    SLEEPERS.wait_until_deadline(|| process.is_ending(), ns);
-    Ok(0)
+    match SLEEPERS.wait_until_deadline(|| process.is_disturbed(), ns) {
+        true => Err(Errno::Intr),
+        false => Ok(0),
+    }
 }
 
 pub(super) fn sys_clock_ns() -> Outcome {

@@ -9,6 +9,7 @@
 #![no_std]
 #![no_main]
 
+use memory::fit::{self, Arena, Block, Fit, Hole, Refused};
 use user::abi::syscall::Protection;
 use user::alloc::boxed::Box;
 use user::alloc::format;
@@ -16,7 +17,6 @@ use user::alloc::vec::Vec;
 use user::check::{Check, Context as _, Failure, Verdict};
 use user::ensure;
 use user::lab::confined::value_or;
-use user::lab::fit::{self, Arena, Block, Fit, Hole, Refused};
 use user::lab::random::Random;
 use user::mapping::{Mapping, PAGE, WORDS_PER_PAGE};
 

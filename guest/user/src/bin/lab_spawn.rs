@@ -8,16 +8,26 @@
 
 use user::abi::syscall::{Errno, Protection};
 use user::alloc::format;
-use user::check::{Check, Context as _, Failure, Verdict};
+use user::check::{self, Check, Context as _, Failure, Verdict};
 use user::mapping::Mapping;
 use user::process::{Child, EXEC_FAILED, exit_code};
+use user::start::Args;
 use user::sys::FOREVER;
 use user::time::now_ns;
 use user::{ensure, sys, thread};
 
-user::check!(run);
+user::program!(main);
 
-const PROGRAM: &str = "bin/lab_nothing";
+/// The program that is started: this one, which does nothing then.
+const PROGRAM: &str = "bin/lab_spawn";
+const NOTHING: &str = "nothing";
+
+fn main(args: Args) -> i32 {
+    match args.get(1) {
+        Some(NOTHING) => 0,
+        _ => check::run(args, run),
+    }
+}
 
 /// A child that cannot run its program has ended with that, and nothing else is different; nobody
 /// has a part of a program with several threads.
@@ -30,7 +40,7 @@ fn lends_with_care(memory: &Mapping) -> Verdict {
     );
     ensure!(memory.read(0, 0) == 1, "memory is different");
     let other = thread::spawn(|| sys::sleep(20_000_000)).context("a thread")?;
-    let refused = Child::spawn(PROGRAM, "").map(|child| child.pid());
+    let refused = Child::spawn(PROGRAM, NOTHING).map(|child| child.pid());
     ensure!(
         refused == Err(Errno::Again),
         "with two threads: {refused:?}"
@@ -57,7 +67,7 @@ fn run(check: &mut Check) -> Verdict {
     let (mut started_ns, mut all_ns) = (u64::MAX, u64::MAX);
     for _ in 0..times {
         let start = now_ns();
-        let child = spawn(PROGRAM, "").context("a program")?;
+        let child = spawn(PROGRAM, NOTHING).context("a program")?;
         let started = now_ns() - start;
         let status = child.wait(FOREVER).context("wait")?;
         ensure!(exit_code(status) == Some(0), "the program: {status:?}");

@@ -188,7 +188,8 @@ type Living = thread::JoinHandle<Result<Deeds, Errno>>;
 fn assemble(habits: &[Habit], shared: &Arc<Shared>) -> Result<Vec<Living>, Failure> {
     let _in_order = Scheduler::choose("fcfs", 0)?;
     let mut threads = Vec::new();
-    for habit in habits.iter().copied() {
+    for habit in habits {
+        let habit = *habit;
         let shared = Arc::clone(shared);
         let body = move || {
             habit.declare()?;

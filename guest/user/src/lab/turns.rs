@@ -3,6 +3,7 @@
 use crate::check::{Check, Context as _, Failure, Verdict};
 use crate::sys;
 use abi::syscall::Turn;
+use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -33,10 +34,14 @@ impl Turns {
         self.start_ns
     }
 
-    /// Those of thread `tid`.
-    pub fn of(&self, tid: u64) -> impl Iterator<Item = &Turn> {
-        let turns = self.turns.iter();
-        turns.filter(move |turn| u64::from(turn.tid) == tid)
+    /// How often a thread came to another processor than it was on before.
+    pub fn migrations(&self) -> u64 {
+        let mut last: BTreeMap<u32, u32> = BTreeMap::new();
+        let moves = self.turns.iter().filter(|turn| {
+            let before = last.insert(turn.tid, turn.cpu);
+            before.is_some_and(|cpu| cpu != turn.cpu)
+        });
+        moves.count() as u64
     }
 
     /// Reports them as rows of the series `slices`; the first thread's name is `names`' first.

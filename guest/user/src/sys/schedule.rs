@@ -10,6 +10,11 @@ pub fn set_scheduler(name: &str, slice_ns: u64) -> Result<(), Errno> {
     unsafe { call(Sysno::SetScheduler, [address, len, slice_ns]) }.map(drop)
 }
 
+/// [`Sysno::SetScheduler`] with a name that may not exist.
+pub fn set_scheduler_wild(address: u64, len: u64) -> Result<(), Errno> {
+    plain(Sysno::SetScheduler, [address, len, 0]).map(drop)
+}
+
 /// [`Sysno::SetTask`].
 pub fn set_task(attribute: TaskAttribute, value: u64) -> Result<(), Errno> {
     plain(Sysno::SetTask, [attribute as u64, value, 0]).map(drop)
@@ -36,6 +41,11 @@ pub fn read_turns(first: usize, turns: &mut [Turn]) -> Result<usize, Errno> {
         )
     }?;
     Ok(turns.len().min(read as usize))
+}
+
+/// [`Sysno::ReadTurns`] to memory that may not exist or be the kernel's.
+pub fn read_turns_wild(address: u64, count: u64) -> Result<(), Errno> {
+    plain(Sysno::ReadTurns, [address, 0, count]).map(drop)
 }
 
 /// [`Sysno::SetStealing`].

@@ -109,15 +109,22 @@ pub extern "C" fn wait_for_interrupt() {
     naked_asm!("sti", "hlt", "cli", "ret")
 }
 
-/// Where ring 0 goes on after an interrupt at `rip`: behind the `hlt` of [`wait_for_interrupt`].
+/// Where ring 0 goes on after an interrupt at `rip`: behind the `hlt` of [`wait_for_interrupt`]. `None` if
+/// it has not waited for one.
 ///
 /// QEMU's emulation of SVM takes one between `sti` and `hlt` if the host had the processor there:
 /// its VMRUN knows nothing of the interrupt shadow (AMD64 APM 2 15.21.5). What was waited for has
 /// come then, and nothing else may.
-pub fn after_interrupt(rip: u64) -> u64 {
+pub fn after_interrupt(rip: u64) -> Option<u64> {
     // `sti` and `hlt` are a byte each.
-    let halt = wait_for_interrupt as *const () as u64 + 1;
-    rip + u64::from(rip == halt)
+    let behind = wait_for_interrupt as *const () as u64 + 2;
+    (rip == behind || rip == behind - 1).then_some(behind)
+}
+
+/// Lets interrupts come, and waits for nothing.
+pub fn spin_with_interrupts() {
+    // SAFETY: whatever the interrupts' handlers find, memory is safe: they take locks.
+    unsafe { core::arch::asm!("sti", "2: pause", "jmp 2b", options(nomem, nostack)) };
 }
 
 /// Stops this processor for good.
@@ -173,7 +180,8 @@ mod tests {
         // SAFETY: the function's code, which is four bytes.
         let code = unsafe { core::slice::from_raw_parts(start as *const u8, 4) };
         assert_eq!(code, [0xfb, 0xf4, 0xfa, 0xc3], "sti, hlt, cli, ret");
-        let after = [0, 1, 2, 3].map(|at| after_interrupt(start + at) - start);
-        assert_eq!(after, [0, 2, 2, 3]);
+        let behind = Some(start + 2);
+        let after = [0, 1, 2, 3].map(|at| after_interrupt(start + at));
+        assert_eq!(after, [None, behind, behind, None]);
     }
 }

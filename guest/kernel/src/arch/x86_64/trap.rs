@@ -18,6 +18,7 @@ use core::cell::UnsafeCell;
 
 use super::descriptor::{KERNEL_CODE, USER_CODE, USER_DATA, VECTORS};
 use super::{MAX_CPUS, USER_END, apic, cpu, cpu_id, fpu, ipi, pic, tlb};
+use crate::sync::checker;
 use crate::{irq, panic, process, sched, syscall};
 
 /// Registers of what was interrupted, as they lie on the kernel stack.
@@ -88,6 +89,16 @@ impl TrapFrame {
             rflags: USER_FLAGS,
             ..Self::default()
         }
+    }
+
+    /// Lets ring 3 go on at `rip` with `rsp`, and flags as at a program's start.
+    pub fn enter(&mut self, rip: u64, rsp: u64) {
+        (self.rip, self.rsp, self.rflags) = (rip, rsp, USER_FLAGS);
+    }
+
+    /// Flags as ring 3 may have them.
+    pub fn set_flags(&mut self, flags: u64) {
+        self.rflags = flags & SETTABLE_FLAGS | USER_FLAGS;
     }
 
     fn is_user(&self) -> bool {
@@ -180,14 +191,20 @@ global_asm!(
     "iretq",
     ".globl thread_entry",
     "thread_entry:",
+    "mov rdi, rsp",
     "call {switched}",
-    "pop r15",
+    "7: pop r15",
     "pop r14",
     "pop r13",
     "pop r12",
     "pop rbp",
     "pop rbx",
     "jmp 4b",
+
+    // Leaves the kernel with the frame at rdi, from wherever in it.
+    ".globl leave_with",
+    "leave_with: mov rsp, rdi",
+    "jmp 7b",
 
     // `syscall`: rcx is the return address, r11 the flags, the stack the program's.
     ".balign 32",
@@ -254,14 +271,26 @@ global_asm!(
 );
 
 /// First steps of a thread on its own stack.
-extern "C" fn switched() {
+extern "C" fn switched(frame: &mut TrapFrame) {
     sched::finish_switch();
-    sched::before_user();
+    sched::before_user(frame);
 }
 
 extern "C" fn handle_syscall(frame: &mut TrapFrame) {
     frame.rax = syscall::dispatch(frame).cast_unsigned();
-    sched::after_call();
+    sched::after_call(frame);
+}
+
+/// Enters ring 3 with all of `frame`, which lies where the way in has put it, at the top of the running
+/// thread's stack.
+pub fn resume(frame: &mut TrapFrame) -> ! {
+    unsafe extern "C" {
+        fn leave_with(frame: &mut TrapFrame) -> !;
+    }
+    sched::before_user(frame);
+    // SAFETY: a frame at the top of the stack is what the code there pops; nothing of the calls that led
+    // here is left to be done, and none of them holds anything.
+    unsafe { leave_with(frame) }
 }
 
 const DEVICE_NOT_AVAILABLE: u64 = 7;
@@ -302,13 +331,15 @@ extern "C" fn handle(frame: &mut TrapFrame) {
         0..EXCEPTIONS if frame.is_user() => process::exception(frame),
         0..EXCEPTIONS => panic::kernel_fault(frame, cpu::fault_address()),
         SPURIOUS => {}
+        vector if frame.is_user() => interrupt(vector),
         vector => {
-            frame.rip = cpu::after_interrupt(frame.rip);
+            let waited = cpu::after_interrupt(frame.rip);
+            frame.rip = waited.unwrap_or_else(|| checker::interrupted(vector, frame.rip));
             interrupt(vector);
         }
     }
     if frame.is_user() {
-        sched::before_user();
+        sched::before_user(frame);
     }
 }
 
@@ -319,9 +350,9 @@ fn late_syscall(frame: &mut TrapFrame) {
         return process::page_fault(frame, frame.rip);
     }
     frame.rip = frame.rcx;
-    frame.rflags = frame.r11 & SETTABLE_FLAGS | USER_FLAGS;
+    frame.set_flags(frame.r11);
     frame.rax = syscall::dispatch(frame).cast_unsigned();
-    sched::after_call();
+    sched::after_call(frame);
 }
 
 fn interrupt(vector: u64) {

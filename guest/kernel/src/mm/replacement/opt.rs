@@ -6,24 +6,24 @@ use alloc::vec::Vec;
 use super::{Pages, ReplacementPolicy, Settings};
 
 /// Never again.
-const NEVER: u32 = u32::MAX;
+const NEVER: u64 = u64::MAX;
 
 /// Evicts the page whose next use is farthest away (Belady, 1966).
 pub(super) struct Opt {
     /// For each use to come, the number of the next use of the same page.
-    next: Vec<u32>,
+    next: Vec<u64>,
     /// Uses that have been.
     now: usize,
     /// Pages in memory and the number of their next use.
-    pages: Vec<(u64, u32)>,
+    pages: Vec<(u64, u64)>,
 }
 
 impl Opt {
     pub(super) fn new(settings: Settings) -> Self {
-        let mut next = alloc::vec![NEVER; settings.future.len()];
+        let mut next = settings.future;
         let mut seen = BTreeMap::new();
-        for (number, page) in settings.future.iter().enumerate().rev() {
-            next[number] = seen.insert(*page, number as u32).unwrap_or(NEVER);
+        for (number, page) in next.iter_mut().enumerate().rev() {
+            *page = seen.insert(*page, number as u64).unwrap_or(NEVER);
         }
         Self {
             next,

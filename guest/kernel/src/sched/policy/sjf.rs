@@ -43,8 +43,12 @@ impl<T: Task + Send> Scheduler<T> for Sjf<T> {
 
     fn enqueue(&mut self, task: T, why: Why, _now: u64) {
         let predicted = predict(task, why);
-        self.queue
-            .insert(task.declared().unwrap_or(predicted), task);
+        let length = match why {
+            // It has had the longest slice there is, and is no short one.
+            Why::SliceEnded => u64::MAX,
+            _ => task.declared().unwrap_or(predicted),
+        };
+        self.queue.insert(length, task);
     }
 
     fn pick_next(&mut self, _now: u64) -> Option<T> {

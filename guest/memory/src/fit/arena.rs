@@ -56,7 +56,8 @@ impl Arena {
 
     /// A block of `asked` for `id`.
     pub fn allocate(&mut self, id: u64, asked: usize) -> Result<Block, Refused> {
-        let size = asked.max(1).next_multiple_of(self.grain);
+        let size = asked.max(1).checked_next_multiple_of(self.grain);
+        let size = size.ok_or(Refused::TooLittle)?;
         let Some(index) = self.policy.choose(&self.holes, size, &mut self.looked) else {
             return Err(match self.free() >= size {
                 true => Refused::InPieces,

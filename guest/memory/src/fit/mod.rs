@@ -45,3 +45,6 @@ pub fn from_name(name: &str) -> Option<Box<dyn Fit>> {
     let known = POLICIES.iter().find(|(known, _)| *known == name);
     known.map(|(_, make)| make())
 }
+
+#[cfg(test)]
+mod conformance;
