@@ -90,7 +90,7 @@ fn mixture(check: &mut Check, spots: &Spots, hot: usize, random: &mut Random) ->
         .map(|_| random.below(hot) as u32)
         .collect();
     // Each cold spot comes once a lap, so long after it came last that it was forgotten.
-    let mut mixed = Vec::new();
+    let mut mixed = Vec::with_capacity(cold.len() * 100 / (100 - hits));
     for (number, spot) in cold.iter().enumerate() {
         let wanted = (number + 1) * 100 / (100 - hits);
         while mixed.len() + 1 < wanted {
