@@ -34,13 +34,14 @@
 //! | `[figures]` | NAME | a formula of a run's metrics, values and figures before it |
 //! | `[table]` | `columns` | figures to show |
 //! | `[[chart]]` | `kind` | `bars` (`y`), `curve` (`x`, `y`, `by`, `x_scale`, `y_scale`), `gantt` and `histogram` (`series`) |
-//! | `[verdict]` | `expect`, `sentence` | what must hold, by `RUN.FIGURE`; what is said in the end |
+//! | `[verdict]` | `expect`, `sentence` | what must hold, by `RUN.FIGURE`, of hosts that are what it needs (`if parallel`, `if native`); what is said in the end |
 
 mod catalog;
 mod chart;
 mod experiment;
 mod file;
 mod formula;
+mod host;
 mod number;
 mod output;
 mod peer;

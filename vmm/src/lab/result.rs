@@ -3,6 +3,7 @@
 use super::experiment::{Expected, Experiment, Run};
 use super::file::Setting;
 use super::formula::{Checked, Values};
+use super::host::Host;
 use super::vm::{Ended, VmError};
 use crate::suite::{CheckResult, Said};
 use abi::record::Outcome as CheckOutcome;
@@ -38,6 +39,8 @@ pub(super) struct RunResult<'e> {
 pub(super) struct Verdict<'e> {
     pub(super) expected: &'e Expected,
     pub(super) checked: Checked,
+    /// Why it does not count here, if it does not.
+    pub(super) unjudged: Option<&'static str>,
 }
 
 impl<'e> Outcome<'e> {
@@ -60,8 +63,10 @@ impl<'e> Outcome<'e> {
             Some(RunResult::of(experiment, run, check))
         });
         let runs: Vec<RunResult<'e>> = runs.collect();
+        let host = Host::here();
         let verdicts = experiment.expected.iter().map(|expected| Verdict {
             expected,
+            unjudged: host.lacks(expected.condition.need, experiment.cpus),
             checked: expected.condition.check(&View {
                 experiment,
                 runs: &runs,
@@ -91,14 +96,14 @@ impl<'e> Outcome<'e> {
     pub(super) fn came_out(&self) -> bool {
         self.trouble.is_none()
             && self.runs.iter().all(|run| run.failed.is_none())
-            && self.verdicts.iter().all(|verdict| verdict.checked.holds)
+            && self.broken().next().is_none()
     }
 
     /// What does not hold.
     pub(super) fn broken(&self) -> impl Iterator<Item = &Verdict<'e>> {
-        self.verdicts
-            .iter()
-            .filter(|verdict| !verdict.checked.holds)
+        let judged = self.verdicts.iter();
+        let judged = judged.filter(|verdict| verdict.unjudged.is_none());
+        judged.filter(|verdict| !verdict.checked.holds)
     }
 }
 

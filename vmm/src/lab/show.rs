@@ -90,12 +90,19 @@ fn said(out: &mut String, run: &RunResult<'_>) {
 
 /// Whether it came out, and what did not.
 fn verdict(out: &mut String, outcome: &Outcome<'_>) {
-    let wanted = outcome.verdicts.len();
+    let unjudged = outcome.verdicts.iter().filter(|one| one.unjudged.is_some());
+    let unjudged: Vec<_> = unjudged.collect();
+    let wanted = outcome.verdicts.len() - unjudged.len();
     let broken: Vec<_> = outcome.broken().collect();
     for verdict in &broken {
         let expected = verdict.text(outcome.experiment);
         let line = format!("{expected} (found: {})", verdict.checked.found);
         text::lines(out, "  NOT AS EXPECTED ", &line);
+    }
+    for verdict in &unjudged {
+        let expected = verdict.text(outcome.experiment);
+        let line = format!("{expected}: {}", verdict.unjudged.unwrap_or_default());
+        text::lines(out, "  not judged ", &line);
     }
     if let Some(trouble) = &outcome.trouble {
         text::lines(out, "  FAILED: ", &printable(trouble));

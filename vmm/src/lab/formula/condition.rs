@@ -1,8 +1,12 @@
 //! [`Condition`]: what must hold of an experiment's figures.
 //!
 //! ```text
-//! condition  sum (= | < | > | <= | >=) sum | sum = sum within NUMBER % | [RUN] says 'TEXT'
+//! condition  what [if need]
+//! what       sum (= | < | > | <= | >=) sum | sum = sum within NUMBER % | [RUN] says 'TEXT'
+//! need       parallel | native
 //! ```
+//! `parallel` is for what holds only where each vCPU has a processor of the host for itself,
+//! `native` for what holds only where that is no emulator's. Elsewhere it is not judged.
 
 use super::expression::Expression;
 use super::token::{Token, Tokens};
@@ -11,7 +15,25 @@ use crate::lab::number::number;
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub(in crate::lab) enum Condition {
+pub(in crate::lab) struct Condition {
+    what: What,
+    /// What the host must be for it to be judged.
+    pub(in crate::lab) need: Option<Need>,
+}
+
+/// What a host must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::lab) enum Need {
+    /// It has a processor for each vCPU.
+    Parallel,
+    /// Its processors are not emulated.
+    Native,
+}
+
+const NEEDS: [(&str, Need); 2] = [("parallel", Need::Parallel), ("native", Need::Native)];
+
+#[derive(Clone, Debug)]
+enum What {
     Compare {
         left: Expression,
         relation: Relation,
@@ -30,7 +52,7 @@ type Holds = fn(f64, f64) -> bool;
 
 /// How two sides are to stand to each other.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::lab) struct Relation {
+struct Relation {
     sign: &'static str,
     holds: Holds,
 }
@@ -62,20 +84,47 @@ impl Condition {
     /// The condition that `text` is.
     pub(in crate::lab) fn parse(text: &str) -> Result<Self, FormulaError> {
         let mut tokens = Tokens::of(text)?;
-        if let Some(says) = Self::says(&mut tokens)? {
+        let what = What::parse(&mut tokens)?;
+        let need = match tokens.take_name("if") {
+            false => None,
+            true => Some(need(&mut tokens)?),
+        };
+        tokens.end("\"if\" or the end")?;
+        Ok(Self { what, need })
+    }
+
+    /// Looks whether it holds.
+    pub(in crate::lab) fn check(&self, values: &dyn Values) -> Checked {
+        self.what.check(values)
+    }
+
+    /// The runs and figures that it names.
+    pub(in crate::lab) fn named(&self) -> Vec<Named> {
+        self.what.named()
+    }
+}
+
+fn need(tokens: &mut Tokens<'_>) -> Result<Need, FormulaError> {
+    let known = NEEDS.iter().find(|(name, _)| tokens.take_name(name));
+    let known = known.map(|(_, need)| *need);
+    known.ok_or_else(|| tokens.expected("parallel or native"))
+}
+
+impl What {
+    fn parse(tokens: &mut Tokens<'_>) -> Result<Self, FormulaError> {
+        if let Some(says) = Self::says(tokens)? {
             return Ok(says);
         }
-        let left = Expression::sum(&mut tokens, 0)?;
+        let left = Expression::sum(tokens, 0)?;
         let relation = RELATIONS
             .into_iter()
             .find(|(sign, _)| tokens.take_sign(sign));
         let (sign, holds) = relation.ok_or_else(|| tokens.expected("=, <, >, <= or >="))?;
-        let right = Expression::sum(&mut tokens, 0)?;
+        let right = Expression::sum(tokens, 0)?;
         let within = match sign == "=" && tokens.take_name("within") {
-            true => Some(percent(&mut tokens)?),
+            true => Some(percent(tokens)?),
             false => None,
         };
-        tokens.end("the end")?;
         Ok(Self::Compare {
             left,
             relation: Relation { sign, holds },
@@ -103,13 +152,11 @@ impl Condition {
             return Err(tokens.expected("a text in single quotes"));
         };
         tokens.take();
-        tokens.end("the end")?;
         let text = text.to_owned();
         Ok(Some(Self::Says { run, text }))
     }
 
-    /// Looks whether it holds.
-    pub(in crate::lab) fn check(&self, values: &dyn Values) -> Checked {
+    fn check(&self, values: &dyn Values) -> Checked {
         let checked = match self {
             Self::Compare {
                 left,
@@ -134,8 +181,7 @@ impl Condition {
         })
     }
 
-    /// The runs and figures that it names.
-    pub(in crate::lab) fn named(&self) -> Vec<Named> {
+    fn named(&self) -> Vec<Named> {
         let mut all = Vec::new();
         match self {
             Self::Compare { left, right, .. } => {

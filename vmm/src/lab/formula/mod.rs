@@ -13,7 +13,7 @@ mod expression;
 mod sentence;
 mod token;
 
-pub(super) use condition::{Checked, Condition};
+pub(super) use condition::{Checked, Condition, Need};
 pub(super) use expression::Expression;
 pub(super) use sentence::Sentence;
 

@@ -70,6 +70,18 @@ fn conditions_hold_or_tell_both_sides() {
 }
 
 #[test]
+fn a_condition_may_need_something_of_the_host() {
+    let need = |text: &str| Condition::parse(text).unwrap().need;
+    assert_eq!(need("faults = 9 if parallel"), Some(Need::Parallel));
+    assert_eq!(need("faults = 9 within 5% if native"), Some(Need::Native));
+    assert_eq!(need("banker says 'P1' if native"), Some(Need::Native));
+    assert_eq!(need("faults = 9"), None);
+    let error = Condition::parse("faults = 9 if quiet").err().unwrap();
+    let what = "found \"quiet\", expected parallel or native";
+    assert_eq!((error.at, error.what.as_str()), (14, what));
+}
+
+#[test]
 fn a_sentence_has_its_values_with_their_units() {
     let said = |text: &str| Sentence::parse(text).unwrap().said(&Runs);
     assert_eq!(

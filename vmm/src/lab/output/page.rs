@@ -122,7 +122,8 @@ fn said(out: &mut String, outcome: &Outcome<'_>) {
 
 /// What was expected, and what was found.
 fn expected(out: &mut String, outcome: &Outcome<'_>) {
-    let all = outcome.verdicts.len();
+    let judged = outcome.verdicts.iter().filter(|one| one.unjudged.is_none());
+    let all = judged.count();
     let held = all - outcome.broken().count();
     let open = if held < all { " open" } else { "" };
     let _ = writeln!(
@@ -130,13 +131,16 @@ fn expected(out: &mut String, outcome: &Outcome<'_>) {
         "<details{open}><summary>{held} of {all} expectations hold</summary>\n<div class=\"scroll\"><table><tbody>"
     );
     for verdict in &outcome.verdicts {
-        let class = if verdict.checked.holds {
-            "faster"
-        } else {
-            "bad"
+        let class = match (verdict.unjudged, verdict.checked.holds) {
+            (Some(_), _) => "same",
+            (None, true) => "faster",
+            (None, false) => "bad",
         };
         let text = escaped(&verdict.text(outcome.experiment));
-        let found = escaped(&verdict.checked.found);
+        let mut found = escaped(&verdict.checked.found);
+        if let Some(why) = verdict.unjudged {
+            let _ = write!(found, "; not judged: {why}");
+        }
         let _ = writeln!(
             out,
             "<tr><th>{text}</th><td class=\"{class}\"><b>{found}</b></td></tr>"

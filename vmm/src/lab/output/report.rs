@@ -49,6 +49,9 @@ struct Expected<'a> {
     text: String,
     holds: bool,
     found: &'a str,
+    /// Why it does not count on this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unjudged: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -99,6 +102,7 @@ fn one<'a>(outcome: &'a Outcome<'_>) -> One<'a> {
         text: verdict.text(experiment),
         holds: verdict.checked.holds,
         found: &verdict.checked.found,
+        unjudged: verdict.unjudged,
     });
     One {
         name: &experiment.name,
