@@ -7,7 +7,7 @@ use tests::{TestVm, host, require_kvm};
 /// A fault of `crash=`, which is to be told in these words.
 fn tells(crash: &str, words: &[&str]) -> Result<()> {
     let timeout = host::patience(Duration::from_secs(60));
-    let vm = TestVm::builder().arg("--suite").arg("none");
+    let vm = TestVm::builder().cpus(2).arg("--suite").arg("none");
     let vm = vm.arg("--append").arg(format!("crash={crash}"));
     let vm = vm
         .timeout(timeout.as_secs())
