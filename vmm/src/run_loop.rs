@@ -39,6 +39,18 @@ pub struct Shared {
     pub halt_evt: EventFd,
 }
 
+impl Shared {
+    /// Ends the VM. If it has ended already, its first reason stays, and whoever gave that has told
+    /// the event loop.
+    pub(crate) fn end(&self, reason: HaltReason) {
+        if self.halt.set(reason).is_ok()
+            && let Err(error) = self.halt_evt.write(1)
+        {
+            log::error!("the guest's end: {error}");
+        }
+    }
+}
+
 /// The run loop: returns why the VM ended, or nothing when told to stop.
 pub(crate) fn run(
     vcpu: &mut Vcpu,

@@ -267,11 +267,8 @@ impl Inside {
             }
             Err(error) => Some(HaltReason::HostError(crate::chain(&error))),
         };
-        if let Some(reason) = reason
-            && shared.halt.set(reason).is_ok()
-            && let Err(error) = shared.halt_evt.write(1)
-        {
-            log::error!("halt event: {error}");
+        if let Some(reason) = reason {
+            shared.end(reason);
         }
     }
 }

@@ -44,12 +44,8 @@ impl TimedDevice for Patience {
             log::error!("timer: {error}");
         }
         let meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
-        // Who set the reason first has told the event loop of it.
-        if !meter.is_up()
-            && self.shared.halt.set(HaltReason::Timeout).is_ok()
-            && let Err(error) = self.shared.halt_evt.write(1)
-        {
-            log::error!("the guest's end: {error}");
+        if !meter.is_up() {
+            self.shared.end(HaltReason::Timeout);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! there; the two are joined by their virtio network cards, over a pair of sockets.
 
 use super::experiment::{Experiment, Run};
-use super::vm::{PEER_CPUS, VmError, end, lock, machine, suite, watch};
+use super::vm::{PEER_CPUS, VmError, lock, machine, suite, watch};
 use crate::device_manager::Backends;
 use crate::guest;
 use crate::halt::HaltReason;
@@ -108,7 +108,7 @@ impl Peer {
     }
 
     fn stop(&mut self) {
-        end(&self.shared, HaltReason::Quit);
+        self.shared.end(HaltReason::Quit);
         if let Some(thread) = self.thread.take() {
             // One that has panicked has said so.
             let _ = thread.join();

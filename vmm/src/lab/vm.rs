@@ -146,14 +146,6 @@ pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> 
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends a VM for a reason that is not its own.
-pub(super) fn end(shared: &Shared, reason: HaltReason) {
-    // If it has ended already, that stays the reason.
-    if shared.halt.set(reason).is_ok() {
-        let _ = shared.halt_evt.write(1);
-    }
-}
-
 /// Ends a VM whose guest ends no run for too long.
 struct Patience {
     timer: TimerFd,
@@ -184,7 +176,7 @@ impl TimedDevice for Patience {
 
     fn timer_expired(&mut self) {
         if let Some(shared) = self.ends.take() {
-            end(&shared, HaltReason::Timeout);
+            shared.end(HaltReason::Timeout);
         }
     }
 }
@@ -236,7 +228,7 @@ impl Stop {
                 if let Some(number) = signals.wait() {
                     theirs.signal.store(number, Ordering::SeqCst);
                     for shared in lock(&theirs.machines).iter() {
-                        end(shared, HaltReason::Signal(number));
+                        shared.end(HaltReason::Signal(number));
                     }
                 }
             }
@@ -256,7 +248,7 @@ impl Stop {
     fn watch(&self, shared: &Arc<Shared>) -> StopGuard<'_> {
         lock(&self.0.machines).push(shared.clone());
         if let Some(number) = self.signal() {
-            end(shared, HaltReason::Signal(number));
+            shared.end(HaltReason::Signal(number));
         }
         StopGuard {
             stop: self,
